@@ -1,0 +1,224 @@
+"""The contracts every endpoint implements: it describes itself, and reads or stores.
+
+An endpoint is a class made from its parameters. Behaviour that a type cannot
+say is in ``headrace.testing``; an endpoint is done when its suite passes. Every
+error that leaves one is of ``headrace.errors``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
+
+from headrace.protocol import (
+    CommitRecord,
+    Connection,
+    ConnectionTest,
+    EndpointDescriptor,
+    Json,
+    NormalizedRecord,
+    Preview,
+    UnitDescriptor,
+)
+from headrace.staging import NativeBlock, RecordReader, Row, Slice
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Policy: TypeAlias = Mapping[str, Json]
+"""Keys as clients write them; ``docs/INGESTION_AND_SINKS.md`` lists them."""
+
+TestLevel: TypeAlias = Literal["connect", "read", "write"]
+WriteDisposition: TypeAlias = Literal["replace", "append", "merge"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceCapabilities:
+    full: bool
+    incremental: bool
+    semantic: bool = False
+    """Reads yield ``NormalizedRecord``s for the knowledge base (``read_records``)."""
+    native_formats: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkCapabilities:
+    delivery: Literal["A", "B", "C"]
+    """A: rows and record in one transaction. B: a slot that can be taken once. C: rows may repeat."""
+    dispositions: tuple[WriteDisposition, ...]
+    native_formats: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    name: str
+    type: str
+    """As the source names it, such as ``numeric(15,2)``."""
+    nullable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A foreign key: ``columns`` of this unit point at ``target_columns`` of ``target_unit``."""
+
+    columns: tuple[str, ...]
+    target_unit: str
+    target_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetSchema:
+    """What is known of a unit's rows before they are read."""
+
+    columns: tuple[Column, ...]
+    arrow: pa.Schema
+    primary_key: tuple[str, ...]
+    cursor_candidates: tuple[str, ...] = ()
+    references: tuple[Reference, ...] = ()
+    estimated_rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How a unit will be read. ``slices`` is drawn lazily, one after the other, in order of ``seq``.
+
+    All slices and the upper bound come from one snapshot of the source.
+    ``count`` is None when the number of slices is learnt while reading.
+    """
+
+    slices: Iterator[Slice]
+    count: int | None
+    estimated_rows: int | None
+    strategy: str
+    delivery: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    """What the source weakens, such as ``{"deletes": "not captured"}``."""
+
+
+class DescribedEndpoint(Protocol):
+    """Any endpoint: a class that says what it is."""
+
+    @classmethod
+    def descriptor(cls) -> EndpointDescriptor:
+        """Static data: the same answer every time, without touching any system or driver."""
+        ...
+
+    @classmethod
+    def build_connection(cls, parameters: Mapping[str, str]) -> Connection:
+        """Url, config and labels. Touches no system.
+
+        Raises:
+            ConfigInvalid: A parameter is missing or malformed; the message and ``details["field"]`` name it.
+        """
+        ...
+
+    @classmethod
+    def test_connection(
+        cls, parameters: Mapping[str, str], level: TestLevel | None = None
+    ) -> ConnectionTest:
+        """Really connect, and report the first step that failed with what to do about it. Never raises."""
+        ...
+
+
+@runtime_checkable
+class SourceEndpoint(Protocol):
+    """Reads rows of one unit, in slices. Made from parameters: ``kind(parameters)`` parses, and touches no system."""
+
+    def capabilities(self) -> SourceCapabilities: ...
+
+    def list_units(self) -> Sequence[UnitDescriptor]: ...
+
+    def describe(self, unit_id: str) -> DatasetSchema:
+        """Columns, keys and estimates of a unit. Raises ``UnitNotFound``, naming near ones."""
+        ...
+
+    def collect_metadata(self) -> Iterator[NormalizedRecord]:
+        """What the knowledge base should know of every unit; ``provenance.endpoint_id`` is left empty."""
+        ...
+
+    def preview(self, unit_id: str, limit: int) -> Preview: ...
+
+    def plan(self, unit_id: str, checkpoint: Json, policy: Policy, next_seq: int = 0) -> Plan:
+        """Divide what is new since ``checkpoint`` into slices numbered from ``next_seq``.
+
+        With ``checkpoint`` None everything is new. Planning again from the last
+        slice's ``to_checkpoint``, with no new data, yields no slices.
+        A full read's last slice ends at None, unless the policy is incremental.
+        """
+        ...
+
+    def read(
+        self, unit_id: str, slice_: Slice, policy: Policy
+    ) -> Iterator[pa.RecordBatch] | Iterator[NativeBlock] | Iterator[Row]:
+        """Yield the slice's rows, under the plan's snapshot. Batches are small: at most 250 ms of work or 8 MiB."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections and snapshots. Idempotent; from another thread it also ends a read in progress."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a unit lands in a sink. ``unit`` is the injective path of tenant, endpoint, unit and sink."""
+
+    unit: str
+    unit_id: str
+    run_id: str
+    generation: int
+    disposition: WriteDisposition
+    primary_key: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HighWater:
+    """The last commit record of the target's generation, and its hash in canonical JSON."""
+
+    record: CommitRecord
+    hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What a commit did. ``adopted``: the slice was already there, and ``record`` is the one found."""
+
+    rows: int
+    bytes: int
+    record: CommitRecord
+    adopted: bool
+    location: str
+
+
+@runtime_checkable
+class SinkEndpoint(Protocol):
+    """Stores the slices of a unit. Calls come in this order: ``high_water``, ``prepare``, ``write``…, ``complete``."""
+
+    def capabilities(self) -> SinkCapabilities: ...
+
+    def high_water(self, target: Target, epoch: int) -> HighWater | None:
+        """Install the fence, then answer the generation's highest commit record.
+
+        Raises:
+            SinkFenced: A newer epoch has been here.
+        """
+        ...
+
+    def prepare(self, target: Target, schema: DatasetSchema, policy: Policy) -> None:
+        """Create or evolve the target, additively only. Under ``replace``, older generations stay readable or go here.
+
+        Raises:
+            SchemaChanged: The target cannot hold these rows without changing what it has.
+        """
+        ...
+
+    def write(
+        self, target: Target, slice_: Slice, reader: RecordReader, commit: CommitRecord
+    ) -> Applied:
+        """Store rows and record atomically: all of it is visible, or none. The same slice again is adopted."""
+        ...
+
+    def complete(self, target: Target, policy: Policy) -> str:
+        """Every slice there was is written: make a replacement visible. Idempotent. Returns the location."""
+        ...
+
+    def close(self) -> None: ...

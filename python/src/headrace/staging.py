@@ -1,0 +1,165 @@
+"""The contract of staging: where the rows of one slice wait between source and sink.
+
+Sources and sinks receive a ``StagingSession`` and never learn which provider
+made it. Order and values are kept exactly: nulls, unicode, nested values,
+int64, decimals, bytes, timestamps with their zone and unit. What a session
+cannot carry it refuses. The fine print is ``headrace.testing.staging_suite``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from headrace.protocol import Json
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Row: TypeAlias = Mapping[str, Any]
+
+DEFAULT_MAX_BYTES = 256 * 1024 * 1024
+"""Bound of an ``in_memory`` session when ``policy.staging.maxBytes`` says nothing."""
+
+DEFAULT_BATCH_BYTES = 8 * 1024 * 1024
+
+
+class SessionClosed(RuntimeError):
+    """The session was closed; its rows are gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NativeBlock:
+    """Opaque bytes of one declared format, such as ``pgcopy``, holding ``rows`` whole rows."""
+
+    format: str
+    data: bytes
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """A part of a unit that is read, staged and committed as a whole.
+
+    ``seq`` numbers the slices of the generation. ``bounds`` is read by nobody
+    but the source that planned it. When the slice is committed the checkpoint
+    moves from ``from_checkpoint`` to ``to_checkpoint``.
+    """
+
+    seq: int
+    bounds: Json
+    from_checkpoint: Json
+    to_checkpoint: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestionContext:
+    """What a provider may know about the slice it stages for.
+
+    ``slice`` is None for a session that is to hold everything new at once.
+    ``prev_hash`` is the hash of the commit record before this slice's.
+    """
+
+    tenant: str
+    endpoint_id: str
+    unit_id: str
+    sink_id: str
+    run_id: str
+    epoch: int
+    generation: int
+    slice_seq: int
+    slice: Slice | None
+    prev_hash: str
+    max_bytes: int = DEFAULT_MAX_BYTES
+
+
+class RecordWriter(Protocol):
+    """One writer a session. Every batch has the columns of the first."""
+
+    def write_batch(self, batch: Iterable[Row]) -> None:
+        """Append the rows in order. The iterable is read once; an empty one adds nothing."""
+        ...
+
+    def write_arrow(self, batch: pa.RecordBatch) -> None: ...
+
+    def write_native(self, block: NativeBlock) -> None:
+        """Append a block. A session holds native blocks of one format, or rows, never both."""
+        ...
+
+
+class RecordReader(Protocol):
+    """Any number a session, each from the first record."""
+
+    @property
+    def schema(self) -> pa.Schema | None:
+        """Columns of the staged rows; None when nothing was written, not even an empty batch."""
+        ...
+
+    def iter_batches(self, chunk_size: int) -> Iterator[Sequence[Row]]:
+        """Yield every row in the order written, ``chunk_size`` at a time; the last may be fewer.
+
+        Raises:
+            ValueError: ``chunk_size`` is less than one.
+        """
+        ...
+
+    def iter_arrow(self, max_bytes: int = DEFAULT_BATCH_BYTES) -> Iterator[pa.RecordBatch]:
+        """Yield every row as Arrow, about ``max_bytes`` a batch and at least one row."""
+        ...
+
+    def iter_native(self) -> Iterator[NativeBlock]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seal:
+    """What a sealed session holds. ``sha256`` is lower-case hex over the rows in canonical order."""
+
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class StagingSession(Protocol):
+    @property
+    def id(self) -> str:
+        """Unlike the id of any other session of the same provider."""
+        ...
+
+    @property
+    def context(self) -> IngestionContext: ...
+
+    def writer(self) -> RecordWriter:
+        """The session's writer. A second call returns the same one."""
+        ...
+
+    def seal(self) -> Seal:
+        """End writing and say what is there; equal rows in equal order give an equal hash.
+
+        Sealing twice answers the same. Writing after it raises ``SessionClosed``.
+        """
+        ...
+
+    def reader(self) -> RecordReader:
+        """Open at the first record, whatever other readers have read. Seals the session."""
+        ...
+
+    def close(self) -> None:
+        """Delete everything staged. Idempotent; afterwards every other use raises ``SessionClosed``."""
+        ...
+
+
+class StagingProvider(Protocol):
+    @property
+    def id(self) -> str: ...
+
+    def allocate_session(self, context: IngestionContext) -> StagingSession:
+        """Open an empty session. The caller closes it, also when the run fails."""
+        ...
+
+    def sweep(self, older_than_seconds: float, keep: Iterable[str]) -> tuple[int, int]:
+        """Delete sessions that closed processes left behind, but those of run ids in ``keep``.
+
+        Returns how many sessions and how many bytes were deleted.
+        """
+        ...

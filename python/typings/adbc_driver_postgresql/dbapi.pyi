@@ -1,0 +1,5 @@
+"""What we use of the ADBC driver, which ships partial types."""
+
+from typing import Any
+
+def connect(uri: str, *, autocommit: bool = ...) -> Any: ...

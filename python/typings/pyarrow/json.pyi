@@ -1,0 +1,5 @@
+"""Untyped: see the stub of pyarrow itself."""
+
+from typing import Any
+
+def __getattr__(name: str) -> Any: ...
