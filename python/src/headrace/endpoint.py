@@ -113,9 +113,7 @@ class DescribedEndpoint(Protocol):
         ...
 
     @classmethod
-    def test_connection(
-        cls, parameters: Mapping[str, str], level: TestLevel | None = None
-    ) -> ConnectionTest:
+    def test_connection(cls, parameters: Mapping[str, str], level: TestLevel | None = None) -> ConnectionTest:
         """Really connect, and report the first step that failed with what to do about it. Never raises."""
         ...
 
@@ -211,9 +209,7 @@ class SinkEndpoint(Protocol):
         """
         ...
 
-    def write(
-        self, target: Target, slice_: Slice, reader: RecordReader, commit: CommitRecord
-    ) -> Applied:
+    def write(self, target: Target, slice_: Slice, reader: RecordReader, commit: CommitRecord) -> Applied:
         """Store rows and record atomically: all of it is visible, or none. The same slice again is adopted."""
         ...
 

@@ -17,7 +17,7 @@ Json: TypeAlias = Any
 PROTOCOL_VERSION = 1
 
 
-class Word(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True, kw_only=True):
+class Word(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
     """A message or a part of one; camelCase on the wire, snake_case here."""
 
 
@@ -399,6 +399,4 @@ class Finished(Event):
     errors: list[Problem]
 
 
-RunEvent: TypeAlias = (
-    Opened | Planned | Sealed | Committed | Records | Progress | Rejected | Finished
-)
+RunEvent: TypeAlias = Opened | Planned | Sealed | Committed | Records | Progress | Rejected | Finished
