@@ -18,9 +18,7 @@ class DataPlaneError(Exception):
     tag: ClassVar[ProblemTag] = "Bug"
     retry: ClassVar[Retry] = "Never"
 
-    def __init__(
-        self, message: str, *, role: Role | None = None, details: Mapping[str, Json] | None = None
-    ) -> None:
+    def __init__(self, message: str, *, role: Role | None = None, details: Mapping[str, Json] | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.role: Role | None = role
