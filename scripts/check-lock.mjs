@@ -1,17 +1,24 @@
-// scripts/check-lock.mjs: every dependency named in the lock file is in it, for every platform
+// Every dependency that the npm lock file names is in it, for every platform. An optional native package that was
+// missing from the registry when the lock was made would let `npm install` pass here and fail `npm ci` elsewhere.
 import { readFileSync } from "node:fs"
 
 const packages = JSON.parse(readFileSync("package-lock.json", "utf8")).packages
-const missing = []
-for (const [at, p] of Object.entries(packages)) {
-  for (const kind of ["dependencies", "optionalDependencies", "peerDependencies"]) {
-    for (const name of Object.keys(p[kind] ?? {})) {
-      if (kind === "peerDependencies" && p.peerDependenciesMeta?.[name]?.optional) continue
-      if (!Object.keys(packages).some((q) => q.endsWith(`node_modules/${name}`)))
-        missing.push(`${at} → ${name}`)
-    }
-  }
-}
+const kinds = ["dependencies", "optionalDependencies", "peerDependencies"]
+
+/** Names that `entry` asks for and must find; an optional peer may be absent. */
+const asked = (entry) =>
+  kinds.flatMap((kind) =>
+    Object.keys(entry[kind] ?? {}).filter(
+      (name) => kind !== "peerDependencies" || !entry.peerDependenciesMeta?.[name]?.optional
+    )
+  )
+
+const has = (name) => Object.keys(packages).some((at) => at.endsWith(`node_modules/${name}`))
+const missing = Object.entries(packages).flatMap(([at, entry]) =>
+  asked(entry)
+    .filter((name) => !has(name))
+    .map((name) => `${at || "the root"} asks for ${name}, which package-lock.json does not hold`)
+)
 if (missing.length > 0) {
   console.error(missing.join("\n"))
   process.exit(1)

@@ -1,12 +1,42 @@
-// Prints what vitest's JSON report counted, as one line. A file that did not even load counts as one failure.
-import { readFileSync } from "node:fs"
+// Adds up every report in .headrace/reports and prints one line, `N passed, M failed`. A file that did not load, a
+// report that is missing and a test that was skipped each count as a failure: nothing is to vanish from the sum.
+// Usage: node scripts/count-tests.mjs NAME… (the report names given to test.mjs)
+import { existsSync, readFileSync } from "node:fs"
 
-const files = JSON.parse(readFileSync(process.argv[2], "utf8")).testResults
-const count = { passed: 0, failed: 0, skipped: 0 }
-for (const file of files) {
-  for (const test of file.assertionResults)
-    count[test.status === "passed" || test.status === "failed" ? test.status : "skipped"]++
-  if (file.status === "failed" && !file.assertionResults.some((t) => t.status === "failed")) count.failed++
+const reports = ".headrace/reports"
+const count = { passed: 0, failed: 0 }
+const problems = []
+const failed = (what, times = 1) => {
+  count.failed += times
+  problems.push(what)
 }
-console.log(`vitest: ${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`)
-if (count.failed > 0 || count.passed === 0) process.exitCode = 1
+
+const addVitest = (file) => {
+  for (const suite of JSON.parse(readFileSync(file, "utf8")).testResults) {
+    for (const test of suite.assertionResults)
+      test.status === "passed" ? count.passed++ : failed(`${test.status}: ${test.fullName}`)
+    if (suite.status === "failed" && !suite.assertionResults.some((test) => test.status === "failed"))
+      failed(`did not load: ${suite.name}`)
+  }
+}
+
+const addPytest = (file) => {
+  for (const [, attributes] of readFileSync(file, "utf8").matchAll(/<testsuite ([^>]*)>/g)) {
+    const number = (key) => Number(new RegExp(`${key}="(\\d+)"`).exec(attributes)?.[1] ?? 0)
+    const bad = number("errors") + number("failures") + number("skipped")
+    count.passed += number("tests") - bad
+    if (bad > 0) failed(`${bad} of ${file}`, bad)
+  }
+}
+
+for (const name of process.argv.slice(2))
+  for (const [kind, add] of [
+    ["vitest.json", addVitest],
+    ["pytest.xml", addPytest]
+  ]) {
+    const file = `${reports}/${name}.${kind}`
+    existsSync(file) ? add(file) : failed(`no report ${file}`)
+  }
+for (const problem of problems) console.error(problem)
+console.log(`${count.passed} passed, ${count.failed} failed`)
+process.exit(count.failed > 0 || count.passed === 0 ? 1 : 0)
