@@ -1,0 +1,44 @@
+/**
+ * What a person is told when the command cannot do what was asked: what
+ * happened, where, why, what to do, its number and its exit code. Every
+ * failure of the command becomes one of these before it reaches the screen.
+ */
+import * as Schema from "effect/Schema"
+import type { Exit } from "./Exit.ts"
+
+export interface Message {
+  /** What happened, in a few words. */
+  readonly title: string
+  /** Such as `HR3001`: the same number for the same kind of failure, for ever. */
+  readonly number: string
+  /** The system, file or setting it happened at; without secrets. */
+  readonly where: string | null
+  readonly why: ReadonlyArray<string>
+  readonly advice: ReadonlyArray<string>
+  readonly exit: Exit
+}
+
+/** Ends a verb: the message is shown and its exit code is the command's. */
+export class Refused extends Schema.TaggedError<Refused>()("Refused", {
+  title: Schema.String,
+  number: Schema.String,
+  where: Schema.NullOr(Schema.String),
+  why: Schema.Array(Schema.String),
+  advice: Schema.Array(Schema.String),
+  exit: Schema.Literals([0, 1, 2, 3, 5, 6, 8, 70, 130, 143])
+}) {}
+
+/** A refusal of which only the telling parts are given. */
+export const refuse = (message: Partial<Message> & Pick<Message, "title" | "number" | "exit">): Refused =>
+  new Refused({ where: null, why: [], advice: [], ...message })
+
+const numberColumn = 84
+
+/** As lines for people: `✗ title … HRnnnn`, then where, why and what to do, indented. */
+export const lines = (message: Message): ReadonlyArray<string> => [
+  `✗ ${message.title}`.padEnd(numberColumn) + ` ${message.number}`,
+  ...[message.where, ...message.why, ...message.advice]
+    .filter((line) => line !== null && line !== "")
+    .flatMap((text) => text?.split("\n") ?? [])
+    .map((line) => `  ${line}`)
+]

@@ -1,0 +1,133 @@
+/**
+ * How a unit is carried, from the flags of `ingest`: `--mode`, `--cursor`,
+ * `--key`, `--write`, and `--policy name=value` for everything else a policy
+ * may say. A word that no policy knows is refused here, with the nearest one,
+ * since a run would carry on without it.
+ */
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import type { JsonObject } from "@headrace/core/domain/Endpoint"
+import { Exit } from "./Exit.ts"
+import { refuse, type Refused } from "./Message.ts"
+import { nearest } from "./Nearest.ts"
+
+export const modes = ["full", "incremental"]
+export const dispositions = ["replace", "append", "merge"]
+
+/** Every key a policy may have, and how its text is read. */
+const keys = {
+  mode: "word",
+  cursorField: "word",
+  lookback: "word",
+  primaryKeys: "list",
+  writeDisposition: "word",
+  deletes: "word",
+  columns: "list",
+  filter: "json",
+  limit: "number",
+  parameters: "json",
+  targetSliceSize: "number",
+  sliceBytes: "number",
+  maxParallelSlices: "number",
+  batchBytes: "number",
+  staging: "json",
+  schemaContract: "word",
+  quarantine: "json",
+  nulls: "word",
+  attempts: "number",
+  onNewGeneration: "word",
+  require: "word",
+  dataEngine: "word",
+  limits: "json"
+} as const
+type Key = keyof typeof keys
+
+const allowed: Partial<Record<Key, ReadonlyArray<string>>> = {
+  mode: modes,
+  writeDisposition: dispositions,
+  deletes: ["ignore", "soft", "keyDiff"],
+  schemaContract: ["evolve", "freeze", "discard_row", "discard_value"],
+  nulls: ["once", "quarantine", "ignore"],
+  onNewGeneration: ["merge", "replace", "append"],
+  require: ["exactly-once"],
+  dataEngine: ["local", "spark"]
+}
+
+export interface PolicyFlags {
+  readonly mode: string | null
+  readonly cursor: string | null
+  /** Each may name several columns, separated by commas. */
+  readonly key: ReadonlyArray<string>
+  readonly write: string | null
+  /** `name=value` each. */
+  readonly policy: ReadonlyArray<string>
+}
+
+/** The policy, holding only what was said. Refused (usage) for an unknown key or value. */
+export const parsePolicy = (flags: PolicyFlags): Result.Result<JsonObject, Refused> => {
+  const said: ReadonlyArray<readonly [string, string, string]> = [
+    ...(flags.mode === null ? [] : [["mode", flags.mode, "--mode"] as const]),
+    ...(flags.cursor === null ? [] : [["cursorField", flags.cursor, "--cursor"] as const]),
+    ...(flags.key.length === 0 ? [] : [["primaryKeys", flags.key.join(","), "--key"] as const]),
+    ...(flags.write === null ? [] : [["writeDisposition", flags.write, "--write"] as const]),
+    ...flags.policy.map((pair) => {
+      const at = pair.indexOf("=")
+      const name = at === -1 ? pair : pair.slice(0, at)
+      return [name, at === -1 ? "" : pair.slice(at + 1), `--policy ${name}`] as const
+    })
+  ]
+  return Result.gen(function* () {
+    const policy: Record<string, JsonObject[string]> = {}
+    for (const [name, text, flag] of said) policy[name] = yield* valueOf(name, text, flag)
+    return policy
+  })
+}
+
+const isKey = (name: string): name is Key => Object.hasOwn(keys, name)
+
+const valueOf = (name: string, text: string, flag: string): Result.Result<JsonObject[string], Refused> => {
+  if (!isKey(name)) return Result.fail(unknown(`policy key "${name}"`, name, Object.keys(keys)))
+  const words = allowed[name]
+  if (words !== undefined && !words.includes(text)) {
+    return Result.fail(unknown(`value "${text}" of ${flag}`, text, words))
+  }
+  return read[keys[name]](text.trim(), flag)
+}
+
+type Read = (text: string, flag: string) => Result.Result<JsonObject[string], Refused>
+
+const read: { readonly [Kind in (typeof keys)[Key]]: Read } = {
+  word: (text, flag) => (text === "" ? Result.fail(wrong(flag, text, "a word")) : Result.succeed(text)),
+  list: (text, flag) => {
+    const items = text.split(",").map((item) => item.trim())
+    return items.includes("")
+      ? Result.fail(wrong(flag, text, "names separated by commas"))
+      : Result.succeed(items)
+  },
+  number: (text, flag) =>
+    /^[1-9]\d{0,14}$/.test(text)
+      ? Result.succeed(Number(text))
+      : Result.fail(wrong(flag, text, "a whole number from 1")),
+  json: (text, flag) =>
+    Result.mapError(decodeJson(text), () => wrong(flag, text, `JSON, such as ${flag}='{"…": 1}'`))
+}
+
+const decodeJson = Schema.decodeUnknownResult(Schema.fromJsonString(Schema.Json))
+
+const unknown = (what: string, typed: string, known: ReadonlyArray<string>): Refused => {
+  const near = nearest(typed, known)
+  return refuse({
+    title: `Unknown ${what}`,
+    number: "HR2105",
+    exit: Exit.usage,
+    advice: [near.length > 0 ? `Did you mean: ${near.join(", ")}?` : "", `Known: ${known.join(", ")}.`]
+  })
+}
+
+const wrong = (flag: string, text: string, expected: string): Refused =>
+  refuse({
+    title: `"${text}" is no value for ${flag}`,
+    number: "HR2105",
+    exit: Exit.usage,
+    advice: [`It takes ${expected}.`]
+  })

@@ -1,0 +1,19 @@
+/**
+ * Keeps secrets off the screen. What is known to be secret is replaced
+ * wherever it turns up, and so is the user info of anything that looks like a
+ * URI: a message may quote a system that quotes us.
+ */
+
+export const hidden = "•••"
+
+const userInfo = /([a-z][a-z0-9+.-]*:\/\/[^\s/:@]*):([^\s@]*)@/gi
+
+/** The text with every secret of `secrets` hidden, plain or percent-encoded. An empty secret hides nothing. */
+export const redact = (text: string, secrets: Iterable<string> = []): string => {
+  const forms = new Set(Array.from(secrets).flatMap((secret) => [secret, encodeURIComponent(secret)]))
+  const longestFirst = [...forms].filter((form) => form !== "").toSorted((a, b) => b.length - a.length)
+  return longestFirst.reduce(
+    (clean, form) => clean.replaceAll(form, hidden),
+    text.replace(userInfo, `$1:${hidden}@`)
+  )
+}

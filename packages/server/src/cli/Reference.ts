@@ -1,0 +1,114 @@
+/**
+ * What a person writes to name a system (`postgres://…`, a path, `file://…`)
+ * becomes an endpoint: a template, its parameters, and a `sourceId` that is the
+ * same at every run and holds no credential. The only place that knows which
+ * scheme means which template.
+ */
+import * as Result from "effect/Result"
+import { resolve } from "node:path"
+import { fileURLToPath } from "node:url"
+import { Exit } from "./Exit.ts"
+import { refuse, type Refused } from "./Message.ts"
+import { nearest } from "./Nearest.ts"
+import type { Origins } from "./Placeholders.ts"
+import { parsePostgres } from "./PostgresUri.ts"
+import { hidden } from "./Redact.ts"
+
+export interface Reference {
+  readonly templateId: "jdbc.postgres" | "file.local"
+  /** As the template's form takes them: text, secrets included. */
+  readonly parameters: Readonly<Record<string, string>>
+  /** The URI without user info: the identity under which checkpoints are kept. */
+  readonly sourceId: string
+  /** For the screen. */
+  readonly shown: string
+  readonly secrets: ReadonlyArray<string>
+  /** A password was typed in clear: worth one warning. */
+  readonly isPasswordTyped: boolean
+}
+
+/** What parsing needs to know of the machine. */
+export interface Surroundings extends Origins {
+  readonly folder: string
+  readonly user: string
+}
+
+export const schemes = ["postgres", "postgresql", "file"]
+
+/** Refused (usage) when no template knows the scheme, and (configuration) when a part is wrong or has no value. */
+export const parseReference = (
+  text: string,
+  surroundings: Surroundings
+): Result.Result<Reference, Refused> => {
+  const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(text.trim())?.[1]?.toLowerCase()
+  if (text.trim() === "") return Result.fail(empty)
+  if (scheme === "postgres" || scheme === "postgresql") {
+    return Result.map(parsePostgres(text.trim(), surroundings), fromPostgres)
+  }
+  if (scheme === undefined) return Result.succeed(fromPath(resolve(surroundings.folder, text.trim()), text))
+  if (scheme === "file") return fromFileUri(text.trim())
+  return Result.fail(unknownScheme(scheme, text.trim()))
+}
+
+const fromPostgres = ({ parameters, password, isPasswordTyped }: PostgresParts): Reference => {
+  const place = (user: string) => {
+    const host = parameters["host"] ?? ""
+    const authority = host.startsWith("/") ? encodeURIComponent(host) : host
+    return `postgres://${user}${authority}:${parameters["port"]}/${parameters["database"]}`
+  }
+  const user = parameters["username"] ?? ""
+  return {
+    templateId: "jdbc.postgres",
+    parameters,
+    sourceId: place(""),
+    shown: place(password === "" ? `${user}@` : `${user}:${hidden}@`),
+    secrets: password === "" ? [] : [password],
+    isPasswordTyped
+  }
+}
+type PostgresParts = Result.Result.Success<ReturnType<typeof parsePostgres>>
+
+const fromPath = (path: string, shown: string): Reference => ({
+  templateId: "file.local",
+  parameters: { base_path: path },
+  sourceId: `file://${path}`,
+  shown,
+  secrets: [],
+  isPasswordTyped: false
+})
+
+const fromFileUri = (text: string): Result.Result<Reference, Refused> =>
+  Result.try({
+    try: () => fromPath(fileURLToPath(text), text),
+    catch: (cause) =>
+      refuse({
+        title: "This is no file on this machine",
+        number: "HR2001",
+        exit: Exit.usage,
+        where: text,
+        why: [cause instanceof Error ? cause.message : String(cause)],
+        advice: ["Write a path (./data) or file:// with an absolute path (file:///srv/data)."]
+      })
+  })
+
+const unknownScheme = (scheme: string, text: string): Refused => {
+  const near = nearest(scheme, schemes)
+  return refuse({
+    title: `Nothing here reads or writes "${scheme}://"`,
+    number: "HR2001",
+    exit: Exit.usage,
+    // What follows an unknown scheme may hold a password anywhere.
+    where: `${text.slice(0, text.indexOf("://"))}://…`,
+    advice: [
+      near.length > 0 ? `Did you mean: ${near.map((name) => `${name}://`).join(", ")}?` : "",
+      "A reference is postgres://user:password@host:5432/database, a path, or file:///path."
+    ]
+  })
+}
+
+const empty = refuse({
+  title: "The reference is empty",
+  number: "HR2001",
+  exit: Exit.usage,
+  advice: ["A reference is postgres://user:password@host:5432/database, a path, or file:///path."]
+})

@@ -1,0 +1,22 @@
+import { assert, describe, it } from "@effect/vitest"
+import { nearest } from "../../src/cli/Nearest.ts"
+
+const units = ["public.orders", "public.order_items", "public.customers", "audit.Log"]
+
+describe("nearest", () => {
+  it("finds a table by its name without the schema before one that merely resembles it", () => {
+    assert.deepStrictEqual(nearest("orders", units)[0], "public.orders")
+  })
+
+  it("finds what a typed word is the beginning of", () => {
+    assert.deepStrictEqual(nearest("order", units), ["public.orders", "public.order_items"])
+  })
+
+  it("forgives swapped letters and case", () => {
+    assert.deepStrictEqual(nearest("audit.lgo", units), ["audit.Log"])
+  })
+
+  it("stays silent when nothing resembles the word", () => {
+    assert.deepStrictEqual(nearest("warehouse", units), [])
+  })
+})

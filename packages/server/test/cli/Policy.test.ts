@@ -1,0 +1,59 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Result from "effect/Result"
+import { parsePolicy, type PolicyFlags } from "../../src/cli/Policy.ts"
+
+const nothing: PolicyFlags = { mode: null, cursor: null, key: [], write: null, policy: [] }
+const parse = (flags: Partial<PolicyFlags>) => parsePolicy({ ...nothing, ...flags })
+const refusal = (flags: Partial<PolicyFlags>) => Result.getOrThrow(Result.flip(parse(flags)))
+
+describe("the policy of a command", () => {
+  it("is empty when nothing was said", () => {
+    assert.deepStrictEqual(Result.getOrThrow(parse({})), {})
+  })
+
+  it("takes the four flags under the names policies use", () => {
+    const policy = parse({
+      mode: "incremental",
+      cursor: "updated_at",
+      key: ["id,line", "part"],
+      write: "merge"
+    })
+
+    assert.deepStrictEqual(Result.getOrThrow(policy), {
+      mode: "incremental",
+      cursorField: "updated_at",
+      primaryKeys: ["id", "line", "part"],
+      writeDisposition: "merge"
+    })
+  })
+
+  it("reads every other key in its own type", () => {
+    const policy = parse({
+      policy: ["targetSliceSize=500", 'staging={"provider":"local_disk"}', "columns=a,b"]
+    })
+
+    assert.deepStrictEqual(Result.getOrThrow(policy), {
+      targetSliceSize: 500,
+      staging: { provider: "local_disk" },
+      columns: ["a", "b"]
+    })
+  })
+
+  it("refuses a key nobody knows and names the nearest", () => {
+    const message = refusal({ policy: ["targetSliceSiz=500"] })
+
+    assert.strictEqual(message.exit, 2)
+    assert.include(message.advice.join(), "targetSliceSize")
+  })
+
+  it("refuses a word that is none of the allowed, and names the nearest", () => {
+    assert.include(refusal({ mode: "incremental_" }).advice.join(), "incremental")
+    assert.include(refusal({ write: "upsert" }).advice.join(), "merge")
+  })
+
+  it("refuses a number that is none, and JSON that is none", () => {
+    for (const policy of ["targetSliceSize=0", "targetSliceSize=many", "staging={"]) {
+      assert.strictEqual(refusal({ policy: [policy] }).number, "HR2105")
+    }
+  })
+})

@@ -1,0 +1,25 @@
+import { assert, describe, it } from "@effect/vitest"
+import { redact } from "../../src/cli/Redact.ts"
+
+describe("redact", () => {
+  it("hides a secret wherever it stands, also percent-encoded", () => {
+    const clean = redact("tried s@fe and s%40fe at once", ["s@fe"])
+
+    assert.strictEqual(clean, "tried ••• and ••• at once")
+  })
+
+  it("hides the whole of a secret that begins with another", () => {
+    assert.strictEqual(redact("abcdef", ["abc", "abcdef"]), "•••")
+  })
+
+  it("hides the password of any URI, known or not, and keeps the rest", () => {
+    assert.strictEqual(
+      redact("at postgresql://app:x@db:5432/shop?a=1"),
+      "at postgresql://app:•••@db:5432/shop?a=1"
+    )
+  })
+
+  it("leaves a text without secrets as it is", () => {
+    assert.strictEqual(redact("db:5432 refused", [""]), "db:5432 refused")
+  })
+})

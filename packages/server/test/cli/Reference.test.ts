@@ -1,0 +1,98 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Result from "effect/Result"
+import { parseReference, type Surroundings } from "../../src/cli/Reference.ts"
+
+const surroundings: Surroundings = {
+  folder: "/home/ada/work",
+  user: "ada",
+  environment: (name) => (name === "SHOP_PW" ? "p@ss:w/rd" : null),
+  file: (path) => (path === "/run/secrets/pw" ? "from-file" : null)
+}
+const parse = (text: string) => Result.getOrThrow(parseReference(text, surroundings))
+const refusal = (text: string) => Result.getOrThrow(Result.flip(parseReference(text, surroundings)))
+
+describe("a postgres reference", () => {
+  it("fills the template's form", () => {
+    const reference = parse("postgres://app:s%40fe@db.example:5433/shop?sslmode=require&schemas=public,audit")
+
+    assert.strictEqual(reference.templateId, "jdbc.postgres")
+    assert.deepStrictEqual(reference.parameters, {
+      host: "db.example",
+      port: "5433",
+      database: "shop",
+      username: "app",
+      password: "s@fe",
+      ssl_mode: "require",
+      schemas: "public,audit"
+    })
+  })
+
+  it("keeps its identity whoever signs in, with whatever password", () => {
+    const ids = ["postgres://app:one@db/shop", "postgresql://eve:two@db:5432/shop", "postgres://db/shop"].map(
+      (text) => parse(text).sourceId
+    )
+
+    assert.deepStrictEqual([...new Set(ids)], ["postgres://db:5432/shop"])
+  })
+
+  it("never shows the password, nor puts it into the identity", () => {
+    const { shown, sourceId } = parse("postgres://app:hunter2@db/shop")
+
+    assert.strictEqual(shown, "postgres://app:•••@db:5432/shop")
+    assert.notInclude(shown + sourceId, "hunter2")
+  })
+
+  it("takes a password with any characters from the environment, or from a file", () => {
+    assert.strictEqual(parse("postgres://app:${env:SHOP_PW}@db/shop").parameters["password"], "p@ss:w/rd")
+    assert.strictEqual(
+      parse("postgres://app:${file:/run/secrets/pw}@db/shop").parameters["password"],
+      "from-file"
+    )
+  })
+
+  it("knows a typed password from one that was looked up", () => {
+    assert.isTrue(parse("postgres://app:typed@db/shop").isPasswordTyped)
+    assert.isFalse(parse("postgres://app:${env:SHOP_PW}@db/shop").isPasswordTyped)
+    assert.isFalse(parse("postgres://app@db/shop").isPasswordTyped)
+  })
+
+  it("takes a socket folder as host, percent-encoded or as a setting", () => {
+    for (const text of ["postgres://ada@%2Fvar%2Frun/shop", "postgres://ada@/shop?host=/var/run"]) {
+      const reference = parse(text)
+      assert.strictEqual(reference.parameters["host"], "/var/run")
+      assert.strictEqual(reference.sourceId, "postgres://%2Fvar%2Frun:5432/shop")
+    }
+  })
+
+  it("names the variable that is not set", () => {
+    const message = refusal("postgres://app:${env:NOPE}@db/shop")
+
+    assert.strictEqual(message.exit, 3)
+    assert.include(message.title, "NOPE")
+  })
+
+  it("refuses a port that is none, and a setting nobody knows, naming the nearest", () => {
+    assert.include(refusal("postgres://db:54x2/shop").why.join(), "54x2")
+    assert.include(refusal("postgres://db/shop?sslmod=require").advice.join(), "sslmode")
+  })
+
+  it("does not repeat a reference it cannot read, since it may hold a password", () => {
+    for (const text of ["postgers://app:hunter2@db/shop", "postgres://a/b/c:hunter2@db?%zz=hunter2"]) {
+      assert.notInclude(JSON.stringify(refusal(text)), "hunter2")
+    }
+  })
+})
+
+describe("any other reference", () => {
+  it("is a path below the folder the command was called in", () => {
+    assert.deepStrictEqual(parse("./lake").parameters, { base_path: "/home/ada/work/lake" })
+    assert.strictEqual(parse("lake/").sourceId, parse("file:///home/ada/work/lake").sourceId)
+  })
+
+  it("is refused with the nearest scheme when it has an unknown one", () => {
+    const message = refusal("postgress://db/shop")
+
+    assert.strictEqual(message.exit, 2)
+    assert.include(message.advice.join(), "postgres://")
+  })
+})
