@@ -1,0 +1,104 @@
+/**
+ * Values the suites and the reference worker need: one template with every kind
+ * of content filled in, shaped like those of the real registry.
+ */
+import { TemplateId } from "../domain/Endpoint.ts"
+import type { EndpointTemplate, TemplateField } from "../domain/Template.ts"
+
+export const field = (key: string, change: Partial<TemplateField> = {}): TemplateField => ({
+  key,
+  label: key,
+  required: false,
+  valueType: "STRING",
+  semantic: null,
+  description: null,
+  placeholder: null,
+  helpText: null,
+  options: null,
+  regex: null,
+  min: null,
+  max: null,
+  defaultValue: null,
+  advanced: false,
+  sensitive: false,
+  dependsOn: null,
+  dependsValue: null,
+  visibleWhen: null,
+  ...change
+})
+
+const capability = (key: string) => ({ key, label: key, description: null })
+
+export const template: EndpointTemplate = {
+  id: TemplateId.make("sample.database"),
+  family: "JDBC",
+  title: "Sample database",
+  vendor: "Headrace",
+  description: "A template for tests. ü",
+  domain: "database.sample",
+  driver: null,
+  docsUrl: "https://example.test/docs",
+  agentPrompt: null,
+  descriptorVersion: "1",
+  minVersion: "1.0",
+  maxVersion: null,
+  categories: ["database"],
+  protocols: ["sample"],
+  versions: ["1", "2"],
+  defaultPort: 5432,
+  defaultLabels: ["sample"],
+  fields: [
+    field("host", {
+      label: "Host",
+      required: true,
+      valueType: "HOSTNAME",
+      semantic: "HOST",
+      placeholder: "db.example"
+    }),
+    field("port", { valueType: "PORT", semantic: "PORT", min: 1, max: 65_535, defaultValue: "5432" }),
+    field("username", { semantic: "USERNAME" }),
+    field("password", { valueType: "PASSWORD", semantic: "PASSWORD", sensitive: true }),
+    field("ssl_mode", {
+      valueType: "ENUM",
+      options: [
+        { label: "Off", value: "disable", description: null },
+        { label: "Full", value: "verify-full", description: "Checks the name too" }
+      ],
+      defaultValue: "disable",
+      advanced: true
+    }),
+    field("ssl_key", {
+      semantic: "FILE_PATH",
+      sensitive: true,
+      dependsOn: "ssl_mode",
+      dependsValue: "verify-full",
+      visibleWhen: [{ field: "ssl_mode", values: ["verify-full"] }]
+    })
+  ],
+  capabilities: [
+    "metadata.collect",
+    "metadata",
+    "metadata.preview",
+    "preview",
+    "ingest.full",
+    "ingest.incremental",
+    "sink.jdbc"
+  ].map(capability),
+  sampleConfig: { host: "db.example", nested: { list: [1, "two", null] } },
+  connection: { urlTemplate: "sample://{username}:{password}@{host}:{port}/", defaultVerb: "POST" },
+  probing: {
+    methods: [
+      {
+        key: "version",
+        label: "Version",
+        strategy: "SQL",
+        statement: "select version()",
+        description: null,
+        requires: ["host"],
+        returnsVersion: true,
+        returnsCapabilities: []
+      }
+    ],
+    fallbackMessage: "No version could be read."
+  }
+}

@@ -1,0 +1,4 @@
+import * as MemoryRunRepo from "../../src/memory/MemoryRunRepo.ts"
+import * as RunRepoSuite from "../../src/testing/RunRepoSuite.ts"
+
+RunRepoSuite.suite("memory", MemoryRunRepo.layerStore, MemoryRunRepo.layerProcess)
