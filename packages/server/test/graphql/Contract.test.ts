@@ -17,7 +17,7 @@ const signatures = (): ReadonlySet<string> => {
       found.add(`${type.name}.${field.name}: ${String(field.type)}`)
       for (const { name, type: taken, defaultValue } of field.args)
         found.add(
-          `${type.name}.${field.name}(${name}: ${String(taken)}${defaultValue === undefined ? "" : ` = ${String(defaultValue)}`})`
+          `${type.name}.${field.name}(${name}: ${String(taken)}${defaultValue === undefined ? "" : ` = ${JSON.stringify(defaultValue)}`})`
         )
     }
   }

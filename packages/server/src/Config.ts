@@ -1,0 +1,108 @@
+/**
+ * The one file that reads the environment: every setting with its name, its
+ * default and its meaning. Each default works on a laptop. A value that makes
+ * no sense stops the start and names the variable; it is never guessed at, and
+ * never repeated, since it may hold a password.
+ */
+import { Config, Effect, type LogLevel, Option, type Redacted, Schema } from "effect"
+import { existsSync } from "node:fs"
+import { join } from "node:path"
+import { isLoopback } from "./http/LoopbackGuard.ts"
+
+export interface ServerConfig {
+  /** `HEADRACE_DATABASE_URL`: a PostgreSQL of your own, `postgres://…`. None: an embedded one in the data directory. */
+  readonly databaseUrl: Option.Option<Redacted.Redacted>
+  /** `HEADRACE_DATA`, default `.headrace` in the current folder: embedded database and local staging. Mode 0700. */
+  readonly data: string
+  /** `HEADRACE_HOST`, default `127.0.0.1`. Loopback only, as long as there is no sign-in. */
+  readonly host: string
+  /** `HEADRACE_PORT`, default 4010; 0 takes any free one. */
+  readonly port: number
+  /** `HEADRACE_WORKERS`, default 2: Python workers kept warm; each runs one unit at a time. */
+  readonly workers: number
+  /** `HEADRACE_PYTHON`, default `.venv/bin/python` in the current folder when there is one, else `python3`. */
+  readonly python: string
+  /** `HEADRACE_LOG_LEVEL`, default `Info`: `Trace`, `Debug`, `Info`, `Warn`, `Error`, `Fatal`, `None`, `All`. */
+  readonly logLevel: LogLevel.LogLevel
+  /** `HEADRACE_DEFAULT_TENANT`, default `dev`: whose everything is while there is no sign-in. */
+  readonly defaultTenant: string
+}
+
+/** A setting's value makes no sense. */
+export class SettingInvalid extends Schema.TaggedError<SettingInvalid>()("SettingInvalid", {
+  name: Schema.String,
+  /** What its value must be, as the end of a sentence. */
+  must: Schema.String
+}) {
+  override get message(): string {
+    return `${this.name} must be ${this.must}. Change it or unset it, then start again.`
+  }
+}
+
+const setting = <A>(name: string, config: Config.Config<A>, must: string) =>
+  Effect.mapError(config, () => new SettingInvalid({ name, must }))
+
+const checked = (name: string, check: (value: string) => boolean) =>
+  Config.schema(Schema.NonEmptyString.check(Schema.makeFilter(check)), name)
+
+const isPostgresUrl = (text: string): boolean =>
+  URL.canParse(text) && ["postgres:", "postgresql:"].includes(new URL(text).protocol)
+
+const wholeNumber = (name: string, minimum: number, maximum: number) =>
+  Config.schema(Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum, maximum })), name)
+
+const ownPython = join(".venv", "bin", "python")
+
+/** Reads every setting through the current `ConfigProvider`; fails with the first that is wrong. */
+export const load: Effect.Effect<ServerConfig, SettingInvalid> = Effect.gen(function* () {
+  return {
+    databaseUrl: yield* setting(
+      "HEADRACE_DATABASE_URL",
+      Config.option(
+        Config.schema(
+          Schema.Redacted(Schema.String.check(Schema.makeFilter(isPostgresUrl))),
+          "HEADRACE_DATABASE_URL"
+        )
+      ),
+      "a PostgreSQL address, postgres://user:password@host:port/database"
+    ),
+    data: yield* setting(
+      "HEADRACE_DATA",
+      Config.withDefault(Config.NonEmptyString("HEADRACE_DATA"), ".headrace"),
+      "the path of a folder"
+    ),
+    host: yield* setting(
+      "HEADRACE_HOST",
+      Config.withDefault(checked("HEADRACE_HOST", isLoopback), "127.0.0.1"),
+      "127.0.0.1, ::1 or localhost: without sign-in (HEADRACE_OIDC_ISSUER) Headrace serves this machine only"
+    ),
+    port: yield* setting(
+      "HEADRACE_PORT",
+      Config.withDefault(wholeNumber("HEADRACE_PORT", 0, 65_535), 4010),
+      "a port number from 0 to 65535"
+    ),
+    workers: yield* setting(
+      "HEADRACE_WORKERS",
+      Config.withDefault(wholeNumber("HEADRACE_WORKERS", 1, 64), 2),
+      "a number from 1 to 64"
+    ),
+    python: yield* setting(
+      "HEADRACE_PYTHON",
+      Config.withDefault(
+        Config.NonEmptyString("HEADRACE_PYTHON"),
+        existsSync(ownPython) ? ownPython : "python3"
+      ),
+      "the path of a Python interpreter"
+    ),
+    logLevel: yield* setting(
+      "HEADRACE_LOG_LEVEL",
+      Config.withDefault(Config.LogLevel("HEADRACE_LOG_LEVEL"), "Info"),
+      "one of All, Trace, Debug, Info, Warn, Error, Fatal, None"
+    ),
+    defaultTenant: yield* setting(
+      "HEADRACE_DEFAULT_TENANT",
+      Config.withDefault(Config.NonEmptyString("HEADRACE_DEFAULT_TENANT"), "dev"),
+      "the name of a tenant"
+    )
+  }
+})

@@ -1,0 +1,62 @@
+import { assert, describe, it } from "@effect/vitest"
+import { ConfigProvider, Effect, Option, Redacted } from "effect"
+import { load } from "../src/Config.ts"
+
+const loadFrom = (env: Record<string, string>) =>
+  load.pipe(Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env })))
+
+const wrong: Record<string, ReadonlyArray<string>> = {
+  HEADRACE_PORT: ["abc", "-1", "65536", "40.5"],
+  HEADRACE_HOST: ["0.0.0.0", "::", "192.168.0.1", "headrace.example"],
+  HEADRACE_DATABASE_URL: ["mysql://app:hunter2@db/shop", "hunter2"],
+  HEADRACE_WORKERS: ["0", "many", "65"],
+  HEADRACE_LOG_LEVEL: ["loud"]
+}
+
+describe("Config", () => {
+  it.effect("needs nothing to be set", () =>
+    Effect.gen(function* () {
+      const config = yield* loadFrom({})
+
+      assert.deepInclude(config, {
+        databaseUrl: Option.none(),
+        data: ".headrace",
+        host: "127.0.0.1",
+        port: 4010,
+        workers: 2,
+        logLevel: "Info",
+        defaultTenant: "dev"
+      })
+    })
+  )
+
+  it.effect("takes what is set", () =>
+    Effect.gen(function* () {
+      const config = yield* loadFrom({
+        HEADRACE_DATABASE_URL: "postgresql://app:x@db/shop",
+        HEADRACE_PORT: "0",
+        HEADRACE_HOST: "::1",
+        HEADRACE_PYTHON: "/usr/bin/python3"
+      })
+
+      assert.deepStrictEqual(
+        Option.map(config.databaseUrl, Redacted.value),
+        Option.some("postgresql://app:x@db/shop")
+      )
+      assert.deepInclude(config, { port: 0, host: "::1", python: "/usr/bin/python3" })
+    })
+  )
+
+  for (const [name, values] of Object.entries(wrong))
+    it.effect(`refuses a malformed ${name}, names it, and repeats nothing of it`, () =>
+      Effect.gen(function* () {
+        const errors = yield* Effect.forEach(values, (value) => Effect.flip(loadFrom({ [name]: value })))
+
+        assert.deepStrictEqual(
+          errors.map((error) => error.name),
+          values.map(() => name)
+        )
+        assert.notInclude(errors.map(({ message }) => message).join(), "hunter2")
+      })
+    )
+})
