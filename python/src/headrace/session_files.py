@@ -1,0 +1,180 @@
+"""The files of one staging session: an Arrow stream for each schema met, or native blocks, and a manifest.
+
+``.part`` in a name means not finished. The manifest comes last: without it the
+rest counts for nothing. A lock is held on the directory as long as the session
+lives, so that a sweeper sees an owner whatever the clocks say.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+import struct
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+
+from headrace.errors import ConfigInvalid, PermissionDenied, StagingFull
+from headrace.staging import NativeBlock, Seal
+
+_BLOCK = struct.Struct(">QQ")
+_FORMAT_FILE = "blocks.format"
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+class SessionDirectory:
+    """The store of a session on disk. ``directory`` exists and is this session's alone."""
+
+    def __init__(self, directory: Path, root: Path, max_bytes: int) -> None:
+        self._directory = directory
+        self._root = root
+        self._max_bytes = max_bytes
+        self._lock = _lock(directory)
+        self._bytes = 0
+        self._streams: list[Path] = []
+        self._schema: pa.Schema | None = None
+        self._file: BinaryIO | None = None
+        self._writer: pa.RecordBatchWriter | None = None
+
+    def append(self, batch: pa.RecordBatch) -> None:
+        with explained(self._directory):
+            if self._schema is None or not self._schema.equals(batch.schema, check_metadata=True):
+                self._start_stream(batch.schema)
+            self._take(batch.nbytes)
+            if self._writer is not None:
+                self._writer.write_batch(batch)
+
+    def append_native(self, block: NativeBlock) -> None:
+        with explained(self._directory):
+            if self._file is None:
+                (self._directory / _FORMAT_FILE).write_text(block.format)
+                self._file = self._open("blocks.part")
+            self._take(len(block.data))
+            self._file.write(_BLOCK.pack(len(block.data), block.rows))
+            self._file.write(block.data)
+
+    def finish(self, seal: Seal) -> None:
+        with explained(self._directory):
+            self._end_stream()
+            manifest = {"rows": seal.rows, "bytes": seal.bytes, "sha256": seal.sha256}
+            with self._open("manifest.part") as file:
+                file.write(json.dumps(manifest).encode())
+                _flush(file)
+            (self._directory / "manifest.part").rename(self._directory / "manifest.json")
+            _flush_directory(self._directory)
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        if self._writer is not None:
+            self._end_stream()
+        for path in self._streams:
+            with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as stream:
+                yield from stream
+
+    def blocks(self) -> Iterator[NativeBlock]:
+        named = self._directory / _FORMAT_FILE
+        if not named.exists():
+            return
+        with (self._directory / "blocks").open("rb") as file:
+            while head := file.read(_BLOCK.size):
+                size, rows = _BLOCK.unpack(head)
+                yield NativeBlock(format=named.read_text(), data=file.read(size), rows=rows)
+
+    def delete(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        if self._file is not None:
+            self._file.close()
+        shutil.rmtree(self._directory)
+        remove_empty_parents(self._directory, self._root)
+        os.close(self._lock)
+
+    def _start_stream(self, schema: pa.Schema) -> None:
+        self._end_stream()
+        self._file = self._open(f"rows-{len(self._streams)}.part")
+        self._writer = pa.ipc.new_stream(self._file, schema)
+        self._schema = schema
+
+    def _end_stream(self) -> None:
+        if self._file is None:
+            return
+        if self._writer is not None:
+            self._writer.close()
+        _flush(self._file)
+        self._file.close()
+        part = Path(self._file.name)
+        part.rename(part.with_suffix(""))
+        if self._writer is not None:
+            self._streams.append(part.with_suffix(""))
+        self._file = self._writer = self._schema = None
+
+    def _open(self, name: str) -> BinaryIO:
+        return open(self._directory / name, "xb", opener=lambda path, flags: os.open(path, flags, 0o600))
+
+    def _take(self, size: int) -> None:
+        if self._bytes + size > self._max_bytes:
+            raise StagingFull(
+                f"A slice is larger than the {self._max_bytes / 1024**3:.1f} GiB that staging on disk may hold. "
+                "Make slices smaller (targetSliceSize, sliceBytes).",
+                role="staging",
+                details={"maxBytes": self._max_bytes},
+            )
+        self._bytes += size
+
+
+@contextmanager
+def explained(path: Path) -> Generator[None]:
+    """Say what a failure of the file system means for staging."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StagingFull(
+                f"No space is left for staging in {path}. Free some, or set HEADRACE_STAGING_DIR to a larger disk.",
+                role="staging",
+            ) from error
+        if error.errno in _FORBIDDEN:
+            raise PermissionDenied(
+                f"Staging may not write in {path}. Allow it, or set HEADRACE_STAGING_DIR to another directory.",
+                role="staging",
+            ) from error
+        raise ConfigInvalid(
+            f"Staging cannot use {path}: {error.strerror or error}. Set HEADRACE_STAGING_DIR to another directory.",
+            role="staging",
+            details={"field": "HEADRACE_STAGING_DIR"},
+        ) from error
+
+
+def remove_empty_parents(directory: Path, root: Path) -> None:
+    for parent in directory.parents:
+        if parent == root:
+            return
+        try:
+            parent.rmdir()
+        except OSError:
+            return  # not empty: another session lives there
+
+
+def _lock(directory: Path) -> int:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
+
+
+def _flush(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _flush_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,72 @@
+"""Staging in the worker's own memory: the default, and the shortest correct provider.
+
+Bounded by the context's ``max_bytes``; a slice that is larger fails with
+``StagingFull``, which smaller slices avoid. Nothing outlives the process.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+
+import pyarrow as pa
+
+from headrace.errors import StagingFull
+from headrace.sessions import StagedSession
+from headrace.staging import IngestionContext, NativeBlock, Seal
+
+_MIB = 1024 * 1024
+
+
+class InMemoryStaging:
+    id = "in_memory"
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count()
+
+    def allocate_session(self, context: IngestionContext) -> StagedSession:
+        session_id = f"{context.run_id}/{context.slice_seq}/{next(self._numbers)}"
+        return StagedSession(session_id, context, _Memory(context.max_bytes))
+
+    def sweep(self, older_than_seconds: float, keep: Iterable[str]) -> tuple[int, int]:
+        """Memory of a process that ended is gone already."""
+        return 0, 0
+
+
+class _Memory:
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._batches: list[pa.RecordBatch] = []
+        self._blocks: list[NativeBlock] = []
+
+    def append(self, batch: pa.RecordBatch) -> None:
+        self._take(batch.nbytes)
+        self._batches.append(batch)
+
+    def append_native(self, block: NativeBlock) -> None:
+        self._take(len(block.data))
+        self._blocks.append(block)
+
+    def finish(self, seal: Seal) -> None:
+        """Memory is as durable as it will be."""
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        return iter(self._batches)
+
+    def blocks(self) -> Iterator[NativeBlock]:
+        return iter(self._blocks)
+
+    def delete(self) -> None:
+        self._batches, self._blocks = [], []
+
+    def _take(self, size: int) -> None:
+        if self._bytes + size > self._max_bytes:
+            raise StagingFull(
+                f"A slice is larger than the {self._max_bytes / _MIB:.0f} MiB that in-memory staging may hold. "
+                "Make slices smaller (targetSliceSize, sliceBytes), raise staging.maxBytes, "
+                "or choose the staging provider local_disk.",
+                role="staging",
+                details={"maxBytes": self._max_bytes},
+            )
+        self._bytes += size
