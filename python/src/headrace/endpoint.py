@@ -48,6 +48,8 @@ class SinkCapabilities:
     """A: rows and record in one transaction. B: a slot that can be taken once. C: rows may repeat."""
     dispositions: tuple[WriteDisposition, ...]
     native_formats: tuple[str, ...] = ()
+    reading: Mapping[WriteDisposition, str] = field(default_factory=dict[WriteDisposition, str])
+    """What readers must do where a disposition leaves more than a plain scan should see; shown in ``stats.delivery``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

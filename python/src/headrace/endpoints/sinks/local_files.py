@@ -1,0 +1,181 @@
+"""A directory of Parquet files as a sink: class B, one slot a slice, taken by one rename.
+
+Each unit has a directory below ``base_path``; ``local_files_slots`` draws it.
+Files are never rewritten, so ``merge`` means: a slice holds the newest version
+of its rows, and readers take the latest by key (``local_files_latest``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from headrace.commit import record_hash
+from headrace.endpoint import Applied, DatasetSchema, HighWater, Policy, SinkCapabilities, Target
+from headrace.endpoints.sinks.local_files_attempts import open_attempt, sweep_leftovers
+from headrace.endpoints.sinks.local_files_latest import LATEST_FILE, READING_RULE, latest_sql
+from headrace.endpoints.sinks.local_files_parquet import joint_schema, refuse_unfit, write_slice
+from headrace.endpoints.sinks.local_files_slots import UnitDirectory
+from headrace.endpoints.systems.local_files import LocalFilesConfig
+from headrace.endpoints.systems.local_files_failures import reported
+from headrace.endpoints.systems.local_files_slot import flush_path, write_durably
+from headrace.errors import Bug, ConfigInvalid, SinkFenced
+from headrace.protocol import CommitRecord
+from headrace.staging import RecordReader, Slice
+
+PART_FILE = "part-0.parquet"
+
+
+class LocalFilesSink:
+    """``LocalFilesSink(parameters)`` parses and touches no file."""
+
+    def __init__(self, parameters: Mapping[str, str]) -> None:
+        self._config = LocalFilesConfig.parse(parameters)
+        if self._config.format not in (None, "parquet"):
+            raise ConfigInvalid(
+                f"format is {self._config.format!r}, and this sink writes Parquet only. Set format to parquet.",
+                role="sink",
+                details={"field": "format"},
+            )
+        self._schemas: dict[Path, pa.Schema | None] = {}
+
+    def capabilities(self) -> SinkCapabilities:
+        return SinkCapabilities(
+            delivery="B", dispositions=("replace", "append", "merge"), reading={"merge": READING_RULE}
+        )
+
+    def high_water(self, target: Target, epoch: int) -> HighWater | None:
+        unit = self._unit(target)
+        sweep_leftovers(self._config.base_path)
+        if not unit.is_claimed():
+            return None
+        unit.refuse_if_left(target.generation)
+        if target.disposition != "replace":
+            unit.close_generations_before(target.generation, epoch, target.run_id)
+        slots = unit.slots(target.generation)
+        record = unit.record(target.generation, slots[-1]) if slots else None
+        if record is None:
+            return None
+        _refuse_newer(record, epoch, unit.path)
+        return HighWater(record=record, hash=record_hash(record))
+
+    def prepare(self, target: Target, schema: DatasetSchema, policy: Policy) -> None:
+        _refuse_unmet(target, policy)
+        refuse_unfit(schema.arrow)
+        unit = self._unit(target)
+        unit.claim(target.run_id)
+        unit.open_generation(target.generation)
+        if target.disposition == "replace":
+            unit.remove_generations_before(target.generation, target.run_id)
+        earlier = _newest_schema(unit)
+        joint_schema(earlier, schema.arrow, unit.path, frozen=policy.get("schemaContract") == "freeze")
+        self._schemas[unit.path] = earlier
+        if target.disposition == "merge":
+            self._explain_reading(unit, target)
+
+    def write(self, target: Target, slice_: Slice, reader: RecordReader, commit: CommitRecord) -> Applied:
+        unit = self._unit(target)
+        slot = unit.slot_path(commit.generation, commit.slice_seq)
+        found = unit.record(commit.generation, commit.slice_seq)
+        if found is not None:
+            return _adopted(found, commit, slot)
+        schema = self._schema_to_write(unit, reader.schema)
+        with open_attempt(self._config.base_path, target.run_id) as attempt:
+            rows = 0
+            if schema is not None:
+                rows = write_slice(attempt / PART_FILE, reader, schema, self._config.compression)
+            if rows != commit.rows:
+                raise Bug(f"Staging gave {rows} rows of a slice sealed with {commit.rows}; nothing was written.")
+            found = unit.take(attempt, commit)
+        if found is not None:
+            return _adopted(found, commit, slot)
+        self._schemas[unit.path] = schema if schema is not None else self._schemas[unit.path]
+        return Applied(rows=rows, bytes=_bytes_in(slot), record=commit, adopted=False, location=str(slot))
+
+    def complete(self, target: Target, policy: Policy) -> str:
+        """Slices are visible one by one, so there is nothing left to show."""
+        return str(self._unit(target).path)
+
+    def close(self) -> None:
+        self._schemas.clear()
+
+    def _unit(self, target: Target) -> UnitDirectory:
+        return UnitDirectory(self._config.base_path, target.unit, target.unit_id)
+
+    def _schema_to_write(self, unit: UnitDirectory, staged: pa.Schema | None) -> pa.Schema | None:
+        """None when nothing was staged, not even columns: such a slice has no file."""
+        if unit.path not in self._schemas:
+            self._schemas[unit.path] = _newest_schema(unit)
+        return None if staged is None else joint_schema(self._schemas[unit.path], staged, unit.path, frozen=False)
+
+    def _explain_reading(self, unit: UnitDirectory, target: Target) -> None:
+        """Leave the query beside the slices; it is the same for every run, unless the key or the place changed."""
+        content = latest_sql(unit.path, target.primary_key).encode()
+        path = unit.path / LATEST_FILE
+        with open_attempt(self._config.base_path, target.run_id) as attempt, reported("write in", unit.path, "sink"):
+            if path.exists() and path.read_bytes() == content:
+                return
+            write_durably(attempt / LATEST_FILE, content)
+            (attempt / LATEST_FILE).replace(path)
+            flush_path(unit.path)
+
+
+def _refuse_unmet(target: Target, policy: Policy) -> None:
+    """A policy that files cannot meet ends the run before a row is read."""
+    if target.disposition == "merge" and not target.primary_key:
+        raise ConfigInvalid(
+            "writeDisposition is merge, and nothing says which row a new version replaces. "
+            "Set the policy's primaryKeys, or choose append.",
+            role="sink",
+            details={"field": "primaryKeys"},
+        )
+    if policy.get("deletes") == "keyDiff":
+        raise ConfigInvalid(
+            "The policy's deletes is keyDiff, and files that are never rewritten cannot lose a row. "
+            "Choose ignore, soft, or a database as sink.",
+            role="sink",
+            details={"field": "deletes"},
+        )
+
+
+def _adopted(found: CommitRecord, commit: CommitRecord, slot: Path) -> Applied:
+    """The slot is taken: by this slice, which is then done, or by another history, which then wins."""
+    _refuse_newer(found, commit.epoch, slot)
+    if found.unit != commit.unit or found.prev_hash != commit.prev_hash or found.from_ckpt != commit.from_ckpt:
+        raise SinkFenced(
+            f"{slot} holds a slice that does not follow what this run has seen; nothing of ours was written. "
+            "Start the unit again: it goes on from what is there.",
+            role="sink",
+            details={"path": str(slot)},
+        )
+    return Applied(rows=found.rows, bytes=_bytes_in(slot), record=found, adopted=True, location=str(slot))
+
+
+def _refuse_newer(found: CommitRecord, epoch: int, place: Path) -> None:
+    if found.epoch > epoch:
+        raise SinkFenced(
+            f"{place} holds a slice of epoch {found.epoch}, and this run is of epoch {epoch}: "
+            "a newer run has this unit. "
+            "If the control plane's database was restored or made anew, move the directory away and reset the unit.",
+            role="sink",
+            details={"path": str(place)},
+        )
+
+
+def _newest_schema(unit: UnitDirectory) -> pa.Schema | None:
+    """Columns of the last slice that has any. A closed generation ends in a slot without rows."""
+    with reported("read", unit.path, "sink"):
+        for generation in reversed(unit.generations()):
+            for seq in reversed(unit.slots(generation)):
+                part = unit.slot_path(generation, seq) / PART_FILE
+                if part.exists():
+                    return pq.read_schema(part)
+    return None
+
+
+def _bytes_in(slot: Path) -> int:
+    with reported("read", slot, "sink"):
+        return sum(file.stat().st_size for file in slot.iterdir())

@@ -1,0 +1,47 @@
+"""How to read a directory of slices under ``merge``: a later slice holds newer versions of its rows.
+
+Files are never rewritten, so a changed row travels again in a new slice, and
+the version that counts is the one in the latest. The rule is written as SQL for
+DuckDB beside the slices, where people who read them will find it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+LATEST_FILE = "_latest.sql"
+
+READING_RULE = (
+    "each slice holds the newest version of its rows; read the latest by key, as " + LATEST_FILE + " beside them does"
+)
+
+
+def latest_sql(directory: Path, primary_key: Sequence[str]) -> str:
+    """A DuckDB query for the newest version of every row below ``directory``."""
+    files = _literal(f"{_glob_safe(str(directory))}/gen=*/slice=*/*.parquet")
+    key = ", ".join(_quoted(column) for column in primary_key)
+    return (
+        "-- The newest version of every row. The columns _hr_file and _hr_row say where a version was read.\n"
+        f"SELECT * EXCLUDE (_hr_file, _hr_row) FROM (\n"
+        f"  SELECT *, file_row_number AS _hr_row FROM (SELECT * FROM read_parquet({files},\n"
+        "    union_by_name = true, hive_partitioning = false, filename = '_hr_file', file_row_number = true))\n"
+        f") QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY\n"
+        r"  regexp_extract(_hr_file, '/gen=(\d+)/slice=\d+/[^/]*$', 1)::BIGINT DESC,"
+        "\n"
+        r"  regexp_extract(_hr_file, '/slice=(\d+)/[^/]*$', 1)::BIGINT DESC, _hr_row DESC) = 1;"
+        "\n"
+    )
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _glob_safe(path: str) -> str:
+    """A path whose own ``[``, ``*`` and ``?`` stand for themselves in a glob."""
+    return "".join(f"[{mark}]" if mark in "[*?" else mark for mark in path)

@@ -1,0 +1,222 @@
+"""The slot log of one unit in a directory: which slices it holds, and how one more is taken.
+
+::
+
+    <base>/<unit>/_unit.json                             whose directory this is
+    <base>/<unit>/gen=<g>/slice=<seq>/part-0.parquet     the rows
+    <base>/<unit>/gen=<g>/slice=<seq>/_commit.json       the commit record
+    <base>/_tmp/<run>/<attempt>/                         what nobody reads yet
+
+A slot is one directory rename, so a reader sees all of a slice or none. A slot
+that exists cannot be taken again, and that is the fence: a generation that was
+replaced has no directory to take a slot in, one that was left has its next slot
+closed.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from pathlib import Path
+
+import msgspec
+
+from headrace.commit import first_hash, record_hash
+from headrace.endpoints.sinks.local_files_attempts import open_attempt
+from headrace.endpoints.systems.local_files_failures import reported
+from headrace.endpoints.systems.local_files_record import decode_record, encode_record
+from headrace.endpoints.systems.local_files_slot import flush_path, path_segment, take_slot, write_durably
+from headrace.errors import ConfigInvalid, SinkAmbiguous, SinkFenced
+from headrace.protocol import CommitRecord
+
+COMMIT_FILE = "_commit.json"
+UNIT_FILE = "_unit.json"
+
+_CLOSED = hashlib.sha256(b"closed").hexdigest()
+"""Stands where the hash of a slice's rows would be, in the record that closes a generation."""
+
+
+class UnitDirectory:
+    """The directory of one unit, ``unit`` being the injective path that owns it."""
+
+    def __init__(self, base: Path, unit: str, unit_id: str) -> None:
+        self._base = base
+        self.unit = unit
+        self.path = base / path_segment(unit_id)
+
+    def is_claimed(self) -> bool:
+        """Whether the directory is there and ours. Raises ``ConfigInvalid`` if it is another's."""
+        with reported("open", self.path, "sink"):
+            if self.path.is_symlink():
+                raise self._foreign("it is a link, and links are not followed")
+            if not self.path.exists():
+                return False
+            try:
+                owner = msgspec.json.decode((self.path / UNIT_FILE).read_bytes(), type=dict[str, str])["unit"]
+            except FileNotFoundError:
+                if next(os.scandir(self.path), None) is None:
+                    return False
+                raise self._foreign("it holds files that Headrace did not write") from None
+            except (msgspec.MsgspecError, KeyError):
+                raise self._foreign(f"its {UNIT_FILE} cannot be read") from None
+        if owner != self.unit:
+            raise self._foreign(f"it belongs to {owner}, and this is {self.unit}")
+        return True
+
+    def claim(self, run_id: str) -> None:
+        """Make the directory, with its owner inside, in one step. A second claim by the same unit changes nothing."""
+        if self.is_claimed():
+            return
+        with open_attempt(self._base, run_id) as attempt, reported("write in", self._base, "sink"):
+            write_durably(attempt / UNIT_FILE, msgspec.json.encode({"unit": self.unit}))
+            flush_path(attempt)
+            try:
+                os.rename(attempt, self.path)  # replaces an empty directory, refuses any other
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+            flush_path(self._base)
+        self.is_claimed()
+
+    def generations(self) -> list[int]:
+        return _numbers(self.path, "gen=")
+
+    def slots(self, generation: int) -> list[int]:
+        return _numbers(self.generation_path(generation), "slice=")
+
+    def generation_path(self, generation: int) -> Path:
+        return self.path / f"gen={generation}"
+
+    def slot_path(self, generation: int, seq: int) -> Path:
+        return self.generation_path(generation) / f"slice={seq:06d}"
+
+    def record(self, generation: int, seq: int) -> CommitRecord | None:
+        """The commit record of a slot, once its name is surely on the disk; None if nobody took it.
+
+        Raises:
+            SinkAmbiguous: The slot is there and its record cannot be read.
+        """
+        slot = self.slot_path(generation, seq)
+        with reported("read", slot, "sink"):
+            if not slot.exists():
+                return None
+            try:
+                found = decode_record((slot / COMMIT_FILE).read_bytes())
+            except (FileNotFoundError, msgspec.MsgspecError) as error:
+                raise SinkAmbiguous(
+                    f"The commit record {slot / COMMIT_FILE} is missing or damaged. "
+                    f"Restore it from a backup; or, if the slice may be read again, move {self.path} away "
+                    "and reset the unit.",
+                    role="sink",
+                    details={"path": str(slot)},
+                ) from error
+            flush_path(slot.parent)
+            return found
+
+    def open_generation(self, generation: int) -> None:
+        """Make the generation's directory, unless a newer one is there. Raises ``SinkFenced``."""
+        with reported("write in", self.path, "sink"):
+            self.refuse_if_left(generation)
+            self.generation_path(generation).mkdir(exist_ok=True)
+            flush_path(self.path)
+            self.refuse_if_left(generation)
+
+    def refuse_if_left(self, generation: int) -> None:
+        newest = max(self.generations(), default=generation)
+        if newest > generation:
+            raise SinkFenced(
+                f"{self.path} is at generation {newest}, and this run belongs to generation {generation}: "
+                "a newer run has this unit. If the control plane's database was restored from an older copy, "
+                "move the directory away and reset the unit.",
+                role="sink",
+                details={"path": str(self.path)},
+            )
+
+    def remove_generations_before(self, generation: int, run_id: str) -> None:
+        """Take older generations out of sight, each in one step, then delete them."""
+        for older in self.generations():
+            if older < generation:
+                with (
+                    open_attempt(self._base, run_id) as attempt,
+                    reported("remove", self.generation_path(older), "sink"),
+                ):
+                    os.rename(self.generation_path(older), attempt)
+                    flush_path(self.path)
+
+    def close_generations_before(self, generation: int, epoch: int, run_id: str) -> None:
+        """Take the next slot of every older generation, so that a late writer of it finds it taken."""
+        for older in self.generations():
+            while older < generation:
+                seqs = self.slots(older)
+                last = self.record(older, seqs[-1]) if seqs else None
+                if last is not None and last.sha256 == _CLOSED:
+                    break
+                with open_attempt(self._base, run_id) as attempt:
+                    self.take(attempt, self._closing(older, seqs[-1] if seqs else -1, last, epoch))
+
+    def take(self, attempt: Path, record: CommitRecord) -> CommitRecord | None:
+        """Make everything in ``attempt`` the slot of ``record``, durably. Returns the winner's record if it is taken.
+
+        Raises:
+            SinkFenced: The generation was replaced.
+            SinkAmbiguous: The slot is visible, and the disk did not confirm it.
+        """
+        slot = self.slot_path(record.generation, record.slice_seq)
+        with reported("write in", self.generation_path(record.generation), "sink"):
+            write_durably(attempt / COMMIT_FILE, encode_record(record))
+            flush_path(attempt)
+            try:
+                take_slot(attempt, slot)
+            except FileExistsError:
+                return self.record(record.generation, record.slice_seq)
+            except FileNotFoundError:
+                self.refuse_if_left(record.generation)
+                raise
+        try:
+            flush_path(slot.parent)
+        except OSError as error:
+            raise SinkAmbiguous(
+                f"The slice is at {slot}, but the disk did not confirm it ({error.strerror}). "
+                "Look at the disk; the next run finds out whether the slice is there.",
+                role="sink",
+                details={"path": str(slot)},
+            ) from error
+        return None
+
+    def _closing(self, generation: int, last_seq: int, last: CommitRecord | None, epoch: int) -> CommitRecord:
+        checkpoint = last.to_ckpt if last is not None else None
+        return CommitRecord(
+            unit=self.unit,
+            generation=generation,
+            slice_seq=last_seq + 1,
+            from_ckpt=checkpoint,
+            to_ckpt=checkpoint,
+            rows=0,
+            sha256=_CLOSED,
+            epoch=epoch,
+            prev_hash=record_hash(last) if last is not None else first_hash(self.unit, generation),
+        )
+
+    def _foreign(self, why: str) -> ConfigInvalid:
+        return ConfigInvalid(
+            f"Cannot use {self.path} for this unit: {why}. "
+            "Give this sink another base_path, or move the directory away.",
+            role="sink",
+            details={"field": "base_path", "path": str(self.path)},
+        )
+
+
+def _numbers(directory: Path, prefix: str) -> list[int]:
+    """The numbers of the directories called ``<prefix><number>``, in order; none if ``directory`` is not there."""
+    with reported("read", directory, "sink"):
+        try:
+            names = os.listdir(directory)
+        except FileNotFoundError:
+            return []
+    return sorted(int(name.removeprefix(prefix)) for name in names if _is_numbered(name, prefix))
+
+
+def _is_numbered(name: str, prefix: str) -> bool:
+    number = name.removeprefix(prefix)
+    return number != name and number.isascii() and number.isdigit()

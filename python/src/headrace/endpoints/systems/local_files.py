@@ -1,0 +1,196 @@
+"""What the local-files source and sink share: what they are called, their parameters, and the connection test.
+
+Parameters are parsed once, here; parsing touches no file. A connection test
+walks from the directory to the right asked for, and reports the first step that
+failed. It leaves nothing behind: to prove that a slot can be taken only once it
+makes two small directories and removes them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias, get_args
+from urllib.parse import unquote, urlsplit
+
+from headrace.endpoint import TestLevel
+from headrace.endpoints.systems.local_files_descriptor import DESCRIPTOR
+from headrace.endpoints.systems.local_files_failures import reported
+from headrace.endpoints.systems.local_files_slot import can_take_slots_once
+from headrace.errors import ConfigInvalid, DataPlaneError
+from headrace.protocol import Connection, ConnectionTest, Diagnostic, EndpointDescriptor
+
+FileFormat: TypeAlias = Literal["parquet", "csv", "jsonl", "arrow"]
+Compression: TypeAlias = Literal["snappy", "zstd", "gzip", "none"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalFilesConfig:
+    """Parsed parameters. ``format`` is None when nobody chose one: a source then goes by each file's name."""
+
+    base_path: Path
+    format: FileFormat | None
+    compression: Compression
+    delimiter: str | None
+    column_types: Mapping[str, str]
+
+    @classmethod
+    def parse(cls, parameters: Mapping[str, str]) -> LocalFilesConfig:
+        """Raises ``ConfigInvalid``, whose ``details["field"]`` names the parameter to blame."""
+        return cls(
+            base_path=_base_path(parameters.get("base_path", "")),
+            format=_format(parameters.get("format", "")),
+            compression=_compression(parameters.get("compression", "")),
+            delimiter=_delimiter(parameters.get("delimiter", "")),
+            column_types=_column_types(parameters.get("column_types", "")),
+        )
+
+
+class LocalFilesSystem:
+    """The ``file.local`` template."""
+
+    @classmethod
+    def descriptor(cls) -> EndpointDescriptor:
+        return DESCRIPTOR
+
+    @classmethod
+    def build_connection(cls, parameters: Mapping[str, str]) -> Connection:
+        config = LocalFilesConfig.parse(parameters)
+        shown: dict[str, str] = {"base_path": str(config.base_path), "format": config.format or "parquet"}
+        return Connection(
+            url=config.base_path.as_uri(),
+            config={"templateId": DESCRIPTOR.id, "parameters": shown},
+            labels=list(DESCRIPTOR.default_labels),
+            domain=DESCRIPTOR.domain,
+            verb="READ",
+        )
+
+    @classmethod
+    def test_connection(cls, parameters: Mapping[str, str], level: TestLevel | None = None) -> ConnectionTest:
+        try:
+            return _tested(LocalFilesConfig.parse(parameters).base_path, level or "connect")
+        except DataPlaneError as error:
+            return _failed(error)
+
+
+def _tested(base: Path, level: TestLevel) -> ConnectionTest:
+    existing = _nearest_existing(base)
+    with reported("open", existing):
+        if not existing.is_dir():
+            raise ConfigInvalid(
+                f"{existing} is a file, and a directory is needed. Choose a directory as base_path.",
+                details={"field": "base_path", "path": str(existing), "step": "directory"},
+            )
+        if level != "write" and existing == base:
+            next(os.scandir(base), None)
+    if existing != base and level == "read":
+        raise ConfigInvalid(
+            f"There is no directory {base}. Create it, or correct base_path; {existing} is as far as it exists.",
+            details={"field": "base_path", "path": str(base), "step": "directory"},
+        )
+    details: dict[str, str] = {"path": str(base)}
+    if level == "write" or existing != base:
+        with reported("write in", existing):
+            details["delivery"] = "B" if can_take_slots_once(existing) else "C"
+    return _succeeded(base, exists=existing == base, details=details)
+
+
+def _succeeded(base: Path, *, exists: bool, details: Mapping[str, str]) -> ConnectionTest:
+    diagnostics = [Diagnostic(level="INFO", code="DIRECTORY", message=f"{base} can be used.", field="base_path")]
+    if not exists:
+        diagnostics = [
+            Diagnostic(
+                level="WARN",
+                code="DIRECTORY_MISSING",
+                message=f"{base} does not exist yet.",
+                hint="The first run that writes creates it; a source needs it to exist.",
+                field="base_path",
+            )
+        ]
+    return ConnectionTest(
+        success=True,
+        message=f"{base} {'is ready' if exists else 'can be created'}.",
+        capabilities=[capability.key for capability in DESCRIPTOR.capabilities],
+        details=dict(details),
+        diagnostics=diagnostics,
+    )
+
+
+def _failed(error: DataPlaneError) -> ConnectionTest:
+    step = error.details.get("step", "parameters" if "path" not in error.details else "access")
+    field = error.details.get("field")
+    what, _, hint = error.message.partition(". ")
+    diagnostic = Diagnostic(
+        level="ERROR", code=str(step).upper(), message=f"{what.rstrip('.')}.", hint=hint or None, field=field
+    )
+    return ConnectionTest(success=False, message=error.message, details={"step": step}, diagnostics=[diagnostic])
+
+
+def _nearest_existing(path: Path) -> Path:
+    """The path itself, or the closest directory above it that is there."""
+    with reported("open", path):
+        while not path.exists() and path != path.parent:
+            path = path.parent
+    return path
+
+
+def _base_path(text: str) -> Path:
+    if not text.strip():
+        raise _invalid("base_path", "base_path is missing. Give the directory where the files are or should be.")
+    if "\0" in text:
+        raise _invalid("base_path", "base_path holds a NUL byte, which no path can. Remove it.")
+    if "://" in text:
+        parts = urlsplit(text)
+        if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
+            raise _invalid(
+                "base_path", f"base_path is a {parts.scheme}:// address on another system. Give a local directory."
+            )
+        text = unquote(parts.path)
+    return Path(os.path.abspath(os.path.expanduser(text)))
+
+
+def _format(text: str) -> FileFormat | None:
+    for known in get_args(FileFormat):
+        if text == known:
+            return known
+    if text:
+        raise _invalid("format", f"format is {text!r}. Choose one of {', '.join(get_args(FileFormat))}.")
+    return None
+
+
+def _compression(text: str) -> Compression:
+    for known in get_args(Compression):
+        if (text or "snappy") == known:
+            return known
+    raise _invalid("compression", f"compression is {text!r}. Choose one of {', '.join(get_args(Compression))}.")
+
+
+def _delimiter(text: str) -> str | None:
+    if not text:
+        return None
+    mark = {"tab": "\t", "\\t": "\t"}.get(text, text)
+    if len(mark) != 1 or not mark.isascii() or mark in '"\r\n\0':
+        raise _invalid("delimiter", f"delimiter is {text!r}. Give one ASCII character that is no quote, or 'tab'.")
+    return mark
+
+
+def _column_types(text: str) -> Mapping[str, str]:
+    if not text.strip():
+        return {}
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise _invalid("column_types", f"column_types is not JSON ({error}). Write {_EXAMPLE}.") from error
+    if not isinstance(found, dict):
+        raise _invalid("column_types", f"column_types is not a JSON object. Write {_EXAMPLE}.")
+    return {str(name): str(kind) for name, kind in found.items()}  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+
+
+_EXAMPLE = '{"zip": "string"}'
+
+
+def _invalid(field: str, message: str) -> ConfigInvalid:
+    return ConfigInvalid(message, details={"field": field})

@@ -1,0 +1,119 @@
+"""The ``file.local`` template as data: what a person may set, and what the endpoint can do."""
+
+from __future__ import annotations
+
+from headrace.protocol import (
+    Capability,
+    ConnectionTemplate,
+    EndpointDescriptor,
+    FieldOption,
+    ProbingMethod,
+    ProbingPlan,
+    TemplateField,
+)
+
+_FIELDS = [
+    TemplateField(
+        key="base_path",
+        label="Directory",
+        required=True,
+        semantic="FILE_PATH",
+        description="Where the files are, or where they should be written.",
+        placeholder="/data/lake",
+        help_text="A sink creates it and makes one directory a unit below it.",
+    ),
+    TemplateField(
+        key="format",
+        label="Format",
+        value_type="ENUM",
+        default_value="parquet",
+        options=[
+            FieldOption(label="Parquet", value="parquet"),
+            FieldOption(label="CSV", value="csv", description="RFC 4180, UTF-8, first line is the header. Read only."),
+            FieldOption(label="JSON lines", value="jsonl", description="One object a line, UTF-8. Read only."),
+            FieldOption(label="Arrow", value="arrow", description="Arrow IPC files (Feather version 2). Read only."),
+        ],
+        help_text="Left out, a source goes by the name of each file. A sink writes Parquet.",
+    ),
+    TemplateField(
+        key="compression",
+        label="Compression",
+        value_type="ENUM",
+        default_value="snappy",
+        options=[FieldOption(label=name, value=name) for name in ("snappy", "zstd", "gzip", "none")],
+        help_text="How the Parquet files of a sink are compressed.",
+        advanced=True,
+    ),
+    TemplateField(
+        key="delimiter",
+        label="CSV delimiter",
+        placeholder=",",
+        help_text="One character, or 'tab'. Left out: a comma, and a tab in .tsv files.",
+        advanced=True,
+    ),
+    TemplateField(
+        key="column_types",
+        label="Column types",
+        value_type="JSON",
+        placeholder='{"zip": "string", "price": "decimal(12,2)"}',
+        help_text="Types of CSV and JSON columns, where what the first rows show is not what you mean.",
+        advanced=True,
+    ),
+]
+
+_CAPABILITIES = [
+    Capability(key="metadata.collect", label="Collect metadata"),
+    Capability(key="metadata", label="Metadata"),
+    Capability(key="metadata.preview", label="Preview rows"),
+    Capability(key="preview", label="Preview"),
+    Capability(key="ingest.full", label="Read all rows"),
+    Capability(
+        key="ingest.incremental",
+        label="Read new files",
+        description="Of a directory whose files arrive in the order of their names.",
+    ),
+    Capability(
+        key="sink.file",
+        label="Write Parquet files",
+        description="Each slice lands once, as one directory that appears whole.",
+    ),
+]
+
+DESCRIPTOR = EndpointDescriptor(
+    id="file.local",
+    family="FILE",
+    title="Local files",
+    vendor="Local",
+    description="Files of a directory as a source (Parquet, CSV, JSON lines, Arrow); Parquet files as a sink.",
+    domain="file.local",
+    driver="pyarrow",
+    docs_url="docs/ENDPOINTS.md#filelocal",
+    agent_prompt=(
+        "Ask for the directory. As a source each file, or each directory of parts, is a unit; "
+        "as a sink each unit becomes a directory of Parquet files."
+    ),
+    descriptor_version="1",
+    min_version="1",
+    max_version="1",
+    categories=["file"],
+    protocols=["file"],
+    versions=["1"],
+    default_labels=["file", "local"],
+    sample_config={"base_path": "/data/lake", "format": "parquet"},
+    fields=_FIELDS,
+    capabilities=_CAPABILITIES,
+    connection=ConnectionTemplate(url_template="file://{base_path}", default_verb="READ"),
+    probing=ProbingPlan(
+        methods=[
+            ProbingMethod(
+                key="file_directory",
+                label="Open the directory",
+                strategy="FILE",
+                description="Opens the directory; for a sink, takes a slot twice and expects the second to fail.",
+                requires=["base_path"],
+                returns_capabilities=["sink.file"],
+            )
+        ],
+        fallback_message="The directory could not be opened.",
+    ),
+)
