@@ -15,6 +15,10 @@ export default defineConfig({
     isolate: false,
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    projects: [project("core"), project("adapters"), project("server")]
+    projects: [
+      project("core"),
+      project("adapters", ["test/postgres.ts"]),
+      project("server", ["../adapters/test/postgres.ts"])
+    ]
   }
 })

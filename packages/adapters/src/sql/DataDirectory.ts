@@ -104,9 +104,14 @@ const moveTo = (dataDir: string, fresh: string) =>
 
 /** UTF-8 with PostgreSQL's own collation: the same order and the same letters on every machine. */
 const initdbOptions = [
-  ...["--username=postgres", "--auth=trust", "--no-instructions", "--encoding=UTF8", "--locale=C"],
-  ...["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-] as const
+  "--username=postgres",
+  "--auth=trust",
+  "--no-instructions",
+  "--encoding=UTF8",
+  "--locale=C",
+  "--locale-provider=builtin",
+  "--builtin-locale=C.UTF-8"
+]
 
 const initdb = (binaries: PostgresBinaries, fresh: string) =>
   Effect.callback<void, EmbeddedPostgresError>((resume) => {

@@ -1,0 +1,37 @@
+/** An empty database of one's own on the run's server, so that test files can run side by side. */
+import { PgClient } from "@effect/sql-pg"
+import * as Database from "@headrace/adapters/sql/Database"
+import { migrate } from "@headrace/adapters/sql/Migrations"
+import { Effect, Layer } from "effect"
+import { SqlClient } from "effect/sql"
+import { randomBytes } from "node:crypto"
+import { inject } from "vitest"
+
+/** Where a database of that name is, as `PgClient` takes it. */
+export const connectionTo = (database: string) => ({
+  path: inject("postgres"),
+  username: "postgres",
+  database
+})
+
+/** A new database, gone again with the scope; answers its name. */
+export const make = Effect.acquireRelease(
+  Effect.gen(function* () {
+    const name = `test_${randomBytes(6).toString("hex")}`
+    const sql = yield* SqlClient.SqlClient
+    yield* sql`create database ${sql(name)} strategy file_copy`
+    return name
+  }),
+  (name) =>
+    Effect.flatMap(SqlClient.SqlClient, (sql) => Effect.ignore(sql`drop database ${sql(name)} with (force)`))
+)
+
+const admin = PgClient.layer(Database.settings(connectionTo("postgres")))
+
+/** Without a table. */
+export const layerEmpty = Layer.unwrap(
+  Effect.map(make, (name) => PgClient.layer(Database.settings(connectionTo(name))))
+).pipe(Layer.provide(admin))
+
+/** With ours. */
+export const layer = Layer.effectDiscard(migrate).pipe(Layer.provideMerge(layerEmpty))
