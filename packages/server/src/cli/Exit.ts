@@ -10,6 +10,8 @@ export const Exit = {
   source: 5,
   /** Cannot connect to the sink, or write it. */
   sink: 6,
+  /** Rows were rejected, or the schema changed, beyond what the policy allows. */
+  rejected: 7,
   /** The unit is being carried by another run, or the server already runs. */
   running: 8,
   /** A bug in Headrace. */

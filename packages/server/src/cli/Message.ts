@@ -4,7 +4,7 @@
  * failure of the command becomes one of these before it reaches the screen.
  */
 import * as Schema from "effect/Schema"
-import type { Exit } from "./Exit.ts"
+import { Exit } from "./Exit.ts"
 
 export interface Message {
   /** What happened, in a few words. */
@@ -25,7 +25,7 @@ export class Refused extends Schema.TaggedError<Refused>()("Refused", {
   where: Schema.NullOr(Schema.String),
   why: Schema.Array(Schema.String),
   advice: Schema.Array(Schema.String),
-  exit: Schema.Literals([0, 1, 2, 3, 5, 6, 8, 70, 130, 143])
+  exit: Schema.Literals(Object.values(Exit))
 }) {}
 
 /** A refusal of which only the telling parts are given. */
