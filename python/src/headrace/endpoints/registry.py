@@ -66,6 +66,11 @@ def forget(endpoint_id: str) -> None:
     _configured.pop(endpoint_id, None)
 
 
+def configurations() -> Mapping[str, Configured]:
+    """What is configured now, by endpoint id."""
+    return dict(_configured)
+
+
 def configured_source(endpoint_id: str) -> SourceEndpoint:
     """The source configured under ``endpoint_id``. Raises ``ConfigInvalid`` when nobody did."""
     known = _known(endpoint_id)

@@ -1,0 +1,225 @@
+"""The policy of a run: parsed once, so that what follows is total.
+
+Clients write the keys as they stand in ``docs/INGESTION_AND_SINKS.md``; each has
+one spelling. A known key with a wrong value is refused by name. An unknown key
+is a warning, because older configurations hold others.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias, TypeVar, cast, get_args
+
+from headrace.endpoint import SinkCapabilities, WriteDisposition
+from headrace.errors import ConfigInvalid
+from headrace.protocol import Json
+from headrace.staging import DEFAULT_BATCH_BYTES, DEFAULT_MAX_BYTES
+
+Mode: TypeAlias = Literal["full", "incremental"]
+Deletes: TypeAlias = Literal["ignore", "soft", "keyDiff"]
+SchemaContract: TypeAlias = Literal["evolve", "freeze", "discard_row", "discard_value"]
+NullCursors: TypeAlias = Literal["once", "quarantine", "ignore"]
+
+SLICE_ROWS = 100_000
+SLICE_BYTES = 256 * 1024 * 1024
+SLICE_SECONDS = 60
+"""A slice ends at the first of the three it reaches."""
+
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantine:
+    """How many rows may be set aside before the run fails. None at all unless the policy allows it."""
+
+    max_rows: int = 0
+    max_ratio: float = 0.0
+
+    def holds(self, rejected: int, read: int) -> bool:
+        """Whether ``rejected`` of ``read`` rows are within both limits."""
+        return rejected == 0 or (rejected <= self.max_rows and rejected <= self.max_ratio * read)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPolicy:
+    mode: Mode
+    cursor_field: str | None = None
+    lookback: str | None = None
+    primary_keys: tuple[str, ...] = ()
+    write_disposition: WriteDisposition | None = None
+    deletes: Deletes = "ignore"
+    columns: tuple[str, ...] | None = None
+    filter: Json = None
+    limit: int | None = None
+    parameters: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    slice_rows: int = SLICE_ROWS
+    slice_bytes: int = SLICE_BYTES
+    max_parallel_slices: int = 1
+    batch_bytes: int = DEFAULT_BATCH_BYTES
+    staging_provider: str | None = None
+    staging_max_bytes: int = DEFAULT_MAX_BYTES
+    schema_contract: SchemaContract = "evolve"
+    quarantine: Quarantine = Quarantine()
+    nulls: NullCursors = "once"
+    attempts: int = 1
+    on_new_generation: WriteDisposition | None = None
+    require_exactly_once: bool = False
+    data_engine: Literal["local"] = "local"
+    memory_bytes: int | None = None
+    row_bytes: int = 16 * 1024 * 1024
+    warnings: tuple[str, ...] = ()
+    """One sentence for each key nobody knows."""
+
+    def disposition(self, sink: SinkCapabilities, source_key: tuple[str, ...]) -> WriteDisposition:
+        """How rows land. Unsaid: merge where a key is known and rows may come again, else replace or append.
+
+        A full read replaces unless the policy itself names the keys; an
+        incremental one merges on the source's key too.
+
+        Raises:
+            ConfigInvalid: The sink cannot do what the policy asks.
+        """
+        asked = self.write_disposition
+        if asked is None:
+            key = self.primary_keys or (source_key if self.mode == "incremental" else ())
+            fallback: WriteDisposition = "replace" if self.mode == "full" else "append"
+            return "merge" if key and "merge" in sink.dispositions else fallback
+        if asked not in sink.dispositions:
+            raise _invalid("writeDisposition", f"this sink cannot {asked}; it can {' or '.join(sink.dispositions)}")
+        if asked == "merge" and not (self.primary_keys or source_key):
+            raise _invalid("primaryKeys", "merging needs a key, and the source names none")
+        return asked
+
+
+def parse(raw: Mapping[str, Json]) -> RunPolicy:
+    """Read a policy.
+
+    Raises:
+        ConfigInvalid: A value is none its key may have; ``details["field"]`` names it.
+    """
+    staging = _mapping(raw, "staging")
+    quarantine = _mapping(raw, "quarantine")
+    limits = _mapping(raw, "limits")
+    cursor = _optional(raw, "cursorField", _text)
+    return RunPolicy(
+        mode=_value(raw, "mode", _one_of(Mode), "incremental" if cursor else "full"),
+        cursor_field=cursor,
+        lookback=_optional(raw, "lookback", _duration),
+        primary_keys=_value(raw, "primaryKeys", _texts, ()),
+        write_disposition=_optional(raw, "writeDisposition", _one_of(WriteDisposition)),
+        deletes=_value(raw, "deletes", _one_of(Deletes), "ignore"),
+        columns=_optional(raw, "columns", _texts),
+        filter=raw.get("filter"),
+        limit=_optional(raw, "limit", _natural),
+        parameters=_mapping(raw, "parameters"),
+        slice_rows=_value(raw, "targetSliceSize", _positive, SLICE_ROWS),
+        slice_bytes=_value(raw, "sliceBytes", _positive, SLICE_BYTES),
+        max_parallel_slices=_value(raw, "maxParallelSlices", _positive, 1),
+        batch_bytes=_value(raw, "batchBytes", _positive, DEFAULT_BATCH_BYTES),
+        staging_provider=_optional(staging, "staging.provider", _text),
+        staging_max_bytes=_value(staging, "staging.maxBytes", _positive, DEFAULT_MAX_BYTES),
+        schema_contract=_value(raw, "schemaContract", _one_of(SchemaContract), "evolve"),
+        quarantine=_quarantine(quarantine) if "quarantine" in raw else Quarantine(),
+        nulls=_value(raw, "nulls", _one_of(NullCursors), "once"),
+        attempts=_value(raw, "attempts", _positive, 1),
+        on_new_generation=_optional(raw, "onNewGeneration", _one_of(WriteDisposition)),
+        require_exactly_once=_value(raw, "require", _one_of(Literal["exactly-once"]), None) is not None,
+        data_engine=_value(raw, "dataEngine", _one_of(Literal["local"]), "local"),
+        memory_bytes=_optional(limits, "limits.memoryBytes", _positive),
+        row_bytes=_value(limits, "limits.rowBytes", _positive, 16 * 1024 * 1024),
+        warnings=tuple(_unknown(raw)),
+    )
+
+
+KEYS = (
+    "mode", "cursorField", "lookback", "primaryKeys", "writeDisposition", "deletes", "columns", "filter", "limit",
+    "parameters", "targetSliceSize", "sliceBytes", "maxParallelSlices", "batchBytes", "staging", "schemaContract",
+    "quarantine", "nulls", "attempts", "onNewGeneration", "require", "dataEngine", "limits",
+)  # fmt: skip
+
+
+def _unknown(raw: Mapping[str, Json]) -> list[str]:
+    warnings: list[str] = []
+    for key in raw:
+        if key not in KEYS:
+            near = difflib.get_close_matches(key, KEYS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            warnings.append(f"The policy key {key!r} means nothing here and is ignored.{hint}")
+    return warnings
+
+
+def _quarantine(raw: Mapping[str, Json]) -> Quarantine:
+    return Quarantine(
+        max_rows=_value(raw, "quarantine.maxRows", _natural, 1000),
+        max_ratio=_value(raw, "quarantine.maxRatio", _ratio, 0.001),
+    )
+
+
+def _value(raw: Mapping[str, Json], name: str, read: Callable[[str, Json], _Value], default: Any) -> Any:
+    value = raw.get(name.rpartition(".")[2])
+    return default if value is None else read(name, value)
+
+
+def _optional(raw: Mapping[str, Json], name: str, read: Callable[[str, Json], _Value]) -> _Value | None:
+    return _value(raw, name, read, None)
+
+
+def _mapping(raw: Mapping[str, Json], name: str) -> Mapping[str, Json]:
+    value = raw.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise _invalid(name, "an object is expected")
+    return cast("Mapping[str, Json]", value)
+
+
+def _text(name: str, value: Json) -> str:
+    if not isinstance(value, str) or not value:
+        raise _invalid(name, "text is expected")
+    return value
+
+
+def _texts(name: str, value: Json) -> tuple[str, ...]:
+    values = cast("list[Json]", value) if isinstance(value, list) else [value]
+    return tuple(_text(name, each) for each in values)
+
+
+def _natural(name: str, value: Json) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise _invalid(name, f"a whole number of at least 0 is expected, not {value!r}")
+    return value
+
+
+def _positive(name: str, value: Json) -> int:
+    if _natural(name, value) == 0:
+        raise _invalid(name, "a whole number of at least 1 is expected, not 0")
+    return cast(int, value)
+
+
+def _ratio(name: str, value: Json) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise _invalid(name, f"a number from 0 to 1 is expected, not {value!r}")
+    return float(value)
+
+
+def _duration(name: str, value: Json) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+        return f"{value} seconds"
+    return _text(name, value)
+
+
+def _one_of(kind: Any) -> Callable[[str, Json], Any]:
+    allowed = get_args(kind)
+
+    def read(name: str, value: Json) -> Any:
+        if value not in allowed:
+            raise _invalid(name, f"{value!r} is none of {', '.join(map(repr, allowed))}")
+        return value
+
+    return read
+
+
+def _invalid(name: str, why: str) -> ConfigInvalid:
+    return ConfigInvalid(f"The policy's {name} is wrong: {why}.", details={"field": f"policy.{name}"})

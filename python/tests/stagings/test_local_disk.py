@@ -1,0 +1,132 @@
+"""Staging on disk keeps the contract, and what is special to files: names, modes, sweeping, memory."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from headrace.errors import ConfigInvalid
+from headrace.stagings.in_memory import InMemoryStaging
+from headrace.stagings.local_disk import LocalDiskStaging
+from headrace.testing.staging_suite import ROWS, StagingProviderSuite, context, read
+
+
+class TestLocalDiskStaging(StagingProviderSuite):
+    @pytest.fixture(autouse=True)
+    def _root(self, tmp_path_factory: pytest.TempPathFactory) -> None:
+        self.root = tmp_path_factory.mktemp("staging")
+
+    def provider(self) -> LocalDiskStaging:
+        return LocalDiskStaging(self.root)
+
+    def bounded_provider(self, max_bytes: int) -> LocalDiskStaging:
+        return LocalDiskStaging(self.root, max_bytes=max_bytes)
+
+    def leftovers(self) -> int:
+        return sum(1 for _ in self.root.rglob("*"))
+
+
+def test_both_providers_seal_equal_rows_with_equal_hashes(tmp_path: Path) -> None:
+    seals: list[str] = []
+    for provider in (LocalDiskStaging(tmp_path), InMemoryStaging()):
+        session = provider.allocate_session(context())
+        session.writer().write_batch(ROWS)
+        seals.append(session.seal().sha256)
+        session.close()
+
+    assert seals[0] == seals[1]
+
+
+def test_a_run_id_of_any_length_and_content_names_one_directory_below_the_root(tmp_path: Path) -> None:
+    hostile = ["../../etc", "a/b", "x" * 5000, "..", ".", "", "\u0000", "ü" * 300]
+
+    for run_id in hostile:
+        LocalDiskStaging(tmp_path / "root").allocate_session(context(run_id=run_id, tenant=run_id))
+
+    assert len(list((tmp_path / "root").glob("*/*/0"))) == len(hostile)
+    assert list(tmp_path.iterdir()) == [tmp_path / "root"]
+
+
+def test_nobody_else_can_read_what_is_staged(tmp_path: Path) -> None:
+    root = tmp_path / "staging"
+    root.mkdir(mode=0o755)
+    session = LocalDiskStaging(root).allocate_session(context())
+    session.writer().write_batch(ROWS)
+    session.seal()
+
+    modes = {path.stat().st_mode & 0o777 for path in root.rglob("*") if path.is_dir()} | {root.stat().st_mode & 0o777}
+    assert modes == {0o700}
+    assert {path.stat().st_mode & 0o777 for path in root.rglob("*") if path.is_file()} == {0o600}
+
+
+def test_a_root_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "staging").symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(ConfigInvalid, match="HEADRACE_STAGING_DIR"):
+        LocalDiskStaging(tmp_path / "staging").allocate_session(context())
+
+
+_DIES_WHILE_STAGING = """
+import os, sys
+from pathlib import Path
+from headrace.stagings.local_disk import LocalDiskStaging
+from headrace.testing.staging_suite import ROWS, context
+session = LocalDiskStaging(Path(sys.argv[1])).allocate_session(context(run_id=sys.argv[2]))
+session.writer().write_batch(ROWS)
+session.seal()
+os.kill(os.getpid(), 9)
+"""
+
+
+def _leave_behind(root: Path, run_id: str) -> None:
+    ended = subprocess.run([sys.executable, "-c", _DIES_WHILE_STAGING, str(root), run_id], check=False)
+    assert ended.returncode == -9
+
+
+def test_what_a_killed_process_staged_is_swept(tmp_path: Path) -> None:
+    _leave_behind(tmp_path, "run-1")
+
+    sessions, size = LocalDiskStaging(tmp_path).sweep(0, keep=[])
+
+    assert (sessions, size > 0, list(tmp_path.iterdir())) == (1, True, [])
+
+
+def test_sweeping_spares_the_runs_it_is_told_to_keep_and_what_is_young(tmp_path: Path) -> None:
+    _leave_behind(tmp_path, "run-1")
+
+    assert LocalDiskStaging(tmp_path).sweep(0, keep=["run-1"]) == (0, 0)
+    assert LocalDiskStaging(tmp_path).sweep(3600, keep=[]) == (0, 0)
+
+
+def test_reading_and_writing_a_large_slice_keeps_memory_flat(tmp_path: Path) -> None:
+    batch = pa.record_batch([pa.array(range(100_000))], names=["n"])
+    session = LocalDiskStaging(tmp_path).allocate_session(context())
+    highest = before = pa.total_allocated_bytes()
+
+    for _ in range(50):
+        session.writer().write_arrow(batch)
+        highest = max(highest, pa.total_allocated_bytes())
+    for _ in session.reader().iter_arrow(max_bytes=1_000_000):
+        highest = max(highest, pa.total_allocated_bytes())
+    session.close()
+
+    assert highest - before < 4 * batch.nbytes
+
+
+def test_a_place_that_cannot_be_used_says_what_to_set(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+
+    with pytest.raises(ConfigInvalid, match="HEADRACE_STAGING_DIR"):
+        LocalDiskStaging(tmp_path / "file" / "staging").allocate_session(context())
+
+
+def test_a_session_can_be_read_twice_from_disk(tmp_path: Path) -> None:
+    session = LocalDiskStaging(tmp_path).allocate_session(context())
+    session.writer().write_batch(ROWS)
+
+    assert read(session) == read(session) == list(ROWS)
