@@ -40,8 +40,11 @@ export class RunStore extends Context.Service<
 
 const sameUnit = (a: UnitKey, b: UnitKey) => a.endpointId === b.endpointId && a.unitId === b.unitId
 
-const liveRow = ({ rows, alive }: RunStore["Service"], unit: UnitKey) =>
-  [...rows.values()].find((row) => row.open && alive.has(row.owner) && sameUnit(row.run.unit, unit))
+const openRows = ({ rows, alive }: RunStore["Service"], ownerLives: boolean) =>
+  [...rows.values()].filter((row) => row.open && alive.has(row.owner) === ownerLives)
+
+const liveRow = (store: RunStore["Service"], unit: UnitKey) =>
+  openRows(store, true).find((row) => sameUnit(row.run.unit, unit))
 
 const nextEpoch = ({ rows }: RunStore["Service"], unit: UnitKey) =>
   Epoch.make(
@@ -97,15 +100,14 @@ export const make = Effect.gen(function* () {
       }),
     live: (unit) =>
       Effect.sync(() => Option.map(Option.fromNullishOr(liveRow(store, unit)), (row) => row.run)),
+    openRuns: Effect.sync(() => openRows(store, true).map((row) => row.run)),
     endGeneration: (tenant, unit, sinkId) =>
       Effect.sync(() => {
         const path = unitPath(tenant, unit, sinkId)
         const filling = store.fillings.get(path)
         if (filling !== undefined) store.fillings.set(path, { ...filling, ended: true })
       }),
-    orphans: Effect.sync(() =>
-      [...store.rows.values()].filter((row) => row.open && !store.alive.has(row.owner)).map((row) => row.run)
-    )
+    orphans: Effect.sync(() => openRows(store, false).map((row) => row.run))
   })
 })
 

@@ -62,6 +62,9 @@ export class RunRepo extends Context.Service<
     /** The unit's open run whose owner lives, if any. */
     readonly live: (unit: UnitKey) => Effect.Effect<Option.Option<Run>, RunRepoError>
 
+    /** Open runs whose owner lives, of every tenant: those whose staging must be left alone. */
+    readonly openRuns: Effect.Effect<ReadonlyArray<Run>, RunRepoError>
+
     /** Makes the next run into this sink begin a new generation: the checkpoint was reset. */
     readonly endGeneration: (
       tenant: string,

@@ -1,14 +1,13 @@
 /**
  * The contract of `RunRepo`, executable. The suite plays several processes: each
- * is the layer `process`, built fresh over one `store`, and dies when its scope
- * closes. (Postgres: `store` is the client, `process` the repo with its lock.)
+ * is `process`, built fresh over one `store`, and dies when its scope closes.
  */
 import { assert, layer as shared } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Option, Scope } from "effect"
 import { EndpointId } from "../domain/Endpoint.ts"
 import { Epoch, RunId, SliceSeq } from "../domain/Run.ts"
 import { knowledgeBase, SinkId, UnitId, UnitKey } from "../domain/Unit.ts"
-import { RunRepo } from "../services/RunRepo.ts"
+import { type Run, RunRepo, type RunRepoError } from "../services/RunRepo.ts"
 
 const lake = SinkId.make("lake")
 const seq = (n: number) => SliceSeq.make(n)
@@ -262,13 +261,16 @@ export const suite = <Store, E, E2>(
           const unit = unitOf("orphan")
           const lost = yield* runs.open(opening(unit))
           yield* runs.advance(lost.runId, seq(2))
-          const before = yield* survivor.orphans
+          const holds = (runs: Effect.Effect<ReadonlyArray<Run>, RunRepoError>) =>
+            Effect.map(runs, (all) => all.some((run) => run.runId === lost.runId))
+          const before = [yield* holds(survivor.orphans), yield* holds(survivor.openRuns)]
 
           yield* dies
 
-          assert.isFalse(before.some((run) => run.runId === lost.runId))
+          assert.deepStrictEqual(before, [false, true])
+          assert.isFalse(yield* holds(survivor.openRuns))
           assert.deepStrictEqual(yield* survivor.live(unit), Option.none())
-          assert.isTrue((yield* survivor.orphans).some((run) => run.runId === lost.runId))
+          assert.isTrue(yield* holds(survivor.orphans))
           const next = yield* survivor.open(opening(unit))
           assert.deepInclude(next, {
             generation: lost.generation,
