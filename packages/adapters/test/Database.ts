@@ -2,7 +2,7 @@
 import { PgClient } from "@effect/sql-pg"
 import * as Database from "@headrace/adapters/sql/Database"
 import { migrate } from "@headrace/adapters/sql/Migrations"
-import { Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { randomBytes } from "node:crypto"
 import { inject } from "vitest"
@@ -14,24 +14,22 @@ export const connectionTo = (database: string) => ({
   database
 })
 
-/** A new database, gone again with the scope; answers its name. */
-export const make = Effect.acquireRelease(
-  Effect.gen(function* () {
-    const name = `test_${randomBytes(6).toString("hex")}`
-    const sql = yield* SqlClient.SqlClient
-    yield* sql`create database ${sql(name)} strategy file_copy`
-    return name
-  }),
-  (name) =>
-    Effect.flatMap(SqlClient.SqlClient, (sql) => Effect.ignore(sql`drop database ${sql(name)} with (force)`))
-)
-
 const admin = PgClient.layer(Database.settings(connectionTo("postgres")))
+
+/** A new database, gone again with the scope; answers its name. */
+export const make = Effect.gen(function* () {
+  const sql = Context.get(yield* Layer.build(admin), SqlClient.SqlClient)
+  const name = `test_${randomBytes(6).toString("hex")}`
+  return yield* Effect.acquireRelease(
+    Effect.as(sql`create database ${sql(name)} strategy file_copy`, name),
+    () => Effect.ignore(sql`drop database ${sql(name)} with (force)`)
+  )
+})
 
 /** Without a table. */
 export const layerEmpty = Layer.unwrap(
   Effect.map(make, (name) => PgClient.layer(Database.settings(connectionTo(name))))
-).pipe(Layer.provide(admin))
+)
 
 /** With ours. */
 export const layer = Layer.effectDiscard(migrate).pipe(Layer.provideMerge(layerEmpty))

@@ -24,6 +24,18 @@ const decodeRows = Schema.decodeUnknownEffect(Schema.Array(Row))
 const endpointOf = ({ tenant, project, ...row }: typeof Row.Type): Endpoint =>
   Endpoint.make({ ...row, scope: { tenant, project } })
 
+const dateOf = (at: DateTime.Utc | null) => (at === null ? null : DateTime.toDateUtc(at))
+
+/** The row as the client takes it. */
+const recordOf = ({ labels, capabilities, createdAt, updatedAt, deletedAt, ...row }: Endpoint) => ({
+  ...row,
+  labels: [...labels],
+  capabilities: [...capabilities],
+  createdAt: dateOf(createdAt),
+  updatedAt: dateOf(updatedAt),
+  deletedAt: dateOf(deletedAt)
+})
+
 const failed = (cause: unknown) => new EndpointRepoError({ cause })
 
 /** The row is another tenant's or project's; the answer must not say more than that. */
@@ -57,24 +69,15 @@ export const make = (options: { readonly defaultTenant: string }) =>
       return rows[0] !== undefined && rows[0]["ours"] !== true
     })
 
-    const date = (at: DateTime.Utc | null) => (at === null ? null : DateTime.toDateUtc(at))
-
-    const write = ({ scope, config, labels, capabilities, ...row }: Endpoint) => {
-      const record = {
-        ...row,
-        labels: [...labels],
-        capabilities: [...capabilities],
-        config: config === null ? null : sql.json(config),
-        createdAt: date(row.createdAt),
-        updatedAt: date(row.updatedAt),
-        deletedAt: date(row.deletedAt)
-      }
+    const write = (endpoint: Endpoint) => {
+      const { id, scope, config, ...row } = recordOf(endpoint)
+      const record = { id, ...row, config: config === null ? null : sql.json(config) }
       return sql`
         insert into "MetadataEndpoint" ${sql.insert(record)}
         on conflict ("id") do update set ${sql.update(record, ["id"])}`.pipe(
         Effect.andThen(sql`
-          insert into hr_endpoint (endpoint_id, tenant, project)
-          values (${row.id}, ${scope.tenant}, ${scope.project}) on conflict (endpoint_id) do nothing`)
+          insert into hr_endpoint (endpoint_id, tenant, project) values (${id}, ${scope.tenant}, ${scope.project})
+          on conflict (endpoint_id) do nothing`)
       )
     }
 
@@ -93,8 +96,7 @@ export const make = (options: { readonly defaultTenant: string }) =>
       ),
       put: Effect.fn("SqlEndpointRepo.put")((endpoint: Endpoint) =>
         Effect.gen(function* () {
-          if (yield* isForeign(endpoint)) return yield* foreign
-          yield* write(endpoint)
+          yield* (yield* isForeign(endpoint)) ? foreign : write(endpoint)
         }).pipe(
           sql.withTransaction,
           Effect.mapError((error) => {

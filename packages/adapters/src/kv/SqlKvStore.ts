@@ -62,10 +62,12 @@ export const make = Effect.gen(function* () {
       if (written.length === 0) return yield* conflict("put", key, expected)
       return Version.make(expected + 1)
     }),
-    remove: Effect.fn("SqlKvStore.remove")(function* (namespace, key, expected) {
-      const left = yield* erase(namespace, key, expected).pipe(Effect.mapError(unavailable("remove")))
-      if (left.length > 0) return yield* conflict("remove", key, expected)
-    })
+    remove: Effect.fn("SqlKvStore.remove")((namespace, key, expected) =>
+      erase(namespace, key, expected).pipe(
+        Effect.mapError(unavailable("remove")),
+        Effect.flatMap((left) => (left.length > 0 ? conflict("remove", key, expected) : Effect.void))
+      )
+    )
   })
 })
 

@@ -8,7 +8,7 @@ import { EndpointId } from "@headrace/core/domain/Endpoint"
 import { Epoch, Generation, RunId, SliceSeq } from "@headrace/core/domain/Run"
 import { SinkId, UnitId, UnitKey } from "@headrace/core/domain/Unit"
 import { Run, RunRepo, RunRepoError, UnitBusy } from "@headrace/core/services/RunRepo"
-import { Effect, Layer, Option, Schema } from "effect"
+import { Effect, Layer, Option, Schedule, Schema } from "effect"
 import type { Fragment } from "effect/sql/Statement"
 import * as RunOwner from "./RunOwner.ts"
 
@@ -31,6 +31,19 @@ const runOf = ({ endpointId, unitId, ...row }: typeof Row.Type): Run =>
   Run.make({ ...row, unit: UnitKey.make({ endpointId, unitId }) })
 
 const failed = (cause: unknown) => new RunRepoError({ cause })
+
+/** A broken session is replaced within moments; until then nothing of ours can be opened, and nothing was. */
+const untilPresent = <A, E>(opening: Effect.Effect<A, E | RunOwner.OwnershipLost>) =>
+  opening.pipe(
+    Effect.retry({
+      while: (error) => error instanceof RunOwner.OwnershipLost,
+      schedule: Schedule.spaced("50 millis")
+    }),
+    Effect.timeoutOrElse({
+      duration: "10 seconds",
+      orElse: () => Effect.fail(new RunOwner.OwnershipLost())
+    })
+  )
 
 /** The statements of opening, in the order in which they are said. */
 const statements = (sql: PgClient.PgClient) => {
@@ -98,6 +111,7 @@ export const make = Effect.gen(function* () {
     open: Effect.fn("SqlRunRepo.open")((request) =>
       owner.present.pipe(
         Effect.andThen(sql.withTransaction(open(request))),
+        untilPresent,
         Effect.mapError((error) => (error._tag === "UnitBusy" ? error : failed(error)))
       )
     ),
@@ -118,6 +132,10 @@ export const make = Effect.gen(function* () {
         Effect.map(([run]) => Option.fromNullishOr(run)),
         Effect.mapError(failed)
       )
+    ),
+    openRuns: select(sql`owner is not null and ${say.ownerLives} order by started_at`).pipe(
+      Effect.mapError(failed),
+      Effect.withSpan("SqlRunRepo.openRuns")
     ),
     endGeneration: Effect.fn("SqlRunRepo.endGeneration")((tenant: string, unit: UnitKey, sinkId: SinkId) =>
       sql`

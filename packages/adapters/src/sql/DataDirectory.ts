@@ -12,6 +12,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readlinkSync,
   realpathSync,
   rmdirSync,
   renameSync,
@@ -39,12 +40,17 @@ export const locate = (wanted: string): Effect.Effect<string, EmbeddedPostgresEr
     try: () => {
       const dataDir = resolve(wanted)
       mkdirSync(dirname(dataDir), { recursive: true })
-      if (lstatSync(dataDir, { throwIfNoEntry: false })?.isSymbolicLink()) return realpathSync(dataDir)
+      if (lstatSync(dataDir, { throwIfNoEntry: false })?.isSymbolicLink()) return follow(dataDir)
       if (isRoot() && !hasDatabase(dataDir) && !isReachableByOthers(dataDir)) return linkToOpenFolder(dataDir)
       return join(realpathSync(dirname(dataDir)), basename(dataDir))
     },
     catch: refused("place", wanted)
   })
+
+const follow = (link: string): string => {
+  if (!existsSync(link)) throw new Error(`it is a link to ${readlinkSync(link)}, and that is gone`)
+  return realpathSync(link)
+}
 
 const linkToOpenFolder = (dataDir: string): string => {
   mkdirSync(openFolder, { recursive: true, mode: 0o755 })

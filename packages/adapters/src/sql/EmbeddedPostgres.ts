@@ -78,7 +78,7 @@ const attachOrStart = (dataDir: string) =>
       case "Stale":
         yield* clear(dataDir, file)
     }
-    const binaries = yield* PostgresBinaries.find
+    const binaries = yield* PostgresBinaries.find(PostgresBinaries.packageName)
     yield* DataDirectory.prepare(binaries, dataDir)
     return yield* Postmaster.start(binaries, dataDir, enter(dataDir))
   })

