@@ -1,0 +1,81 @@
+/**
+ * The words between an endpoint's form and its connection: parameters as the
+ * worker takes them, and what people are told when a connection does not work. Pure.
+ */
+import type { Scope } from "../domain/Endpoint.ts"
+import type { EndpointTemplate } from "../domain/Template.ts"
+import type { Diagnostic } from "../protocol/Protocol.ts"
+import type { PythonWorkerError } from "../services/PythonWorker.ts"
+import { ConnectionTestFailed } from "./EndpointFailure.ts"
+
+/** Parameters as the worker takes them: text; a list is comma-separated, null is empty, other JSON its own text. */
+export const parametersOf = (value: unknown): Readonly<Record<string, string>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).map(([key, each]) => [key, textOf(each)]))
+    : {}
+
+const textOf = (value: unknown): string => {
+  if (value === null || value === undefined) return ""
+  if (Array.isArray(value)) return value.map(textOf).join(",")
+  return typeof value === "object" ? JSON.stringify(value) : String(value)
+}
+
+/** Made when the client names none: readable, lower case, and unlike any other. */
+export const sourceIdOf = ({ project }: Scope, name: string, uuid: string): string =>
+  [project, name.replaceAll(/[^\p{L}\p{N}]+/gu, "-"), uuid.replaceAll("-", "").slice(0, 8)]
+    .join("-")
+    .toLowerCase()
+
+export const sentence = ({ message, hint }: Diagnostic): string =>
+  hint === null ? message : `${message} ${hint}`
+
+export const unknownTemplate = (id: string, known: ReadonlyArray<EndpointTemplate>) =>
+  new ConnectionTestFailed({
+    detail: `There is no endpoint template "${id}". Known: ${known.map((template) => template.id).join(", ") || "none, since no worker has answered yet"}.`,
+    field: "templateId"
+  })
+
+export const secretRequired = (path: ReadonlyArray<string>) =>
+  new ConnectionTestFailed({
+    detail: `"${path.at(-1)}" was sent as ****, and nothing is stored that it could stand for. Enter the value.`,
+    field: path.at(-1) ?? null
+  })
+
+export const refused = ({ reason }: PythonWorkerError) => {
+  switch (reason._tag) {
+    case "RequestRejected": {
+      const field = reason.problem.details["field"]
+      return new ConnectionTestFailed({
+        detail: reason.problem.message,
+        field: typeof field === "string" ? field : null
+      })
+    }
+    case "WorkerContractViolation":
+      return new ConnectionTestFailed({
+        detail: "The worker's answer made no sense; the log has it.",
+        field: null
+      })
+    case "WorkerLost":
+    case "WorkerUnavailable":
+      return new ConnectionTestFailed({
+        detail: "No worker could test the connection. Try again in a moment; the server's log says why.",
+        field: null
+      })
+  }
+}
+
+export const failed = (error: ConnectionTestFailed): Diagnostic => ({
+  level: "ERROR",
+  code: "E_CONN_TEST_FAILED",
+  message: error.detail,
+  hint: null,
+  field: error.field
+})
+
+export const worked = (message: string): Diagnostic => ({
+  level: "INFO",
+  code: "CONNECTION_OK",
+  message,
+  hint: null,
+  field: null
+})

@@ -1,0 +1,265 @@
+/**
+ * What clients do with endpoints: register one, test a connection, look at them.
+ * A connection is tested before it is stored; a secret leaves here only sealed
+ * into the store, or opened into the one call that needs it.
+ */
+import { Context, DateTime, Effect, Layer, Option, Redacted } from "effect"
+import {
+  Endpoint,
+  EndpointId,
+  type EndpointRef,
+  type JsonObject,
+  type Scope,
+  TemplateId
+} from "../domain/Endpoint.ts"
+import { maskConfig, maskUrl, secretsOf, unmaskConfig, withSecrets } from "../domain/Masking.ts"
+import type { EndpointTemplate } from "../domain/Template.ts"
+import type { Diagnostic } from "../protocol/Protocol.ts"
+import { type DuplicateSourceId, EndpointRepo, type EndpointRepoError } from "../services/EndpointRepo.ts"
+import { Ids } from "../services/Ids.ts"
+import { PythonWorker } from "../services/PythonWorker.ts"
+import { Secrets, type SecretsError } from "../services/Secrets.ts"
+import type { TemplateCatalogError } from "../services/TemplateCatalog.ts"
+import { ConnectionTestFailed, EndpointUrlRequired } from "./EndpointFailure.ts"
+import {
+  failed,
+  parametersOf,
+  refused,
+  secretRequired,
+  sentence,
+  sourceIdOf,
+  unknownTemplate,
+  worked
+} from "./EndpointConnection.ts"
+import { type EndpointQuery, pageOf } from "./EndpointList.ts"
+import { Templates } from "./Templates.ts"
+
+export interface Registration {
+  readonly sourceId: string | null
+  readonly name: string
+  readonly description: string | null
+  readonly verb: string
+  readonly url: string | null
+  readonly authPolicy: string | null
+  readonly domain: string | null
+  readonly labels: ReadonlyArray<string>
+  readonly config: JsonObject | null
+  readonly capabilities: ReadonlyArray<string>
+}
+
+export interface TestRequest {
+  readonly templateId: string
+  /** As sent: any JSON; values become text. */
+  readonly connection: JsonObject
+  /** Where values sent as `****` are taken from. */
+  readonly endpointId: string | null
+}
+
+type StoreError = EndpointRepoError | SecretsError | TemplateCatalogError
+
+export class Endpoints extends Context.Service<
+  Endpoints,
+  {
+    /** Builds and tests the connection when `config.templateId` is given, then stores it. Answers it as it is shown. */
+    readonly register: (
+      scope: Scope,
+      registration: Registration
+    ) => Effect.Effect<Endpoint, ConnectionTestFailed | EndpointUrlRequired | DuplicateSourceId | StoreError>
+
+    /** Really connects. Works exactly when no diagnostic is an `ERROR`. */
+    readonly test: (
+      scope: Scope,
+      request: TestRequest
+    ) => Effect.Effect<ReadonlyArray<Diagnostic>, StoreError>
+
+    /** A page of the project's endpoints as they are shown. */
+    readonly list: (scope: Scope, query: EndpointQuery) => Effect.Effect<ReadonlyArray<Endpoint>, StoreError>
+
+    /** By row id, as it is shown; none when absent, deleted or of another scope. */
+    readonly get: (scope: Scope, id: string) => Effect.Effect<Option.Option<Endpoint>, StoreError>
+
+    /** What the worker needs to use it, secrets opened; null when its configuration names no template. */
+    readonly refOf: (
+      endpoint: Endpoint
+    ) => Effect.Effect<EndpointRef | null, SecretsError | TemplateCatalogError>
+  }
+>()("@headrace/core/lifecycle/Endpoints") {
+  static readonly layer: Layer.Layer<Endpoints, never, EndpointRepo | PythonWorker | Secrets | Templates> =
+    Layer.effect(
+      Endpoints,
+      Effect.gen(function* () {
+        const repo = yield* EndpointRepo
+        const worker = yield* PythonWorker
+        const secrets = yield* Secrets
+        const templates = yield* Templates
+        const ids = yield* Ids
+
+        const templateOf = Effect.fnUntraced(function* (config: JsonObject | null) {
+          const named = config?.["templateId"]
+          return typeof named === "string" ? yield* templates.find(named) : Option.none<EndpointTemplate>()
+        })
+
+        const shown = Effect.fnUntraced(function* (endpoint: Endpoint) {
+          const template = Option.getOrNull(yield* templateOf(endpoint.config))
+          const config = endpoint.config === null ? null : maskConfig(endpoint.config, template)
+          return Endpoint.make({ ...endpoint, url: maskUrl(endpoint.url), config })
+        })
+
+        const place = (
+          endpoint: { readonly scope: Scope; readonly id: string },
+          path: ReadonlyArray<string>
+        ) => ({
+          tenant: endpoint.scope.tenant,
+          endpointId: endpoint.id,
+          field: path.join(".")
+        })
+
+        const sealed = Effect.fnUntraced(function* (endpoint: Endpoint, template: EndpointTemplate | null) {
+          if (endpoint.config === null) return endpoint
+          const found = secretsOf(endpoint.config, template)
+          const closed = yield* Effect.forEach(found, ({ path, value }) =>
+            Effect.map(secrets.seal(place(endpoint, path), Redacted.make(`${value}`)), (text) => ({
+              path,
+              value: text
+            }))
+          )
+          return Endpoint.make({ ...endpoint, config: withSecrets(endpoint.config, closed) })
+        })
+
+        const opened = Effect.fnUntraced(function* (endpoint: Endpoint, template: EndpointTemplate | null) {
+          if (endpoint.config === null) return null
+          const found = secretsOf(endpoint.config, template)
+          const open = yield* Effect.forEach(found, ({ path, value }) =>
+            Effect.map(secrets.open(place(endpoint, path), `${value}`), (secret) => ({
+              path,
+              value: Redacted.value(secret)
+            }))
+          )
+          return withSecrets(endpoint.config, open)
+        })
+
+        const connect = Effect.fnUntraced(
+          function* (template: EndpointTemplate, parameters: Readonly<Record<string, string>>) {
+            const request = { templateId: TemplateId.make(template.id), parameters }
+            const built = yield* worker.buildConnection(request)
+            const test = yield* worker.testConnection({ ...request, level: null })
+            if (test.success) return { built, test }
+            const blamed = test.diagnostics.find(({ level }) => level === "ERROR")
+            return yield* new ConnectionTestFailed({
+              detail: blamed === undefined ? test.message : sentence(blamed),
+              field: blamed?.field ?? null
+            })
+          },
+          Effect.catchTag("PythonWorkerError", (error) => Effect.fail(refused(error)))
+        )
+
+        /** The registration with what the template's connection adds; unchanged without a template. */
+        const built = Effect.fnUntraced(function* (registration: Registration) {
+          const config = registration.config
+          const named = config?.["templateId"]
+          if (config === null || typeof named !== "string")
+            return { registration, template: null, test: null }
+          const found = yield* templates.find(named)
+          if (Option.isNone(found)) return yield* unknownTemplate(named, yield* templates.list(null))
+          const template = found.value
+          const { config: said, missing } = unmaskConfig(config, null, template)
+          if (missing[0] !== undefined) return yield* secretRequired(missing[0])
+          const parameters = parametersOf(said["parameters"])
+          const { built: connection, test } = yield* connect(template, parameters)
+          return {
+            template,
+            test,
+            registration: {
+              ...registration,
+              url: connection.url,
+              verb: connection.verb,
+              domain: registration.domain ?? connection.domain,
+              labels: [...new Set([...connection.labels, ...registration.labels])],
+              config: {
+                ...said,
+                templateId: named,
+                parameters: { ...parametersOf(connection.config["parameters"]), ...parameters }
+              },
+              capabilities:
+                registration.capabilities.length > 0 ? registration.capabilities : test.capabilities
+            }
+          }
+        })
+
+        return Endpoints.of({
+          register: Effect.fn("Endpoints.register")(function* (scope, asked) {
+            const { registration, template, test } = yield* built(asked)
+            if (registration.url === null || registration.url.trim() === "")
+              return yield* new EndpointUrlRequired()
+            const uuid = yield* ids.uuid
+            const now = yield* DateTime.now
+            const endpoint = Endpoint.make({
+              ...registration,
+              id: EndpointId.make(uuid),
+              sourceId: registration.sourceId ?? sourceIdOf(scope, registration.name, uuid),
+              scope,
+              url: template === null ? registration.url : maskUrl(registration.url),
+              capabilities: registration.capabilities.length > 0 ? registration.capabilities : ["metadata"],
+              detectedVersion: test?.detectedVersion ?? null,
+              versionHint: parametersOf(registration.config?.["parameters"])["version_hint"] ?? null,
+              createdAt: now,
+              updatedAt: now,
+              deletedAt: null,
+              deletionReason: null
+            })
+            yield* repo.put(yield* sealed(endpoint, template))
+            return yield* shown(endpoint)
+          }),
+
+          test: Effect.fn("Endpoints.test")(function* (scope, request) {
+            const found = yield* templates.find(request.templateId)
+            if (Option.isNone(found))
+              return [
+                failed(
+                  yield* Effect.map(templates.list(null), (all) => unknownTemplate(request.templateId, all))
+                )
+              ]
+            const stored =
+              request.endpointId === null ? Option.none() : yield* repo.find(scope, request.endpointId)
+            const before = Option.isNone(stored) ? null : yield* opened(stored.value, found.value)
+            const sent = { parameters: parametersOf(request.connection) }
+            const { config, missing } = unmaskConfig(sent, before, found.value)
+            if (missing[0] !== undefined)
+              return [{ ...failed(secretRequired(missing[0])), code: "E_SECRET_REQUIRED" }]
+            return yield* connect(found.value, parametersOf(config["parameters"])).pipe(
+              Effect.map(({ test }) => [worked(test.message)]),
+              Effect.catchTag("ConnectionTestFailed", (error) => Effect.succeed([failed(error)]))
+            )
+          }),
+
+          list: Effect.fn("Endpoints.list")(function* (scope, query) {
+            return yield* Effect.forEach(pageOf(yield* repo.list(scope), query), shown)
+          }),
+
+          get: Effect.fn("Endpoints.get")(function* (scope, id) {
+            const found = yield* repo.get(scope, EndpointId.make(id))
+            if (Option.isNone(found) || found.value.deletedAt !== null) return Option.none()
+            return Option.some(yield* shown(found.value))
+          }),
+
+          refOf: Effect.fn("Endpoints.refOf")(function* (endpoint) {
+            const template = Option.getOrNull(
+              yield* Effect.catchTag(
+                templateOf(endpoint.config),
+                "TemplateCatalogError",
+                () => Effect.succeedNone
+              )
+            )
+            const config = yield* opened(endpoint, template)
+            const named = config?.["templateId"]
+            if (typeof named !== "string" || named === "") return null
+            return {
+              id: endpoint.id,
+              templateId: TemplateId.make(named),
+              parameters: parametersOf(config?.["parameters"])
+            }
+          })
+        })
+      })
+    )
+}
