@@ -1,0 +1,36 @@
+/** What a client named and is not there. The look-ups change nothing; the first that fails decides. */
+import { Schema } from "effect"
+
+/** No endpoint of the caller's project has this row id or `sourceId`, or it is deleted. */
+export class EndpointNotFound extends Schema.TaggedError<EndpointNotFound>()("EndpointNotFound", {
+  endpointId: Schema.String
+}) {}
+
+/** The endpoint asks for a driver nobody registered. */
+export class DriverMissing extends Schema.TaggedError<DriverMissing>()("DriverMissing", {
+  driverId: Schema.String,
+  registeredDrivers: Schema.Array(Schema.String)
+}) {}
+
+/** Neither declared by the endpoint nor reported by its source. `near`: units whose ids look like it. */
+export class UnitNotFound extends Schema.TaggedError<UnitNotFound>()("UnitNotFound", {
+  unitId: Schema.String,
+  near: Schema.Array(Schema.String)
+}) {}
+
+/** Not `kb`, and no endpoint of the project that can be written to. */
+export class SinkMissing extends Schema.TaggedError<SinkMissing>()("SinkMissing", {
+  sinkId: Schema.String,
+  registeredSinks: Schema.Array(Schema.String)
+}) {}
+
+/** The units could not be asked for, and none is declared or known from before. */
+export class UnitsUnavailable extends Schema.TaggedError<UnitsUnavailable>()("UnitsUnavailable", {
+  detail: Schema.String
+}) {}
+
+/** The source cannot read as it was asked to. */
+export class CapabilityMissing extends Schema.TaggedError<CapabilityMissing>()("CapabilityMissing", {
+  capability: Schema.String,
+  templateId: Schema.String
+}) {}

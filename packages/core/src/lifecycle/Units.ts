@@ -1,0 +1,186 @@
+/**
+ * Which units an endpoint has: what its source reports, merged with what its
+ * configuration declares; a declared unit wins over a reported one of its id.
+ */
+import { Context, Effect, Layer, Option, Schema } from "effect"
+import { type Endpoint, JsonObject } from "../domain/Endpoint.ts"
+import { type UnitDescriptor, UnitId } from "../domain/Unit.ts"
+import { PythonWorker, type PythonWorkerError } from "../services/PythonWorker.ts"
+import type { SecretsError } from "../services/Secrets.ts"
+import type { TemplateCatalogError } from "../services/TemplateCatalog.ts"
+import { Endpoints } from "./Endpoints.ts"
+import { DriverMissing, UnitNotFound, UnitsUnavailable } from "./LookupFailure.ts"
+
+export type DriverId = "static" | "worker"
+const drivers: ReadonlyArray<DriverId> = ["static", "worker"]
+
+/** One unit as clients see it. `sinkId` is what its declaration says, null when it says nothing. */
+export interface Unit {
+  readonly unitId: UnitId
+  readonly kind: string
+  readonly displayName: string
+  readonly stats: JsonObject | null
+  readonly driverId: DriverId
+  readonly sinkId: string | null
+  readonly policy: JsonObject
+  /** Null: only the source knows how it can be read, and it was not asked. */
+  readonly modes: UnitDescriptor["modes"] | null
+}
+
+type UnitsError = DriverMissing | UnitsUnavailable | SecretsError | TemplateCatalogError
+
+export class Units extends Context.Service<
+  Units,
+  {
+    /** Every unit of the endpoint, asked of its source now; what was last reported stands in while it cannot be asked. */
+    readonly list: (endpoint: Endpoint) => Effect.Effect<ReadonlyArray<Unit>, UnitsError>
+
+    /** One unit. The source is asked only when the unit is neither declared nor known from before. */
+    readonly find: (endpoint: Endpoint, unitId: string) => Effect.Effect<Unit, UnitNotFound | UnitsError>
+  }
+>()("@headrace/core/lifecycle/Units") {
+  static readonly layer: Layer.Layer<Units, never, Endpoints | PythonWorker> = Layer.effect(
+    Units,
+    Effect.gen(function* () {
+      const endpoints = yield* Endpoints
+      const worker = yield* PythonWorker
+      /** Last reported, by endpoint; a changed endpoint is another one. */
+      const reported = new Map<string, ReadonlyArray<UnitDescriptor>>()
+
+      const ask = Effect.fnUntraced(function* (endpoint: Endpoint) {
+        const ref = yield* endpoints.refOf(endpoint)
+        if (ref === null) return []
+        const units = yield* worker.listUnits({ endpoint: ref })
+        reported.set(memoryKey(endpoint), units)
+        return units
+      })
+
+      const list = Effect.fn("Units.list")(function* (endpoint: Endpoint) {
+        const driver = yield* driverOf(endpoint)
+        const declared = declaredUnits(endpoint, driver)
+        if (driver === "static") return declared
+        const known = yield* Effect.catchTag(ask(endpoint), "PythonWorkerError", (error) => {
+          const before = reported.get(memoryKey(endpoint))
+          if (before !== undefined) return Effect.succeed(before)
+          return declared.length > 0 ? Effect.succeed([]) : Effect.fail(unavailable(error))
+        })
+        return merged(declared, known)
+      })
+
+      return Units.of({
+        list,
+        find: Effect.fn("Units.find")(function* (endpoint, unitId) {
+          const driver = yield* driverOf(endpoint)
+          const declared = declaredUnits(endpoint, driver)
+          const remembered = driver === "worker" ? (reported.get(memoryKey(endpoint)) ?? []) : []
+          const here = merged(declared, remembered).find((unit) => unit.unitId === unitId)
+          if (here !== undefined) return here
+          const units = driver === "worker" ? yield* list(endpoint) : declared
+          const found = units.find((unit) => unit.unitId === unitId)
+          if (found === undefined) return yield* new UnitNotFound({ unitId, near: near(unitId, units) })
+          return found
+        })
+      })
+    })
+  )
+}
+
+const memoryKey = ({ id, updatedAt }: Endpoint): string => `${id}@${updatedAt.epochMilliseconds}`
+
+const driverOf = (endpoint: Endpoint): Effect.Effect<DriverId, DriverMissing> => {
+  const label = endpoint.labels.find((each) => each.startsWith("ingest-driver:"))
+  const said = endpoint.config?.["ingestionDriver"] ?? label?.slice("ingest-driver:".length)
+  if (typeof said !== "string" || said === "")
+    return Effect.succeed(typeof endpoint.config?.["templateId"] === "string" ? "worker" : "static")
+  const driver = drivers.find((known) => known === said)
+  return driver === undefined
+    ? Effect.fail(new DriverMissing({ driverId: said, registeredDrivers: drivers }))
+    : Effect.succeed(driver)
+}
+
+const Declared = Schema.Struct({
+  unitId: UnitId,
+  kind: Schema.optionalKey(Schema.Unknown),
+  displayName: Schema.optionalKey(Schema.Unknown),
+  stats: Schema.optionalKey(Schema.Unknown),
+  policy: Schema.optionalKey(Schema.Unknown),
+  sinkId: Schema.optionalKey(Schema.Unknown)
+})
+const decodeDeclared = Schema.decodeUnknownOption(Declared)
+const isObject = Schema.is(JsonObject)
+
+const text = (value: unknown): string | null =>
+  typeof value === "string" && value.trim() !== "" ? value : null
+
+/** The entries of `config.ingestionUnits`; one without a `unitId` is dropped, of two with one id the last counts. */
+const declaredUnits = (endpoint: Endpoint, driverId: DriverId): ReadonlyArray<Unit> => {
+  const entries = endpoint.config?.["ingestionUnits"]
+  if (!Array.isArray(entries)) return []
+  const units = entries.flatMap((entry): ReadonlyArray<Unit> =>
+    Option.match(decodeDeclared(entry), {
+      onNone: () => [],
+      onSome: ({ unitId, kind, displayName, stats, policy, sinkId }) => [
+        {
+          unitId,
+          kind: text(kind) ?? "custom",
+          displayName: text(displayName) ?? unitId,
+          stats: isObject(stats) ? stats : null,
+          driverId,
+          sinkId: text(sinkId)?.trim() ?? null,
+          policy: isObject(policy) ? policy : {},
+          modes: null
+        }
+      ]
+    })
+  )
+  return [...new Map(units.map((unit) => [unit.unitId, unit])).values()]
+}
+
+const fromSource = (unit: UnitDescriptor): Unit => ({
+  unitId: unit.unitId,
+  kind: unit.kind,
+  displayName: unit.displayName,
+  stats: {
+    estimatedRows: unit.estimatedRows,
+    primaryKey: unit.primaryKey,
+    cursorCandidates: unit.cursorCandidates
+  },
+  driverId: "worker",
+  sinkId: null,
+  policy: {},
+  modes: unit.modes
+})
+
+/** Declared units first, in their order; a declared unit keeps how its source can read it. */
+const merged = (
+  declared: ReadonlyArray<Unit>,
+  reported: ReadonlyArray<UnitDescriptor>
+): ReadonlyArray<Unit> => {
+  const byId = new Map(reported.map((unit) => [unit.unitId, fromSource(unit)]))
+  const own = new Set(declared.map(({ unitId }) => unitId))
+  return [
+    ...declared.map((unit) => {
+      const source = byId.get(unit.unitId)
+      return source === undefined ? unit : { ...unit, stats: unit.stats ?? source.stats, modes: source.modes }
+    }),
+    ...[...byId.values()].filter(({ unitId }) => !own.has(unitId))
+  ]
+}
+
+const unavailable = ({ reason }: PythonWorkerError): UnitsUnavailable =>
+  new UnitsUnavailable({
+    detail:
+      reason._tag === "RequestRejected"
+        ? reason.problem.message
+        : "No worker could ask the source for its units, and none is known from before. Try again in a moment."
+  })
+
+/** Up to three units that a person may have meant: the same letters elsewhere, or nearly the same name. */
+const near = (unitId: string, units: ReadonlyArray<Unit>): ReadonlyArray<string> => {
+  const word = unitId.toLowerCase().split(".").at(-1) ?? ""
+  const letters = word.slice(0, Math.max(3, word.length - 2))
+  return units
+    .filter((unit) => unit.unitId.toLowerCase().includes(letters))
+    .slice(0, 3)
+    .map((unit) => unit.unitId)
+}
