@@ -62,9 +62,16 @@ const make = Effect.fnUntraced(function* (options: Options) {
     Effect.gen(function* () {
       const worker = yield* Effect.mapError(pool.takeIdle(release), failed)
       const progress = makeProgress()
+      const before = worker.frameBytes()
       yield* Effect.acquireRelease(
         Effect.sync(() => runs.set(request.runId, { worker, progress })),
-        () => Effect.sync(() => runs.delete(request.runId))
+        () =>
+          Effect.andThen(
+            Effect.sync(() => runs.delete(request.runId)),
+            Effect.logDebug("run has left its worker").pipe(
+              Effect.annotateLogs({ run_id: request.runId, frameBytes: worker.frameBytes() - before })
+            )
+          )
       )
       const events = typedStream(worker.rpc.runIngestionUnit(request))
       return watched(events, progress, timing.stall, worker.giveUp)

@@ -45,6 +45,8 @@ export interface Worker {
   readonly pid: number
   readonly rpc: RpcClient.FromGroup<typeof WorkerRpcs, RpcClientError.RpcClientError>
   readonly openCalls: () => number
+  /** Bytes of frames that went either way so far. */
+  readonly frameBytes: () => number
   /** Completes when everything it was asked under this name is answered. */
   readonly settled: (tag: string) => Effect.Effect<void>
   /** Completes with the reason when it is of no use any more. */
@@ -76,8 +78,12 @@ const saidBy = (reason: PythonWorkerError["reason"]): string => {
 export const start = Effect.fnUntraced(function* (options: Options) {
   const { timing } = options
   const running = yield* WorkerProcess.make(options, timing.termination)
+  let frameBytes = 0
   const socket = yield* WorkerSocket.make(yield* WorkerProcess.connection(running, timing.start), {
-    onFrame: options.onFrame,
+    onFrame: (direction, bytes) => {
+      frameBytes += bytes
+      options.onFrame?.(direction, bytes)
+    },
     pingEvery: timing.pingEvery,
     silence: timing.stall,
     whyClosed: Effect.map(running.exited, (how) => `worker ${running.pid} ended: ${how}`)
@@ -94,6 +100,7 @@ export const start = Effect.fnUntraced(function* (options: Options) {
     pid: running.pid,
     rpc,
     openCalls: connection.openCalls,
+    frameBytes: () => frameBytes,
     settled: connection.settled,
     ended: socket.ended,
     giveUp: (detail) =>

@@ -217,7 +217,9 @@ describe("many calls on one connection", () => {
     Effect.gen(function* () {
       const peer = yield* FakePeer.make()
       const request = yield* run
-      const streaming = yield* Effect.forkChild(Stream.runDrain(peer.rpc.runIngestionUnit(request)))
+      const streaming = yield* Effect.forkChild(
+        Stream.runDrain(typedStream(peer.rpc.runIngestionUnit(request)))
+      )
       const id = yield* idOf(yield* peer.heard)
 
       const interrupted = yield* Fiber.interrupt(streaming).pipe(
