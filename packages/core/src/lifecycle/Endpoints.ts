@@ -66,6 +66,15 @@ export class Endpoints extends Context.Service<
       registration: Registration
     ) => Effect.Effect<Endpoint, ConnectionTestFailed | EndpointUrlRequired | DuplicateSourceId | StoreError>
 
+    /**
+     * The same for a `sourceId` that may be there already: that endpoint takes the
+     * new name and configuration and stays the same row, so its checkpoints stay.
+     */
+    readonly ensure: (
+      scope: Scope,
+      registration: Registration & { readonly sourceId: string }
+    ) => Effect.Effect<Endpoint, ConnectionTestFailed | EndpointUrlRequired | DuplicateSourceId | StoreError>
+
     /** Really connects. Works exactly when no diagnostic is an `ERROR`. */
     readonly test: (
       scope: Scope,
@@ -186,29 +195,42 @@ export class Endpoints extends Context.Service<
           }
         })
 
+        /** Stores the registration as a new row, or in place of `before`. */
+        const store = Effect.fnUntraced(function* (
+          scope: Scope,
+          asked: Registration,
+          before: Option.Option<Endpoint>
+        ) {
+          const { registration, template, test } = yield* built(asked)
+          if (registration.url === null || registration.url.trim() === "")
+            return yield* new EndpointUrlRequired()
+          const uuid = yield* ids.uuid
+          const now = yield* DateTime.now
+          const endpoint = Endpoint.make({
+            ...registration,
+            id: Option.match(before, { onNone: () => EndpointId.make(uuid), onSome: ({ id }) => id }),
+            sourceId: registration.sourceId ?? sourceIdOf(scope, registration.name, uuid),
+            scope,
+            url: template === null ? registration.url : maskUrl(registration.url),
+            capabilities: registration.capabilities.length > 0 ? registration.capabilities : ["metadata"],
+            detectedVersion: test?.detectedVersion ?? null,
+            versionHint: parametersOf(registration.config?.["parameters"])["version_hint"] ?? null,
+            createdAt: Option.match(before, { onNone: () => now, onSome: ({ createdAt }) => createdAt }),
+            updatedAt: now,
+            deletedAt: null,
+            deletionReason: null
+          })
+          yield* repo.put(yield* sealed(endpoint, template))
+          return yield* shown(endpoint)
+        })
+
         return Endpoints.of({
-          register: Effect.fn("Endpoints.register")(function* (scope, asked) {
-            const { registration, template, test } = yield* built(asked)
-            if (registration.url === null || registration.url.trim() === "")
-              return yield* new EndpointUrlRequired()
-            const uuid = yield* ids.uuid
-            const now = yield* DateTime.now
-            const endpoint = Endpoint.make({
-              ...registration,
-              id: EndpointId.make(uuid),
-              sourceId: registration.sourceId ?? sourceIdOf(scope, registration.name, uuid),
-              scope,
-              url: template === null ? registration.url : maskUrl(registration.url),
-              capabilities: registration.capabilities.length > 0 ? registration.capabilities : ["metadata"],
-              detectedVersion: test?.detectedVersion ?? null,
-              versionHint: parametersOf(registration.config?.["parameters"])["version_hint"] ?? null,
-              createdAt: now,
-              updatedAt: now,
-              deletedAt: null,
-              deletionReason: null
-            })
-            yield* repo.put(yield* sealed(endpoint, template))
-            return yield* shown(endpoint)
+          register: Effect.fn("Endpoints.register")((scope, registration) =>
+            store(scope, registration, Option.none())
+          ),
+
+          ensure: Effect.fn("Endpoints.ensure")(function* (scope, registration) {
+            return yield* store(scope, registration, yield* repo.find(scope, registration.sourceId))
           }),
 
           test: Effect.fn("Endpoints.test")(function* (scope, request) {
