@@ -1,0 +1,133 @@
+/**
+ * How a unit is to be ingested: the policy keys people may set, and which of
+ * the places that set one wins. Values are read by the data plane; here only
+ * what decides before a run starts is looked at.
+ */
+import type { JsonObject } from "./Endpoint.ts"
+
+/** Every policy key there is, one spelling each. */
+export const policyKeys = [
+  "mode",
+  "cursorField",
+  "lookback",
+  "primaryKeys",
+  "writeDisposition",
+  "deletes",
+  "columns",
+  "filter",
+  "limit",
+  "parameters",
+  "targetSliceSize",
+  "sliceBytes",
+  "maxParallelSlices",
+  "batchBytes",
+  "staging",
+  "schemaContract",
+  "quarantine",
+  "nulls",
+  "attempts",
+  "onNewGeneration",
+  "require",
+  "dataEngine",
+  "limits"
+] as const
+
+export type PolicyKey = (typeof policyKeys)[number]
+
+/** Staging when nobody says otherwise. */
+export const defaultStagingProvider = "in_memory"
+
+const isKnown = (key: string): boolean => policyKeys.some((known) => known === key)
+
+const isObject = (value: unknown): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+const isSaid = (value: unknown): boolean => value !== undefined && value !== null && value !== ""
+
+/** How many letters apart two words are. */
+const distance = (a: string, b: string): number => {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (const [i, letter] of Array.from(a).entries()) {
+    const next = [i + 1]
+    for (const [j, other] of Array.from(b).entries())
+      next.push(Math.min(next[j]! + 1, row[j + 1]! + 1, row[j]! + (letter === other ? 0 : 1)))
+    row = next
+  }
+  return row[b.length]!
+}
+
+const plain = (key: string) => key.toLowerCase().replaceAll(/[^a-z]/g, "")
+
+/** The known key that looks most like `key`; null when none looks like it. */
+export const nearestPolicyKey = (key: string): PolicyKey | null => {
+  const ranked = policyKeys
+    .map((known) => ({ known, far: distance(plain(key), plain(known)) }))
+    .toSorted((a, b) => a.far - b.far)
+  const best = ranked[0]
+  return best !== undefined && best.far <= Math.max(2, Math.floor(key.length / 3)) ? best.known : null
+}
+
+export interface UnknownPolicyKey {
+  readonly key: string
+  readonly nearest: PolicyKey | null
+}
+
+/** Keys no part of Headrace reads. The command refuses them; in stored configurations they are a warning. */
+export const unknownPolicyKeys = (policy: JsonObject): ReadonlyArray<UnknownPolicyKey> =>
+  Object.keys(policy)
+    .filter((key) => !isKnown(key))
+    .map((key) => ({ key, nearest: nearestPolicyKey(key) }))
+
+/** One sentence about an unknown key, for a refusal or a warning. */
+export const describeUnknownKey = ({ key, nearest }: UnknownPolicyKey): string =>
+  nearest === null
+    ? `The policy key "${key}" is not known and has no effect.`
+    : `The policy key "${key}" is not known and has no effect; did you mean "${nearest}"?`
+
+/** What the data plane is given: the keys it knows. */
+export const knownPolicy = (policy: JsonObject): JsonObject =>
+  Object.fromEntries(Object.entries(policy).filter(([key]) => isKnown(key)))
+
+/** The endpoint's `config.ingestionPolicy` under the unit's own `policy`, key by key. A null says nothing. */
+export const resolvePolicy = (endpoint: unknown, unit: unknown): JsonObject =>
+  Object.fromEntries(
+    [endpoint, unit].flatMap((policy) =>
+      isObject(policy) ? Object.entries(policy).filter(([, value]) => value !== null) : []
+    )
+  )
+
+const providerOf = (policy: unknown): unknown =>
+  isObject(policy) && isObject(policy["staging"]) ? policy["staging"]["provider"] : undefined
+
+/** The staging provider of a run, from the places that may name it; the first that says one wins. */
+export const resolveStagingProvider = (said: {
+  readonly argument: unknown
+  readonly unitPolicy: unknown
+  readonly endpointPolicy: unknown
+  readonly config: unknown
+  readonly setting: unknown
+}): string => {
+  const places = [
+    said.argument,
+    providerOf(said.unitPolicy),
+    providerOf(said.endpointPolicy),
+    said.config,
+    said.setting
+  ]
+  const named = places.flatMap((place) =>
+    typeof place === "string" && place.trim() !== "" ? [place.trim()] : []
+  )
+  return named[0] ?? defaultStagingProvider
+}
+
+/**
+ * The policy with its mode said: incremental when the source can and a
+ * `cursorField` is set, else full. A mode that is said stays as it is.
+ */
+export const withMode = (policy: JsonObject, canIncremental: boolean): JsonObject => {
+  if (isSaid(policy["mode"])) return policy
+  return { ...policy, mode: canIncremental && isSaid(policy["cursorField"]) ? "incremental" : "full" }
+}
+
+/** Does the policy itself, not a default, ask for incremental reading? */
+export const asksForIncremental = (policy: JsonObject): boolean => policy["mode"] === "incremental"

@@ -1,0 +1,154 @@
+/**
+ * One run of one unit, from start to outcome. Read this file to learn what the
+ * system does; read `domain/IngestionUnitState.ts` to learn what it may do.
+ *
+ *     startIngestionRun ─▶ runIngestionUnitPythonWorker ─▶ completeIngestionRun
+ *             └──────────────────────┴───── any failure ──▶ failIngestionRun
+ *
+ * The unit was acquired when the run was accepted (`Ingestion.start`). From
+ * there this workflow ends it, whatever happens: errors, bugs, interruption.
+ */
+import { type Cause, Effect, Layer, Option, Ref, Stream } from "effect"
+import { describeUnknownKey, knownPolicy, unknownPolicyKeys } from "../domain/Policy.ts"
+import type { RunEvent } from "../protocol/Protocol.ts"
+import { EndpointRepo } from "../services/EndpointRepo.ts"
+import { PythonWorker, PythonWorkerError, WorkerContractViolation } from "../services/PythonWorker.ts"
+import { IngestionRunWorkflow, type RunRequest } from "../services/RunEngine.ts"
+import { RunEvents } from "../services/RunEvents.ts"
+import { CheckpointLog, cursorOf } from "./CheckpointLog.ts"
+import * as RunAccount from "./RunAccount.ts"
+import { RunClaim } from "./RunClaim.ts"
+import { EndpointDeleted, lastErrorOf, type RunError, RunReportedErrors } from "./RunFailure.ts"
+import { RunSettlement } from "./RunSettlement.ts"
+import { SliceDecisions } from "./SliceDecisions.ts"
+
+type Finished = Extract<RunEvent, { readonly _tag: "Finished" }>
+
+const unfinished = new PythonWorkerError({
+  reason: new WorkerContractViolation({ issue: "the run's events ended without Finished" })
+})
+
+/** Null when every key of the policy has an effect. */
+const warningOf = (policy: RunRequest["policy"]): string | null =>
+  unknownPolicyKeys(policy).map(describeUnknownKey).join(" ") || null
+
+const make = Effect.gen(function* () {
+  const checkpoints = yield* CheckpointLog
+  const claim = yield* RunClaim
+  const decisions = yield* SliceDecisions
+  const endpoints = yield* EndpointRepo
+  const events = yield* RunEvents
+  const settlement = yield* RunSettlement
+  const worker = yield* PythonWorker
+
+  /** Reads the endpoint and loads the checkpoint. The unit is RUNNING under this run's id since it was accepted. */
+  const startIngestionRun = Effect.fn("IngestionRun.startIngestionRun")(function* (
+    request: RunRequest,
+    account: RunAccount.AccountRef
+  ) {
+    const { endpointId } = request.run.unit
+    const endpoint = yield* endpoints.get(request.scope, endpointId)
+    if (Option.isNone(endpoint) || endpoint.value.deletedAt !== null)
+      yield* new EndpointDeleted({ endpointId })
+    const kept = yield* checkpoints.read(RunAccount.placeOf(request))
+    const now = yield* Ref.updateAndGet(account, (before) => ({ ...before, kept }))
+    const said = { event: "RUN_STARTED", phase: "plan", message: warningOf(request.policy) } as const
+    yield* events.publish(yield* RunAccount.happening(request, now, said))
+  })
+
+  /**
+   * Carries what is new and decides over each slice. One attempt: with
+   * `policy.attempts` above 1 another would begin here, as a new owner with an
+   * epoch of its own from `RunRepo`.
+   */
+  const runIngestionUnitPythonWorker = Effect.fn("IngestionRun.runIngestionUnitPythonWorker")(function* (
+    request: RunRequest,
+    account: RunAccount.AccountRef
+  ) {
+    const { run, source, sink, policy, stagingProviderId } = request
+    const { kept } = yield* Ref.get(account)
+    const said = worker.runIngestionUnit({
+      endpointId: run.unit.endpointId,
+      unitId: run.unit.unitId,
+      checkpoint: cursorOf(kept),
+      policy: knownPolicy(policy),
+      sinkEndpointId: sink?.id ?? null,
+      stagingProviderId,
+      tenant: run.tenant,
+      runId: run.runId,
+      epoch: run.epoch,
+      generation: run.generation,
+      nextSeq: run.nextSeq,
+      deadline: null,
+      source,
+      sink
+    })
+    const finished = yield* Stream.runFoldEffect(
+      said,
+      (): Finished | null => null,
+      (last, event) =>
+        event._tag === "Finished"
+          ? Effect.succeed(event)
+          : Effect.as(decisions.answer(request, account, event), last)
+    )
+    if (finished === null) return yield* unfinished
+    const [first, ...others] = finished.errors
+    if (first !== undefined) return yield* new RunReportedErrors({ errors: [first, ...others] })
+    return finished
+  })
+
+  /** Writes the new checkpoint and the stats, unless the unit was paused or reset meanwhile. */
+  const completeIngestionRun = Effect.fn("IngestionRun.completeIngestionRun")(function* (
+    request: RunRequest,
+    account: RunAccount.AccountRef,
+    finished: Finished
+  ) {
+    const now = yield* Ref.updateAndGet(account, (before) => ({ ...before, worker: finished.stats }))
+    const stats = yield* RunAccount.statsOf(request, now)
+    const counts = !now.stopped && (yield* claim.holds(request.run))
+    if (counts) yield* decisions.moveTo(request, account, finished.newCheckpoint)
+    yield* settlement.settle(
+      request.run,
+      { _tag: "Completed", stats },
+      { complete: counts && finished.newCheckpoint === null, tally: now.tally }
+    )
+  })
+
+  /** Says why in the state and beside the checkpoint, which stays where the last committed slice left it. */
+  const failIngestionRun = Effect.fn("IngestionRun.failIngestionRun")(function* (
+    request: RunRequest,
+    account: RunAccount.AccountRef,
+    cause: Cause.Cause<RunError>
+  ) {
+    const { kept, tally } = yield* Ref.get(account)
+    const reason = lastErrorOf(cause, request)
+    yield* Effect.logWarning("A run did not end well", request.run.runId, reason, cause)
+    const onFailed = checkpoints
+      .noteFailure(RunAccount.placeOf(request), kept, reason)
+      .pipe(
+        Effect.catch((error) => Effect.logWarning("The failure is not noted beside the checkpoint", error))
+      )
+    yield* settlement.settle(request.run, { _tag: "Failed", reason }, { tally, onFailed })
+  })
+
+  const ingestionRunWorkflow = Effect.fn("IngestionRun.ingestionRunWorkflow")(function* (
+    request: RunRequest
+  ) {
+    const account = yield* RunAccount.open
+    yield* startIngestionRun(request, account).pipe(
+      Effect.andThen(runIngestionUnitPythonWorker(request, account)),
+      Effect.raceFirst(claim.untilRevoked(request.run)),
+      Effect.interruptible,
+      Effect.flatMap((finished) => completeIngestionRun(request, account, finished)),
+      Effect.catchCause((cause) => failIngestionRun(request, account, cause))
+    )
+  }, Effect.uninterruptible)
+
+  return IngestionRunWorkflow.of({ ingestionRunWorkflow })
+})
+
+export const layer: Layer.Layer<
+  IngestionRunWorkflow,
+  never,
+  CheckpointLog | EndpointRepo | PythonWorker | RunClaim | RunEvents | RunSettlement | SliceDecisions
+> = Layer.effect(IngestionRunWorkflow, make)

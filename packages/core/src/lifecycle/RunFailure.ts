@@ -1,0 +1,189 @@
+/**
+ * What can end a run besides success, and how each is told in `lastError`. The
+ * switch is exhaustive: a new error does not compile until someone says what
+ * people will read.
+ */
+import { Cause, Match, Schema } from "effect"
+import { codeOf, type FailureKind, lastError, type Side } from "../domain/Failure.ts"
+import { isSecretName } from "../domain/Masking.ts"
+import { Problem } from "../protocol/Protocol.ts"
+import type { EndpointRepoError } from "../services/EndpointRepo.ts"
+import type { GraphStoreError } from "../services/GraphStore.ts"
+import type { KvStoreError } from "../services/KvStore.ts"
+import type { PythonWorkerError } from "../services/PythonWorker.ts"
+import type { RunRequest } from "../services/RunEngine.ts"
+import type { RunRepoError } from "../services/RunRepo.ts"
+import type { SecretsError } from "../services/Secrets.ts"
+import type { UnitStateRepoError } from "../services/UnitStateRepo.ts"
+import type { CheckpointUnreadable } from "./CheckpointLog.ts"
+
+/** The worker finished and said what ended the run (D3). */
+export class RunReportedErrors extends Schema.TaggedError<RunReportedErrors>()("RunReportedErrors", {
+  errors: Schema.NonEmptyArray(Problem)
+}) {}
+
+/** The endpoint was deleted after the run was accepted. */
+export class EndpointDeleted extends Schema.TaggedError<EndpointDeleted>()("EndpointDeleted", {
+  endpointId: Schema.String
+}) {}
+
+/** The endpoint cannot be asked for anything: its configuration names no template. */
+export class TemplateNotSaid extends Schema.TaggedError<TemplateNotSaid>()("TemplateNotSaid", {
+  endpointId: Schema.String
+}) {}
+
+/** The sink's newest commit record and our checkpoint are not of one history. */
+export class CheckpointMismatch extends Schema.TaggedError<CheckpointMismatch>()("CheckpointMismatch", {
+  /** `ahead`: the sink holds less than we noted; `fork`: what it holds we never noted. */
+  kind: Schema.Literals(["ahead", "fork"])
+}) {}
+
+/** The unit is no longer this run's: it was paused too long ago, reset, or taken over. */
+export class RunRevoked extends Schema.TaggedError<RunRevoked>()("RunRevoked", {}) {}
+
+/** The process that carried the run died or lost its place among the living. */
+export class OwnerLost extends Schema.TaggedError<OwnerLost>()("OwnerLost", {}) {}
+
+export type RunError =
+  | CheckpointMismatch
+  | CheckpointUnreadable
+  | EndpointDeleted
+  | EndpointRepoError
+  | GraphStoreError
+  | KvStoreError
+  | OwnerLost
+  | PythonWorkerError
+  | RunRepoError
+  | RunReportedErrors
+  | RunRevoked
+  | SecretsError
+  | TemplateNotSaid
+  | UnitStateRepoError
+
+interface Told {
+  readonly kind: FailureKind
+  readonly side?: Side | null
+  readonly message: string
+}
+
+const goesOn = "Start again: the next run goes on from the checkpoint."
+
+const tellWorker = ({ reason }: PythonWorkerError): Told =>
+  Match.valueTags(reason, {
+    RequestRejected: ({ problem }): Told => ({
+      kind: problem.tag,
+      side: problem.role,
+      message: problem.message
+    }),
+    WorkerLost: ({ detail }): Told => ({
+      kind: "WorkerLost",
+      message: `The Python worker died during the run. ${detail} ${goesOn}`
+    }),
+    WorkerUnavailable: ({ detail }): Told => ({
+      kind: "WorkerUnavailable",
+      message: `No Python worker could be had. ${detail}`
+    }),
+    WorkerContractViolation: ({ issue }): Told => ({
+      kind: "WorkerContractViolation",
+      message: `The worker broke the protocol: ${issue}`
+    })
+  })
+
+const tellKv = ({ operation, reason }: KvStoreError): Told =>
+  reason._tag === "VersionConflict"
+    ? {
+        kind: "VersionConflict",
+        message: `Someone else changed the checkpoint during the run; their value stays. ${goesOn}`
+      }
+    : {
+        kind: "KvUnavailable",
+        message: `The checkpoint store could not be reached (${operation}). ${goesOn}`
+      }
+
+const tellReported = ({ errors }: RunReportedErrors): Told => {
+  const [first] = errors
+  const more = errors.length === 1 ? "" : ` (the first of ${errors.length} errors)`
+  return { kind: first.tag, side: first.role, message: first.message + more }
+}
+
+const tellMismatch = ({ kind }: CheckpointMismatch): Told =>
+  kind === "ahead"
+    ? {
+        kind: "CheckpointAheadOfSink",
+        message:
+          "The sink holds less than was committed to it; it was restored or emptied. Reset the unit to load it again."
+      }
+    : {
+        kind: "CheckpointFork",
+        message:
+          "The sink holds a slice that the checkpoint knows nothing of. Reset the unit to load it again."
+      }
+
+const ownStore = (): Told => ({
+  kind: "StoreUnavailable",
+  message: `Headrace's own database could not be reached. ${goesOn}`
+})
+
+const tell: (error: RunError) => Told = Match.type<RunError>().pipe(
+  Match.tagsExhaustive({
+    PythonWorkerError: tellWorker,
+    KvStoreError: tellKv,
+    RunReportedErrors: tellReported,
+    CheckpointMismatch: tellMismatch,
+    CheckpointUnreadable: ({ issue }): Told => ({
+      kind: "CheckpointUnreadable",
+      message: `The stored checkpoint is no checkpoint record, so nothing was read: ${issue} Restore it, or reset the unit to load everything again.`
+    }),
+    EndpointDeleted: ({ endpointId }): Told => ({
+      kind: "EndpointDeleted",
+      message: `The endpoint ${endpointId} was deleted after the run was started.`
+    }),
+    TemplateNotSaid: ({ endpointId }): Told => ({
+      kind: "ConfigInvalid",
+      side: "source",
+      message: `The endpoint ${endpointId} has no config.templateId. Register it again with the type of its system.`
+    }),
+    SecretsError: ({ field, detail }): Told => ({
+      kind: "SecretUnreadable",
+      message: `The secret ${field} cannot be opened. ${detail}`
+    }),
+    GraphStoreError: (): Told => ({
+      kind: "GraphUnavailable",
+      message: `The knowledge base could not be written. ${goesOn}`
+    }),
+    EndpointRepoError: ownStore,
+    RunRepoError: ownStore,
+    UnitStateRepoError: ownStore,
+    RunRevoked: (): Told => ({
+      kind: "Superseded",
+      message: "The unit was given to another run; nothing this run did later counts."
+    }),
+    OwnerLost: (): Told => ({
+      kind: "WorkerLost",
+      message: `The process that carried the run died. ${goesOn}`
+    })
+  })
+)
+
+const interrupted: Told = {
+  kind: "Interrupted",
+  message: `The run was interrupted before its end. ${goesOn}`
+}
+const bug: Told = { kind: "Bug", message: "Headrace met an error nobody expected; its log has the details." }
+
+const toldBy = (cause: Cause.Cause<RunError>): Told => {
+  const failure = cause.reasons.find(Cause.isFailReason)
+  if (failure !== undefined) return tell(failure.error)
+  return Cause.hasInterruptsOnly(cause) ? interrupted : bug
+}
+
+const secretsIn = ({ source, sink }: RunRequest): ReadonlyArray<string> =>
+  [source, sink].flatMap((endpoint) =>
+    Object.entries(endpoint?.parameters ?? {}).flatMap(([key, value]) => (isSecretName(key) ? [value] : []))
+  )
+
+/** The `lastError` of a run that ended so. `request` is asked for the secrets the text must not hold. */
+export const lastErrorOf = (cause: Cause.Cause<RunError>, request: RunRequest | null): string => {
+  const { kind, side, message } = toldBy(cause)
+  return lastError(codeOf(kind, side ?? null), message, request === null ? [] : secretsIn(request))
+}

@@ -1,0 +1,202 @@
+/**
+ * What the control plane answers to each event of a run. The worker moves the
+ * data; here is decided whether a slice may be committed, and noted that it
+ * was. Progress moves only after what it promises is durable: the checkpoint
+ * follows the sink's commit, or the knowledge base's write, never the export.
+ */
+import { Context, Effect, Equal, Layer, Match, Ref } from "effect"
+import type { Checkpoint } from "../domain/Checkpoint.ts"
+import { SliceSeq } from "../domain/Run.ts"
+import { type CommitRecord, isConserved } from "../domain/Slice.ts"
+import type { RunEvent, Verdict } from "../protocol/Protocol.ts"
+import { GraphStore } from "../services/GraphStore.ts"
+import { PythonWorker, PythonWorkerError, WorkerContractViolation } from "../services/PythonWorker.ts"
+import type { RunRequest } from "../services/RunEngine.ts"
+import { RunEvents } from "../services/RunEvents.ts"
+import { RunRepo } from "../services/RunRepo.ts"
+import { UnitStateRepo } from "../services/UnitStateRepo.ts"
+import { CheckpointLog, cursorOf } from "./CheckpointLog.ts"
+import { type AccountRef, happening, placeOf, statsOf } from "./RunAccount.ts"
+import { RunClaim } from "./RunClaim.ts"
+import { CheckpointMismatch, type RunError } from "./RunFailure.ts"
+import { withGraph, withPlan, withProgress, withSealed, withSlice } from "./RunTally.ts"
+
+type Event<Tag extends RunEvent["_tag"]> = Extract<RunEvent, { readonly _tag: Tag }>
+
+const violation = (issue: string) => new PythonWorkerError({ reason: new WorkerContractViolation({ issue }) })
+
+export class SliceDecisions extends Context.Service<
+  SliceDecisions,
+  {
+    /** Writes the checkpoint, as of now, and the copy of it that readers of the state table see. */
+    readonly moveTo: (
+      request: RunRequest,
+      account: AccountRef,
+      cursor: Checkpoint | null
+    ) => Effect.Effect<void, RunError>
+
+    /** Does what the event asks for. `Finished` is the workflow's own. */
+    readonly answer: (
+      request: RunRequest,
+      account: AccountRef,
+      event: Exclude<RunEvent, Event<"Finished">>
+    ) => Effect.Effect<void, RunError>
+  }
+>()("@headrace/core/lifecycle/SliceDecisions") {}
+
+type Newest = typeof CommitRecord.Type
+
+/**
+ * How the checkpoint stands to the sink's newest slice: the same, ahead of it,
+ * one slice behind it, moved but not counted, or of another history.
+ */
+const relate = (
+  newest: Newest,
+  { run: { generation, nextSeq } }: RunRequest,
+  cursor: Checkpoint | null
+): "same" | "ahead" | "behind" | "uncounted" | "fork" => {
+  if (newest.generation !== generation || newest.sliceSeq + 1 === nextSeq) return "same"
+  if (newest.sliceSeq < nextSeq) return "ahead"
+  if (newest.sliceSeq > nextSeq) return "fork"
+  if (Equal.equals(cursor, newest.toCkpt)) return "uncounted"
+  return Equal.equals(cursor, newest.fromCkpt) ? "behind" : "fork"
+}
+
+const make = Effect.gen(function* () {
+  const checkpoints = yield* CheckpointLog
+  const claim = yield* RunClaim
+  const events = yield* RunEvents
+  const graph = yield* GraphStore
+  const runs = yield* RunRepo
+  const units = yield* UnitStateRepo
+  const worker = yield* PythonWorker
+
+  const publish = (request: RunRequest, account: AccountRef, said: Parameters<typeof happening>[2]) =>
+    Ref.get(account).pipe(
+      Effect.flatMap((now) => happening(request, now, said)),
+      Effect.flatMap(events.publish)
+    )
+
+  const moveTo: SliceDecisions["Service"]["moveTo"] = Effect.fnUntraced(function* (request, account, cursor) {
+    const now = yield* Ref.get(account)
+    const stats = yield* statsOf(request, now)
+    const to = { cursor, runId: request.run.runId, stats }
+    const kept = yield* checkpoints.advance(placeOf(request), now.kept, to)
+    yield* Ref.update(account, (before) => ({ ...before, kept }))
+    yield* units.copyCheckpoint(request.run.unit, yield* checkpoints.shown(placeOf(request)))
+  })
+
+  /** A slice is where it should be: the checkpoint moves behind it. All or nothing, whoever interrupts. */
+  const finalise = Effect.fnUntraced(function* (
+    request: RunRequest,
+    account: AccountRef,
+    slice: { readonly sliceSeq: SliceSeq; readonly to: Checkpoint | null; readonly rows: number }
+  ) {
+    yield* Ref.update(account, (now) => ({ ...now, tally: withSlice(now.tally, slice.rows) }))
+    yield* moveTo(request, account, slice.to)
+    yield* runs.advance(request.run.runId, SliceSeq.make(slice.sliceSeq + 1))
+    yield* publish(request, account, { event: "SLICE_COMMITTED", slice: slice.sliceSeq, phase: "commit" })
+  }, Effect.uninterruptible)
+
+  /** The sink may hold one slice more than we noted, when a run died between the two. */
+  const reconcile = Effect.fnUntraced(function* (request: RunRequest, account: AccountRef, newest: Newest) {
+    const cursor = cursorOf((yield* Ref.get(account)).kept)
+    const relation = relate(newest, request, cursor)
+    if (relation === "ahead" || relation === "fork") yield* new CheckpointMismatch({ kind: relation })
+    if (relation === "behind") yield* moveTo(request, account, newest.toCkpt)
+    if (relation !== "same") yield* runs.advance(request.run.runId, next(newest.sliceSeq))
+  }, Effect.uninterruptible)
+
+  const announceSlice = Effect.fnUntraced(function* (request: RunRequest, account: AccountRef, seq: number) {
+    const isNew = yield* Ref.modify(account, (now) => [
+      seq > now.announced,
+      { ...now, announced: Math.max(now.announced, seq) }
+    ])
+    if (isNew) yield* publish(request, account, { event: "SLICE_STARTED", slice: seq, phase: "export" })
+  })
+
+  /** The gate: commit while the unit is ours, else end here, in order. */
+  const decide = Effect.fnUntraced(function* (
+    request: RunRequest,
+    account: AccountRef,
+    place: { readonly sliceSeq: SliceSeq; readonly batch: number | null },
+    beforeCommit: Effect.Effect<void, RunError>
+  ) {
+    const holds = yield* claim.holds(request.run)
+    if (holds) yield* beforeCommit
+    else yield* Ref.update(account, (now) => ({ ...now, stopped: true }))
+    const verdict: Verdict = holds ? "commit" : "stop"
+    yield* worker.decide({ runId: request.run.runId, ...place, verdict })
+  })
+
+  const onRecords = Effect.fnUntraced(function* (
+    request: RunRequest,
+    account: AccountRef,
+    event: Event<"Records">
+  ) {
+    const { sliceSeq, batch, records } = event
+    const { scope, run } = request
+    yield* announceSlice(request, account, sliceSeq)
+    const store = graph.write({ scope, runId: run.runId, sliceSeq, batch, records }).pipe(
+      Effect.tap((written) =>
+        Ref.update(account, (now) => ({
+          ...now,
+          tally: withGraph(now.tally, { records: records.length, ...written })
+        }))
+      )
+    )
+    yield* decide(request, account, { sliceSeq, batch }, Effect.asVoid(store))
+  })
+
+  const onSealed = Effect.fnUntraced(function* (
+    request: RunRequest,
+    account: AccountRef,
+    event: Event<"Sealed">
+  ) {
+    const { sliceSeq, to, rows } = event
+    yield* announceSlice(request, account, sliceSeq)
+    if (!isConserved(event))
+      yield* violation(`slice ${sliceSeq} does not account for the ${event.read} rows it read`)
+    yield* Ref.update(account, (now) => ({ ...now, tally: withSealed(now.tally, event) }))
+    // Without a sink the records are stored already: the seal is the end of the slice.
+    const counts = request.sink === null ? finalise(request, account, { sliceSeq, to, rows }) : Effect.void
+    yield* decide(request, account, { sliceSeq, batch: null }, counts)
+  })
+
+  const onProgress = Effect.fnUntraced(function* (
+    request: RunRequest,
+    account: AccountRef,
+    event: Event<"Progress">
+  ) {
+    const { sliceSeq, phase } = event
+    if (sliceSeq !== null) yield* announceSlice(request, account, sliceSeq)
+    yield* Ref.update(account, (now) => ({ ...now, tally: withProgress(now.tally, event) }))
+    yield* publish(request, account, { event: "SLICE_PROGRESS", slice: sliceSeq, phase })
+  })
+
+  return SliceDecisions.of({
+    moveTo,
+    answer: Effect.fn("SliceDecisions.answer")(function* (request, account, event) {
+      yield* Match.valueTags(event, {
+        Opened: ({ highWater }) =>
+          highWater === null ? Effect.void : reconcile(request, account, highWater),
+        Planned: (plan) => Ref.update(account, (now) => ({ ...now, tally: withPlan(now.tally, plan) })),
+        Progress: (progress) => onProgress(request, account, progress),
+        Records: (records) => onRecords(request, account, records),
+        Sealed: (sealed) => onSealed(request, account, sealed),
+        Committed: ({ commitRecord: { sliceSeq, toCkpt, rows } }) =>
+          finalise(request, account, { sliceSeq, to: toCkpt, rows }),
+        // Rows set aside are counted at the seal; the data plane keeps them.
+        Rejected: () => Effect.void
+      })
+    })
+  })
+})
+
+const next = (seq: SliceSeq) => SliceSeq.make(seq + 1)
+
+export const layer: Layer.Layer<
+  SliceDecisions,
+  never,
+  CheckpointLog | GraphStore | PythonWorker | RunClaim | RunEvents | RunRepo | UnitStateRepo
+> = Layer.effect(SliceDecisions, make)
