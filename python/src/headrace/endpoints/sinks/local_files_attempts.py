@@ -62,7 +62,7 @@ def _remove_while_empty(run: Path) -> None:
 
 
 def _directories(path: Path) -> list[Path]:
-    with suppress(FileNotFoundError), reported("read", path, "sink"):
+    with reported("read", path.parent, "sink"), suppress(FileNotFoundError):
         return [Path(entry.path) for entry in os.scandir(path) if entry.is_dir(follow_symlinks=False)]
     return []
 

@@ -22,14 +22,14 @@ def latest_sql(directory: Path, primary_key: Sequence[str]) -> str:
     files = _literal(f"{_glob_safe(str(directory))}/gen=*/slice=*/*.parquet")
     key = ", ".join(_quoted(column) for column in primary_key)
     return (
-        "-- The newest version of every row. The columns _hr_file and _hr_row say where a version was read.\n"
-        f"SELECT * EXCLUDE (_hr_file, _hr_row) FROM (\n"
-        f"  SELECT *, file_row_number AS _hr_row FROM (SELECT * FROM read_parquet({files},\n"
-        "    union_by_name = true, hive_partitioning = false, filename = '_hr_file', file_row_number = true))\n"
-        f") QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY\n"
+        "-- The newest version of every row. A slice holds rows that were new or changed; a later one wins.\n"
+        "SELECT * EXCLUDE (_hr_file, file_row_number)\n"
+        f"FROM read_parquet({files},\n"
+        "  union_by_name = true, hive_partitioning = false, filename = '_hr_file', file_row_number = true)\n"
+        f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY\n"
         r"  regexp_extract(_hr_file, '/gen=(\d+)/slice=\d+/[^/]*$', 1)::BIGINT DESC,"
         "\n"
-        r"  regexp_extract(_hr_file, '/slice=(\d+)/[^/]*$', 1)::BIGINT DESC, _hr_row DESC) = 1;"
+        r"  regexp_extract(_hr_file, '/slice=(\d+)/[^/]*$', 1)::BIGINT DESC, file_row_number DESC) = 1;"
         "\n"
     )
 

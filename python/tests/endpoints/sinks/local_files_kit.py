@@ -1,0 +1,113 @@
+"""Slices to write and directories to look at, as the tests of the local-files sink need them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from headrace.commit import commit_record, first_hash
+from headrace.endpoint import Applied, DatasetSchema, Target, WriteDisposition
+from headrace.endpoints.sinks.local_files import LocalFilesSink
+from headrace.protocol import CommitRecord
+from headrace.staging import IngestionContext, Slice
+from headrace.stagings.in_memory import InMemoryStaging
+
+UNIT = "dev/shop/public.orders/lake"
+RUN = "ingestion-shop-public.orders-3f0e3c4a-6f0a-4c37-9d4f-0d6f6b0a9a10"
+
+
+def sink(base: Path, **parameters: str) -> LocalFilesSink:
+    return LocalFilesSink({"base_path": str(base), **parameters})
+
+
+def target(
+    generation: int = 1,
+    *,
+    disposition: WriteDisposition = "append",
+    unit_id: str = "public.orders",
+    unit: str = UNIT,
+    run_id: str = RUN,
+    key: tuple[str, ...] = ("id",),
+) -> Target:
+    return Target(
+        unit=unit, unit_id=unit_id, run_id=run_id, generation=generation, disposition=disposition, primary_key=key
+    )
+
+
+def rows(*ids: int) -> pa.Table:
+    return pa.table({"id": pa.array(ids, pa.int64()), "name": pa.array([f"row {n}" for n in ids], pa.string())})
+
+
+def described(table: pa.Table) -> DatasetSchema:
+    return DatasetSchema(columns=(), arrow=table.schema, primary_key=("id",))
+
+
+def write(
+    into: LocalFilesSink,
+    where: Target,
+    seq: int,
+    table: pa.Table | None,
+    *,
+    epoch: int = 1,
+    prev_hash: str | None = None,
+) -> Applied:
+    """Stage ``table`` and write it as slice ``seq``, whose checkpoint moves from ``seq`` to ``seq + 1``."""
+    slice_ = Slice(seq=seq, bounds=None, from_checkpoint=seq or None, to_checkpoint=seq + 1)
+    context = IngestionContext(
+        tenant="dev", endpoint_id="shop", unit_id=where.unit_id, sink_id="lake", run_id=where.run_id, epoch=epoch,
+        generation=where.generation, slice_seq=seq, slice=slice_, prev_hash="",
+    )  # fmt: skip
+    with closing(InMemoryStaging().allocate_session(context)) as session:
+        for batch in table.to_batches() if table is not None else ():
+            session.writer().write_arrow(batch)
+        if table is not None and table.num_rows == 0:
+            session.writer().write_arrow(pa.RecordBatch.from_pylist([], schema=table.schema))
+        record = commit_record(
+            unit=where.unit, generation=where.generation, epoch=epoch, slice_=slice_, seal=session.seal(),
+            prev_hash=prev_hash if prev_hash is not None else first_hash(where.unit, where.generation),
+        )  # fmt: skip
+        return into.write(where, slice_, session.reader(), record)
+
+
+def land(base: Path, where: Target, *tables: pa.Table, epoch: int = 1) -> list[Applied]:
+    """A whole run of one slice a table, going on after what is there."""
+    into = sink(base)
+    high = into.high_water(where, epoch)
+    into.prepare(where, described(tables[0] if tables else rows()), {})
+    start, last = (0, None) if high is None else (high.record.slice_seq + 1, high.hash)
+    applied: list[Applied] = []
+    for seq, table in enumerate(tables, start):
+        applied.append(write(into, where, seq, table, epoch=epoch, prev_hash=last))
+    into.complete(where, {})
+    into.close()
+    return applied
+
+
+def visible(base: Path) -> list[Path]:
+    """Every Parquet file a reader would find, in order of slot."""
+    return sorted(path for path in base.glob("*/gen=*/slice=*/*.parquet") if not path.parts[-4].startswith("_"))
+
+
+def ids(base: Path) -> list[int]:
+    """The ids a reader sees, read one file after the other."""
+    return [value for path in visible(base) for value in pq.read_table(path, use_threads=False)["id"].to_pylist()]
+
+
+def record_of(slot: Path) -> dict[str, Any]:
+    return json.loads((slot / "_commit.json").read_bytes())
+
+
+def leftovers(base: Path) -> Sequence[Path]:
+    return sorted(path for path in (base / "_tmp").rglob("*")) if (base / "_tmp").exists() else []
+
+
+__all__ = [
+    "RUN", "UNIT", "CommitRecord", "described", "ids", "land", "leftovers", "record_of", "rows", "sink", "target",
+    "visible", "write",
+]  # fmt: skip
