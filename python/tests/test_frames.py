@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace import frames
@@ -22,7 +22,7 @@ GOLDENS = json.loads((Path(__file__).parents[2] / "packages/core/protocol/frames
 _values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=20,
+    max_leaves=6,
 )
 
 
@@ -39,7 +39,8 @@ def test_a_frame_gets_the_verdict_both_ends_agreed_on(golden: dict[str, str]) ->
     assert verdict == golden["verdict"]
 
 
-@given(st.dictionaries(st.text(), _values))
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(st.text(), _values, max_size=4))
 def test_a_message_comes_back_as_it_was_sent(message: dict[str, Any]) -> None:
     assert frames.read(io.BytesIO(frames.encode(message))) == message
 
@@ -56,7 +57,8 @@ def test_no_bytes_whatever_do_more_than_be_refused(body: bytes) -> None:
     assert msgspec.msgpack.decode(body) == found
 
 
-@given(st.dictionaries(st.text(), _values), st.data())
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(st.text(), _values, max_size=4), st.data())
 def test_a_frame_that_is_cut_anywhere_is_the_end_of_the_conversation(message: dict[str, Any], data: Any) -> None:
     whole = frames.encode(message)
     cut = data.draw(st.integers(0, len(whole) - 1))

@@ -49,7 +49,7 @@ class SinkCapabilities:
     dispositions: tuple[WriteDisposition, ...]
     native_formats: tuple[str, ...] = ()
     reading: Mapping[WriteDisposition, str] = field(default_factory=dict[WriteDisposition, str])
-    """What readers must do where a disposition leaves more than a plain scan should see; shown in ``stats.delivery``."""
+    """What readers must do where a disposition leaves more than a scan should see; shown in ``stats.delivery``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,8 +149,11 @@ class SourceEndpoint(Protocol):
 
     def read(
         self, unit_id: str, slice_: Slice, policy: Policy
-    ) -> Iterator[pa.RecordBatch] | Iterator[NativeBlock] | Iterator[Row]:
-        """Yield the slice's rows, under the plan's snapshot. Batches are small: at most 250 ms of work or 8 MiB."""
+    ) -> Iterator[pa.RecordBatch] | Iterator[NativeBlock] | Iterator[Row] | Iterator[NormalizedRecord]:
+        """Yield the slice's rows, under the plan's snapshot. Batches are small: at most 250 ms of work or 8 MiB.
+
+        Native blocks only of the format in ``policy["nativeFormat"]``, which the run adds when the sink takes it.
+        """
         ...
 
     def close(self) -> None:

@@ -65,7 +65,7 @@ def to_json(value: Any) -> str | None:
 
 def type_of(value: Any) -> pa.DataType:
     """The narrowest type of a single value."""
-    kind = type(value)
+    kind: type[Any] = type(value)
     known = _SCALARS.get(kind)
     if known is not None:
         return known(value)
@@ -94,7 +94,7 @@ def join(one: pa.DataType, other: pa.DataType) -> pa.DataType:
 
 
 def _common(values: Iterable[Any], of: Callable[[Any], pa.DataType]) -> pa.DataType:
-    common, last_kind = pa.null(), cast("type | None", None)
+    common, last_kind = pa.null(), cast("type[Any] | None", None)
     for position, value in enumerate(values):
         if value is None or (type(value) is last_kind and last_kind in _UNIFORM):
             continue
@@ -102,7 +102,7 @@ def _common(values: Iterable[Any], of: Callable[[Any], pa.DataType]) -> pa.DataT
             common = join(common, of(value))
         except ValueError as error:
             raise NoCommonType(position, str(error)) from error
-        last_kind = type(value)
+        last_kind = cast("type[Any]", type(value))
     return common
 
 
@@ -165,7 +165,7 @@ def _time_of(value: datetime.time) -> pa.DataType:
 
 
 def _require_json(position: int, value: Any) -> None:
-    kind = type(value)
+    kind: type[Any] = type(value)
     if value is None or kind in (bool, int, str):
         return
     if kind is float and math.isfinite(value):

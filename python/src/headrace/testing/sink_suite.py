@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pyarrow as pa
 import pytest
@@ -325,7 +325,8 @@ class SinkEndpointSuite(abc.ABC):
 
     def staged(self, rows: Sequence[Row], schema: pa.Schema = SCHEMA) -> StagingSession:
         session = InMemoryStaging().allocate_session(context())
-        session.writer().write_arrow(pa.RecordBatch.from_pylist([dict(each) for each in rows], schema=schema))
+        columns = [pa.array([each[field.name] for each in rows], type=field.type) for field in schema]
+        session.writer().write_arrow(pa.record_batch(columns, schema=schema))
         return session
 
     def slice_and_record(
@@ -398,4 +399,4 @@ def _plain(value: Any) -> Any:
         return value.astimezone(datetime.UTC).isoformat()
     if isinstance(value, Decimal):
         return format(value.normalize(), "f")
-    return hashlib.sha256(value).hexdigest() if isinstance(value, bytes | memoryview) else value
+    return hashlib.sha256(value).hexdigest() if isinstance(value, bytes | memoryview) else cast(Any, value)

@@ -252,7 +252,7 @@ class SourceEndpointSuite(abc.ABC):
     def rows_of(self, item: pa.RecordBatch | NativeBlock | Row) -> Sequence[Row]:
         """Rows of one thing a read yields. A source that yields native blocks says here what is in one."""
         if isinstance(item, pa.RecordBatch):
-            return cast("Sequence[Row]", item.to_pylist())
+            return cast("Sequence[Row]", cast(Any, item).to_pylist())
         assert isinstance(item, Mapping), f"override rows_of to say what is in a {type(item).__name__}"
         return [cast(Row, item)]
 

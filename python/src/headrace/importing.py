@@ -1,0 +1,190 @@
+"""The second half of a slice's way: from staging into the sink.
+
+Knows what a run must remember of its sink: the fence, the chain of commit
+records, and for which columns the target was prepared.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import pyarrow as pa
+
+from headrace.commit import commit_record, first_hash, record_hash, unit_path
+from headrace.endpoint import Applied, Column, DatasetSchema, Policy, SinkEndpoint, Target
+from headrace.errors import ConfigInvalid, SinkAmbiguous
+from headrace.observer import Observer
+from headrace.policy import RunPolicy
+from headrace.protocol import CommitRecord, Committed
+from headrace.staging import DEFAULT_BATCH_BYTES, NativeBlock, RecordReader, Row, Seal, Slice, StagingSession
+
+OPERATION_COLUMN = "_headrace_op"
+"""Reserved: 0 upsert, 1 delete. Rows may have it; targets never do."""
+
+
+_Batch = TypeVar("_Batch")
+
+
+class Owner(Protocol):
+    """As whom a unit is carried; ``run.UnitRun`` and a session's context both say it."""
+
+    @property
+    def tenant(self) -> str: ...
+    @property
+    def endpoint_id(self) -> str: ...
+    @property
+    def sink_id(self) -> str: ...
+    @property
+    def unit_id(self) -> str: ...
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def generation(self) -> int: ...
+
+
+@dataclass
+class SinkRun:
+    """One owner's dealings with one sink."""
+
+    sink: SinkEndpoint
+    target: Target
+    epoch: int
+    policy: Policy
+    parsed: RunPolicy
+    described: Callable[[], DatasetSchema]
+    prev_hash: str
+    high_water: CommitRecord | None = None
+    prepared: pa.Schema | None = None
+    is_prepared: bool = False
+
+    @staticmethod
+    def make(
+        sink: SinkEndpoint, owner: Owner, parsed: RunPolicy, describe: Callable[[], DatasetSchema], policy: Policy
+    ) -> SinkRun:
+        """Decide how rows land. Raises ``ConfigInvalid`` when the sink cannot do what the policy asks."""
+        capabilities = sink.capabilities()
+        if parsed.require_exactly_once and capabilities.delivery == "C":
+            raise ConfigInvalid(
+                "The policy requires exactly-once, and this sink may repeat rows (class C). "
+                "Choose another sink, or take `require` out of the policy.",
+                details={"field": "policy.require"},
+            )
+        described = functools.cache(describe)
+        key = parsed.primary_keys or described().primary_key
+        unit = unit_path(owner.tenant, owner.endpoint_id, owner.unit_id, owner.sink_id)
+        target = Target(
+            unit=unit,
+            unit_id=owner.unit_id,
+            run_id=owner.run_id,
+            generation=owner.generation,
+            disposition=parsed.disposition(capabilities, key),
+            primary_key=key,
+        )
+        return SinkRun(sink, target, owner.epoch, policy, parsed, described, first_hash(unit, owner.generation))
+
+    def open(self) -> CommitRecord | None:
+        """Install the fence. Returns the last record of this generation, which is where the chain goes on."""
+        found = self.sink.high_water(self.target, self.epoch)
+        if found is None:
+            return None
+        self.prev_hash = found.hash
+        self.high_water = found.record
+        return found.record
+
+    @property
+    def holds_a_whole_load(self) -> bool:
+        """A full load's last slice is there; only completing it is left."""
+        return self.high_water is not None and self.high_water.to_ckpt is None and self.parsed.mode == "full"
+
+    def write(
+        self, slice_: Slice, session: StagingSession, seal: Seal, observer: Observer
+    ) -> tuple[Committed, Applied, int]:
+        """Store a slice and its record. Returns what to tell of it, and how many milliseconds it took."""
+        began = time.monotonic()
+        reader = session.reader()
+        self._prepare(reader.schema)
+        record = commit_record(
+            unit=self.target.unit,
+            generation=self.target.generation,
+            epoch=self.epoch,
+            slice_=slice_,
+            seal=seal,
+            prev_hash=self.prev_hash,
+        )
+        applied = self.sink.write(self.target, slice_, WatchedReader(reader, slice_.seq, observer), record)
+        self.prev_hash = record_hash(applied.record)
+        event = Committed(commit_record=applied.record, adopted=applied.adopted, location=applied.location)
+        return event, applied, round((time.monotonic() - began) * 1000)
+
+    def require_chain(self, slice_: Slice, applied: Applied) -> None:
+        """A slice that was adopted must end where ours does, or what follows would leave a gap."""
+        if applied.record.to_ckpt != slice_.to_checkpoint:
+            raise SinkAmbiguous(
+                f"Another run had already stored slice {slice_.seq}, and it ends elsewhere. "
+                "Start the unit again: it goes on from what is stored.",
+                role="sink",
+                details={"sliceSeq": slice_.seq},
+            )
+
+    def complete(self, *, nothing: bool, is_first: bool) -> str | None:
+        """End a plan that was read to its end. With ``nothing`` new there is something to do only for a replacement."""
+        if nothing and not (is_first or (self.target.disposition == "replace" and self.high_water is not None)):
+            return None
+        if nothing and self.high_water is None:
+            self._prepare(None)
+        return self.sink.complete(self.target, self.policy)
+
+    def _prepare(self, arrow: pa.Schema | None) -> None:
+        if self.is_prepared and (arrow is None or (self.prepared is not None and arrow.equals(self.prepared))):
+            return
+        self.sink.prepare(self.target, self._dataset(arrow), self.policy)
+        self.prepared, self.is_prepared = arrow, True
+
+    def _dataset(self, arrow: pa.Schema | None) -> DatasetSchema:
+        described = self.described()
+        if arrow is None:
+            return described
+        return staged_schema(arrow, described, self.target.primary_key)
+
+
+def staged_schema(arrow: pa.Schema, described: DatasetSchema | None, key: tuple[str, ...]) -> DatasetSchema:
+    """What is known of the rows that are staged: their own types, and the source's words for them."""
+    words = {column.name: column for column in described.columns} if described is not None else {}
+    fields = [field for field in arrow if field.name != OPERATION_COLUMN]
+    columns = tuple(
+        words.get(field.name) or Column(name=field.name, type=str(field.type), nullable=True) for field in fields
+    )
+    return DatasetSchema(columns=columns, arrow=pa.schema(fields, metadata=arrow.metadata), primary_key=key)
+
+
+class WatchedReader:
+    """A reader that tells the observer of every batch, so that giving a run up also ends a long write."""
+
+    def __init__(self, reader: RecordReader, slice_seq: int, observer: Observer) -> None:
+        self._reader = reader
+        self._slice_seq = slice_seq
+        self._observer = observer
+
+    @property
+    def schema(self) -> pa.Schema | None:
+        return self._reader.schema
+
+    def iter_batches(self, chunk_size: int) -> Iterator[Sequence[Row]]:
+        return self._watched(self._reader.iter_batches(chunk_size))
+
+    def iter_arrow(self, max_bytes: int = DEFAULT_BATCH_BYTES) -> Iterator[pa.RecordBatch]:
+        return self._watched(self._reader.iter_arrow(max_bytes))
+
+    def iter_native(self) -> Iterator[NativeBlock]:
+        return self._watched(self._reader.iter_native())
+
+    def _watched(self, batches: Iterator[_Batch]) -> Iterator[_Batch]:
+        for batch in batches:
+            self._observer.moved("import", self._slice_seq, 0, 0)
+            yield batch

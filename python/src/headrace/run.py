@@ -1,0 +1,267 @@
+"""One run of one unit: the loop every slice goes through, whoever decides.
+
+In order: fence the sink and learn what it holds; plan; then for each slice
+export, seal, ask, and on ``commit`` write rows and record together; at the end
+of a plan that was read to its end, complete the sink. A slice's staging is gone
+when its turn is over, however it ended. What was committed stays committed, and
+the checkpoint is always that of the last committed slice.
+"""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import logging
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+
+from headrace.endpoint import DatasetSchema, Plan, Policy, SinkEndpoint, SourceEndpoint
+from headrace.errors import ConfigInvalid, DataPlaneError, problem
+from headrace.exporting import METADATA, Exported, export_slice
+from headrace.importing import SinkRun
+from headrace.observer import Observer, RunInterrupted
+from headrace.policy import RunPolicy, parse
+from headrace.protocol import Finished, Json, Opened, Planned, Problem, Role, Sealed, Verdict
+from headrace.saying import ask_records, tell_rejected
+from headrace.staging import IngestionContext, Slice, StagingProvider, StagingSession
+from headrace.tally import Tally
+
+log = logging.getLogger("headrace.run")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitRun:
+    """What is to be carried, and as which owner of the unit. ``sink_id`` is ``kb`` without a sink."""
+
+    tenant: str
+    endpoint_id: str
+    sink_id: str
+    unit_id: str
+    run_id: str
+    epoch: int
+    generation: int
+    next_seq: int
+    checkpoint: Json
+    policy: Policy
+    deadline: datetime.datetime | None = None
+
+
+def run_unit(
+    run: UnitRun, source: SourceEndpoint, sink: SinkEndpoint | None, provider: StagingProvider, observer: Observer
+) -> Finished:
+    """Carry everything new. The endpoints are the caller's to close.
+
+    Returns:
+        The last event, which has not been told yet. ``errors`` holds what ended the run.
+
+    Raises:
+        DataPlaneError: Nothing could begin: fence, plan or first slice failed before any session was allocated.
+        RunInterrupted: The observer gave the run up.
+    """
+    loop = _Run(run, parse(run.policy), source, sink, provider, observer)
+    try:
+        return loop.execute()
+    except Exception as error:
+        if observer.is_interrupted and not isinstance(error, RunInterrupted):
+            raise RunInterrupted from error
+        raise
+
+
+@dataclass
+class _Run:
+    run: UnitRun
+    policy: RunPolicy
+    source: SourceEndpoint
+    sink: SinkEndpoint | None
+    provider: StagingProvider
+    observer: Observer
+    tally: Tally = field(init=False)
+    checkpoint: Json = field(init=False)
+    into: SinkRun | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.tally = Tally(self.provider.id, self.policy.data_engine)
+        self.checkpoint = self.run.checkpoint
+        for warning in self.policy.warnings:
+            log.warning("%s", warning)
+
+    def execute(self) -> Finished:
+        next_seq = self._open()
+        plan = self._plan(next_seq)
+        self.observer.tell(Planned(slices=plan.count, estimated_rows=plan.estimated_rows, strategy=plan.strategy))
+        slices = self._drawn(plan)
+        first = next(slices, None)
+        error = self._carry_all(slices if first is None else itertools.chain([first], slices), nothing=first is None)
+        return Finished(
+            new_checkpoint=self.checkpoint,
+            stats=self.tally.stats(self._delivery(plan)),
+            errors=[] if error is None else [error],
+        )
+
+    def _open(self) -> int:
+        """Fence the sink, and take its record for the truth about what was carried. Returns the next slice's number."""
+        if self.sink is None:
+            self.observer.tell(Opened(fenced=False, high_water=None))
+            return self.run.next_seq
+        with blamed("sink"):
+            self.into = SinkRun.make(self.sink, self.run, self.policy, self._described, self.run.policy)
+            high_water = self.into.open()
+        self.observer.tell(Opened(fenced=True, high_water=high_water))
+        if high_water is None:
+            return self.run.next_seq
+        self.checkpoint = high_water.to_ckpt
+        return high_water.slice_seq + 1
+
+    def _plan(self, next_seq: int) -> Plan:
+        with blamed("source"):
+            if self.into is not None and self.into.holds_a_whole_load:
+                return Plan(slices=iter(()), count=0, estimated_rows=0, strategy="the sink already holds everything")
+            if self.sink is None and not self.source.capabilities().semantic:
+                self._described()
+                whole = Slice(seq=next_seq, bounds=METADATA, from_checkpoint=self.checkpoint, to_checkpoint=None)
+                return Plan(slices=iter([whole]), count=1, estimated_rows=None, strategy="metadata")
+            return self.source.plan(self.run.unit_id, self.checkpoint, self.run.policy, next_seq)
+
+    def _drawn(self, plan: Plan) -> Iterator[Slice]:
+        slices = iter(plan.slices)
+        while True:
+            with blamed("source"):
+                slice_ = next(slices, None)
+            if slice_ is None:
+                return
+            yield slice_
+
+    def _carry_all(self, slices: Iterator[Slice] | itertools.chain[Slice], *, nothing: bool) -> Problem | None:
+        """Carry slice after slice until the plan ends or somebody stops it. Returns what ended the run early."""
+        try:
+            for slice_ in slices:
+                if self._is_late() or self._carry(slice_) != "commit":
+                    return None
+            self._complete(nothing=nothing)
+        except RunInterrupted:
+            raise
+        except Exception as error:
+            if self.observer.is_interrupted:
+                raise RunInterrupted from error
+            level = logging.INFO if isinstance(error, DataPlaneError) else logging.ERROR
+            log.log(level, "the run ends: %s", type(error).__name__, exc_info=error)
+            return problem(error)
+        return None
+
+    def _carry(self, slice_: Slice) -> Verdict:
+        with blamed("staging"):
+            session = self.provider.allocate_session(self._context(slice_))
+        with closing(session):
+            with blamed("source"):
+                exported = export_slice(
+                    self.source, self.run.unit_id, [slice_], self._reading_policy(), self.policy, session, self.observer
+                )
+            self.tally.exported(exported)
+            tell_rejected(self.observer, slice_.seq, exported.rejected)
+            verdict = self._asked(slice_, session, exported)
+            if verdict == "commit":
+                self._commit(slice_, session, exported)
+        return verdict
+
+    def _asked(self, slice_: Slice, session: StagingSession, exported: Exported) -> Verdict:
+        if self.sink is None:
+            verdict = ask_records(self.observer, slice_.seq, session.reader())
+            if verdict != "commit":
+                return verdict
+        answer = self.observer.ask(
+            Sealed(
+                slice_seq=slice_.seq,
+                from_=slice_.from_checkpoint,
+                to=slice_.to_checkpoint,
+                read=exported.read,
+                rows=exported.seal.rows,
+                rejected=len(exported.rejected),
+                filtered=exported.filtered,
+                sha256=exported.seal.sha256,
+                bytes=exported.seal.bytes,
+            )
+        )
+        return answer()
+
+    def _commit(self, slice_: Slice, session: StagingSession, exported: Exported) -> None:
+        if self.into is None:
+            self.tally.applied(exported.seal.rows, exported.seal.bytes, None, 0)
+            self.checkpoint = slice_.to_checkpoint
+            return
+        with blamed("sink"):
+            event, applied, duration_ms = self.into.write(slice_, session, exported.seal, self.observer)
+        self.checkpoint = applied.record.to_ckpt
+        self.tally.applied(exported.seal.rows, applied.bytes, applied.location, duration_ms)
+        self.observer.tell(event)
+        self.into.require_chain(slice_, applied)
+
+    def _complete(self, *, nothing: bool) -> None:
+        if self.into is None:
+            return
+        self.observer.moved("finish", None, 0, 0)
+        is_first = self.checkpoint is None
+        with blamed("sink"):
+            location = self.into.complete(nothing=nothing, is_first=is_first)
+        if location is not None:
+            self.tally.location = location
+
+    def _reading_policy(self) -> Policy:
+        """The policy with the format both ends name, when no step between them needs to see a value."""
+        if self.sink is None or self.policy.quarantine.max_rows > 0:
+            return self.run.policy
+        both = [name for name in self.source.capabilities().native_formats if name in self._native_formats()]
+        return {**self.run.policy, "nativeFormat": both[0]} if both else self.run.policy
+
+    def _native_formats(self) -> tuple[str, ...]:
+        return () if self.sink is None else self.sink.capabilities().native_formats
+
+    def _context(self, slice_: Slice) -> IngestionContext:
+        return IngestionContext(
+            tenant=self.run.tenant,
+            endpoint_id=self.run.endpoint_id,
+            unit_id=self.run.unit_id,
+            sink_id=self.run.sink_id,
+            run_id=self.run.run_id,
+            epoch=self.run.epoch,
+            generation=self.run.generation,
+            slice_seq=slice_.seq,
+            slice=slice_,
+            prev_hash="" if self.into is None else self.into.prev_hash,
+            max_bytes=self.policy.staging_max_bytes,
+        )
+
+    def _described(self) -> DatasetSchema:
+        with blamed("source"):
+            return self.source.describe(self.run.unit_id)
+
+    def _delivery(self, plan: Plan) -> Json:
+        if self.sink is None or self.into is None:
+            return {"class": "A", **plan.delivery}
+        capabilities = self.sink.capabilities()
+        reading = capabilities.reading.get(self.into.target.disposition)
+        return {"class": capabilities.delivery, **plan.delivery, **({"reading": reading} if reading else {})}
+
+    def _is_late(self) -> bool:
+        deadline = self.run.deadline
+        if deadline is None or datetime.datetime.now(datetime.UTC) < deadline:
+            return False
+        log.warning("the deadline has passed; the run ends at this slice boundary")
+        return True
+
+
+@contextmanager
+def blamed(role: Role) -> Generator[None]:
+    """Failures that do not say where they happened happened here."""
+    try:
+        yield
+    except DataPlaneError as error:
+        if error.role is None:
+            error.role = role
+        raise
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "headrace":
+            raise
+        raise ConfigInvalid(
+            f"The library {error.name!r} is not installed, which this endpoint needs.", role=role
+        ) from error
