@@ -4,6 +4,22 @@
  * failure does not compile until someone decides. What is not in it is
  * unexpected: the client gets a number, the log gets the reason.
  */
+import type { ConnectionTestFailed, EndpointUrlRequired } from "@headrace/core/lifecycle/EndpointFailure"
+import type { RunNotEnded } from "@headrace/core/lifecycle/Ingestion"
+import type {
+  CapabilityMissing,
+  DriverMissing,
+  EndpointNotFound,
+  SinkMissing,
+  UnitNotFound,
+  UnitsUnavailable
+} from "@headrace/core/lifecycle/LookupFailure"
+import type { DuplicateSourceId, EndpointRepoError } from "@headrace/core/services/EndpointRepo"
+import type { KvStoreError } from "@headrace/core/services/KvStore"
+import type { RunRepoError } from "@headrace/core/services/RunRepo"
+import type { SecretsError } from "@headrace/core/services/Secrets"
+import type { TemplateCatalogError } from "@headrace/core/services/TemplateCatalog"
+import type { UnitStateRepoError } from "@headrace/core/services/UnitStateRepo"
 import { Cause, Effect, Match, Schema } from "effect"
 import { GraphQLError } from "graphql"
 import { randomUUID } from "node:crypto"
@@ -14,18 +30,86 @@ export class InputInvalid extends Schema.TaggedError<InputInvalid>()("InputInval
 }) {}
 
 /** Every failure a resolver may end with. */
-export type Shown = InputInvalid
+export type Shown =
+  | CapabilityMissing
+  | ConnectionTestFailed
+  | DriverMissing
+  | DuplicateSourceId
+  | EndpointNotFound
+  | EndpointRepoError
+  | EndpointUrlRequired
+  | InputInvalid
+  | KvStoreError
+  | RunNotEnded
+  | RunRepoError
+  | SecretsError
+  | SinkMissing
+  | TemplateCatalogError
+  | UnitNotFound
+  | UnitStateRepoError
+  | UnitsUnavailable
 
-/** Null: nothing a client could act on, so it is treated like a bug. */
 interface Sight {
   readonly code: string
   readonly message: string
   readonly [extension: string]: unknown
 }
 
+/** A store that cannot be reached: nothing a client could act on, so it is masked like a bug. */
+const inside = (): null => null
+
 const sightOf = (failure: Shown): Sight | null =>
   Match.valueTags(failure, {
-    InputInvalid: ({ detail }) => ({ code: "E_INPUT_INVALID", message: detail })
+    InputInvalid: ({ detail }) => ({ code: "E_INPUT_INVALID", message: detail }),
+    ConnectionTestFailed: ({ detail }) => ({ code: "E_CONN_TEST_FAILED", message: detail }),
+    EndpointUrlRequired: () => ({
+      code: "E_ENDPOINT_URL_REQUIRED",
+      message: "An endpoint needs a url, or a config.templateId from which one is built."
+    }),
+    DuplicateSourceId: ({ sourceId }) => ({
+      code: "E_DUPLICATE_SOURCE_ID",
+      message: `The sourceId "${sourceId}" belongs to another endpoint of the project. Choose another one.`,
+      sourceId
+    }),
+    EndpointNotFound: ({ endpointId }) => ({
+      code: "E_ENDPOINT_NOT_FOUND",
+      message: `There is no endpoint "${endpointId}" in this project.`,
+      endpointId
+    }),
+    DriverMissing: ({ driverId, registeredDrivers }) => ({
+      code: "E_INGESTION_DRIVER_MISSING",
+      message: `There is no ingestion driver "${driverId}". Known: ${registeredDrivers.join(", ")}.`,
+      driverId,
+      registeredDrivers
+    }),
+    UnitNotFound: ({ unitId, near }) => ({
+      code: "E_INGESTION_UNIT_NOT_FOUND",
+      message: `The endpoint has no unit "${unitId}".${near.length > 0 ? ` Did you mean ${near.join(", ")}?` : ""}`,
+      unitId
+    }),
+    SinkMissing: ({ sinkId, registeredSinks }) => ({
+      code: "E_INGESTION_SINK_MISSING",
+      message: `There is no sink "${sinkId}" in this project. Known: ${registeredSinks.join(", ")}.`,
+      sinkId,
+      registeredSinks
+    }),
+    UnitsUnavailable: ({ detail }) => ({ code: "E_WORKER_UNAVAILABLE", message: detail }),
+    CapabilityMissing: ({ capability, templateId }) => ({
+      code: "E_CAPABILITY_MISSING",
+      message: `Endpoints of type ${templateId} cannot do ${capability}.`,
+      capability
+    }),
+    RunNotEnded: ({ runId }) => ({
+      code: "E_INGESTION_RUN_NOT_ENDED",
+      message: "The unit's run, carried by another process, did not end in time. Try again in a moment.",
+      runId
+    }),
+    EndpointRepoError: inside,
+    KvStoreError: inside,
+    RunRepoError: inside,
+    SecretsError: inside,
+    TemplateCatalogError: inside,
+    UnitStateRepoError: inside
   })
 
 type Path = ReadonlyArray<string | number>

@@ -7,7 +7,11 @@ import { Effect, Layer, Schema } from "effect"
 import { HttpRouter, HttpServer, HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { GraphQLSchema } from "graphql"
 import { createServer } from "node:http"
+import type { ServerConfig } from "../Config.ts"
+import { Caller } from "../graphql/Caller.ts"
 import * as Helix from "../graphql/Helix.ts"
+import { type ApiServices, resolvers } from "../graphql/resolvers/Resolvers.ts"
+import { make as makeSchema } from "../graphql/Schema.ts"
 import { whyRefused } from "./LoopbackGuard.ts"
 
 export interface Listen {
@@ -68,3 +72,9 @@ export const layer = <R>(schema: GraphQLSchema, listen: Listen) => {
     Layer.provideMerge(http)
   )
 }
+
+/** The API in development mode, over the services of the context. */
+export const httpLayer = ({ host, port, defaultTenant }: ServerConfig) =>
+  layer<ApiServices>(makeSchema(resolvers), { host, port }).pipe(
+    Layer.provide(Caller.layerDevelopment(defaultTenant))
+  )

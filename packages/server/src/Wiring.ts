@@ -1,0 +1,60 @@
+/**
+ * The one file that chooses adapters: stores on PostgreSQL, workers in Python,
+ * runs in this process. Whoever wants another arrangement, such as the one in
+ * memory, provides core's services otherwise.
+ */
+import * as SqlEndpointRepo from "@headrace/adapters/endpoint/SqlEndpointRepo"
+import * as SqlKvStore from "@headrace/adapters/kv/SqlKvStore"
+import * as SqlRunRepo from "@headrace/adapters/run/SqlRunRepo"
+import * as Database from "@headrace/adapters/sql/Database"
+import * as EmbeddedPostgres from "@headrace/adapters/sql/EmbeddedPostgres"
+import * as SqlTemplateCatalog from "@headrace/adapters/template/SqlTemplateCatalog"
+import * as SqlUnitStateRepo from "@headrace/adapters/unit-state/SqlUnitStateRepo"
+import * as SocketPythonWorker from "@headrace/adapters/worker/SocketPythonWorker"
+import * as Headrace from "@headrace/core/lifecycle/Headrace"
+import * as MemoryGraphStore from "@headrace/core/memory/MemoryGraphStore"
+import * as MemoryRunEvents from "@headrace/core/memory/MemoryRunEvents"
+import * as MemorySecrets from "@headrace/core/memory/MemorySecrets"
+import { Effect, Layer, Option } from "effect"
+import { join } from "node:path"
+import type { ServerConfig } from "./Config.ts"
+import * as PrivateFolder from "./PrivateFolder.ts"
+import * as SecretKeyFile from "./SecretKeyFile.ts"
+
+/** The folder of the embedded database inside the data directory. */
+export const postgresFolder = (data: string): string => join(data, "postgres")
+
+const database = (config: ServerConfig, data: string) =>
+  Option.match(config.databaseUrl, {
+    onNone: () => Database.layerEmbedded.pipe(Layer.provide(EmbeddedPostgres.layer(postgresFolder(data)))),
+    onSome: Database.layerUrl
+  })
+
+const stores = ({ defaultTenant }: ServerConfig) =>
+  Layer.mergeAll(
+    SqlEndpointRepo.layer({ defaultTenant }),
+    SqlKvStore.layer,
+    SqlRunRepo.layer,
+    SqlTemplateCatalog.layer,
+    SqlUnitStateRepo.layer
+  )
+
+/** What has no durable home yet: the graph lives as long as the process. */
+const inMemory = Layer.mergeAll(MemoryGraphStore.layer, MemoryRunEvents.layer)
+
+const worker = ({ python, workers }: ServerConfig, data: string) =>
+  SocketPythonWorker.layer({ python, workers, stagingDir: join(data, "staging") })
+
+/**
+ * Headrace over real stores and workers. Fails when the data directory, the
+ * key or the database cannot be used; workers start beside it and never fail it.
+ */
+export const layer = (config: ServerConfig) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const data = yield* PrivateFolder.prepare(config.data)
+      const secrets = MemorySecrets.layerKey(yield* SecretKeyFile.read(data))
+      const services = Layer.mergeAll(stores(config), inMemory, secrets, worker(config, data))
+      return Headrace.layer.pipe(Layer.provideMerge(services), Layer.provide(database(config, data)))
+    })
+  )

@@ -1,0 +1,49 @@
+/** The six fields of the schema about ingestion, three that look and three that act. */
+import { Ingestion } from "@headrace/core/lifecycle/Ingestion"
+import { IngestionStatuses } from "@headrace/core/lifecycle/IngestionStatuses"
+import { Effect, Schema } from "effect"
+import { decoder, optional } from "../Arguments.ts"
+import { Caller } from "../Caller.ts"
+
+const scope = Caller.useSync((caller) => caller.scope)
+
+const decodeEndpoint = decoder(Schema.Struct({ endpointId: Schema.String }))
+const decodeUnit = decoder(Schema.Struct({ endpointId: Schema.String, unitId: Schema.String }))
+
+export const ingestionUnits = Effect.fn("Query.ingestionUnits")(function* (args: unknown) {
+  const { endpointId } = yield* decodeEndpoint(args)
+  return yield* (yield* IngestionStatuses).units(yield* scope, endpointId)
+})
+
+export const ingestionStatuses = Effect.fn("Query.ingestionStatuses")(function* (args: unknown) {
+  const { endpointId } = yield* decodeEndpoint(args)
+  return yield* (yield* IngestionStatuses).statuses(yield* scope, endpointId)
+})
+
+export const ingestionStatus = Effect.fn("Query.ingestionStatus")(function* (args: unknown) {
+  const { endpointId, unitId } = yield* decodeUnit(args)
+  return yield* (yield* IngestionStatuses).status(yield* scope, endpointId, unitId)
+})
+
+const named = {
+  endpointId: Schema.String,
+  unitId: Schema.String,
+  sinkId: optional(Schema.String),
+  sinkEndpointId: optional(Schema.String)
+}
+const decodeNamed = decoder(Schema.Struct(named))
+const decodeStart = decoder(Schema.Struct({ ...named, stagingProviderId: optional(Schema.String) }))
+
+export const startIngestion = Effect.fn("Mutation.startIngestion")(function* (args: unknown) {
+  return yield* (yield* Ingestion).start(yield* scope, yield* decodeStart(args))
+})
+
+export const pauseIngestion = Effect.fn("Mutation.pauseIngestion")(function* (args: unknown) {
+  return yield* (yield* Ingestion).pause(yield* scope, yield* decodeNamed(args))
+})
+
+export const resetIngestionCheckpoint = Effect.fn("Mutation.resetIngestionCheckpoint")(function* (
+  args: unknown
+) {
+  return yield* (yield* Ingestion).reset(yield* scope, yield* decodeNamed(args))
+})
