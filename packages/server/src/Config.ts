@@ -26,6 +26,10 @@ export interface ServerConfig {
   readonly logLevel: LogLevel.LogLevel
   /** `HEADRACE_DEFAULT_TENANT`, default `dev`: whose everything is while there is no sign-in. */
   readonly defaultTenant: string
+  /** `HEADRACE_DEFAULT_SINK`: where units go that name no sink. None: `kb`, the knowledge base. */
+  readonly defaultSink: Option.Option<string>
+  /** `HEADRACE_STAGING`: where slices wait when nobody says otherwise. None: `in_memory`. */
+  readonly staging: Option.Option<string>
 }
 
 /** A setting's value makes no sense. */
@@ -103,6 +107,16 @@ export const load: Effect.Effect<ServerConfig, SettingInvalid> = Effect.gen(func
       "HEADRACE_DEFAULT_TENANT",
       Config.withDefault(Config.NonEmptyString("HEADRACE_DEFAULT_TENANT"), "dev"),
       "the name of a tenant"
+    ),
+    defaultSink: yield* setting(
+      "HEADRACE_DEFAULT_SINK",
+      Config.option(Config.NonEmptyString("HEADRACE_DEFAULT_SINK")),
+      "kb, or the id of an endpoint that is a sink"
+    ),
+    staging: yield* setting(
+      "HEADRACE_STAGING",
+      Config.option(Config.NonEmptyString("HEADRACE_STAGING")),
+      "the id of a staging provider, such as in_memory or local_disk"
     )
   }
 })

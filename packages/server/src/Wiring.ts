@@ -12,6 +12,7 @@ import * as SqlTemplateCatalog from "@headrace/adapters/template/SqlTemplateCata
 import * as SqlUnitStateRepo from "@headrace/adapters/unit-state/SqlUnitStateRepo"
 import * as SocketPythonWorker from "@headrace/adapters/worker/SocketPythonWorker"
 import * as Headrace from "@headrace/core/lifecycle/Headrace"
+import { IngestionDefaults } from "@headrace/core/lifecycle/Lookups"
 import * as MemoryGraphStore from "@headrace/core/memory/MemoryGraphStore"
 import * as MemoryRunEvents from "@headrace/core/memory/MemoryRunEvents"
 import * as MemorySecrets from "@headrace/core/memory/MemorySecrets"
@@ -44,6 +45,13 @@ const inMemory = Layer.mergeAll(MemoryGraphStore.layer, MemoryRunEvents.layer)
 
 const worker = ({ python, workers }: ServerConfig, data: string) =>
   SocketPythonWorker.layer({ python, workers, stagingDir: join(data, "staging") })
+
+/** What the settings say for every ingestion that says nothing itself. */
+export const defaults = ({ defaultSink, staging }: ServerConfig) =>
+  Layer.succeed(IngestionDefaults, {
+    sinkId: Option.getOrNull(defaultSink),
+    stagingProviderId: Option.getOrNull(staging)
+  })
 
 /**
  * Headrace over real stores and workers. Fails when the data directory, the

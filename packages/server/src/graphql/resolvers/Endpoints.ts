@@ -39,6 +39,7 @@ const decodeId = decoder(Schema.Struct({ id: Schema.String }))
 
 export const endpoint = Effect.fn("Query.endpoint")(function* (args: unknown) {
   const { id } = yield* decodeId(args)
+  if (id === "") return null
   const found = yield* (yield* Endpoints).get(yield* scopeOf(null), id)
   return Option.getOrNull(Option.map(found, seen))
 })
