@@ -3,3 +3,6 @@
 from typing import Any
 
 def connect(uri: str, *, autocommit: bool = ...) -> Any: ...
+
+class Error(Exception):
+    sqlstate: str | None

@@ -1,0 +1,204 @@
+"""How each Arrow column is kept in PostgreSQL, and whether a column that is already there can hold it.
+
+Nothing is rounded, cut or guessed: what a column cannot hold exactly is refused
+by name before a row is written. Rows wait in a stage table of plain types; text
+that stands for a native type becomes it on the way into the target.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from headrace.errors import RowRejected, SchemaChanged
+
+OPERATION = "_headrace_op"
+"""Reserved column: 0 stores the row, 1 deletes what has its key."""
+
+NATIVE = b"headrace.postgres"
+
+_PLAIN: Mapping[str, tuple[pa.DataType, str]] = {
+    "null": (pa.string(), "text"),
+    "bool": (pa.bool_(), "boolean"),
+    "int8": (pa.int16(), "smallint"),
+    "uint8": (pa.int16(), "smallint"),
+    "int16": (pa.int16(), "smallint"),
+    "uint16": (pa.int32(), "integer"),
+    "int32": (pa.int32(), "integer"),
+    "uint32": (pa.int64(), "bigint"),
+    "int64": (pa.int64(), "bigint"),
+    "uint64": (pa.decimal128(20, 0), "numeric(20,0)"),
+    "halffloat": (pa.float32(), "real"),
+    "float": (pa.float32(), "real"),
+    "double": (pa.float64(), "double precision"),
+    "string": (pa.string(), "text"),
+    "large_string": (pa.string(), "text"),
+    "string_view": (pa.string(), "text"),
+    "binary": (pa.binary(), "bytea"),
+    "large_binary": (pa.binary(), "bytea"),
+    "binary_view": (pa.binary(), "bytea"),
+    "date32[day]": (pa.date32(), "date"),
+    "date64[ms]": (pa.date32(), "date"),
+}
+
+_NATIVES = frozenset(
+    {
+        "numeric", "uuid", "json", "jsonb", "interval", "timetz", "inet", "cidr", "macaddr", "macaddr8", "bit",
+        "varbit", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle", "tsvector", "tsquery",
+        "int4range", "int8range", "numrange", "tsrange", "tstzrange", "daterange", "pg_lsn",
+    }
+)  # fmt: skip
+"""What text may become. A column is never made of a type that merely stands in somebody's metadata."""
+
+_SPELLED = {"timetz": "time with time zone", "varbit": "bit varying"}
+_NARROWER = {
+    "bigint": {"smallint", "integer"}, "integer": {"smallint"}, "double precision": {"real"},
+    "timestamp without time zone": {"date"},
+}  # fmt: skip
+_DIGITS = {"smallint": 5, "integer": 10, "bigint": 19}
+_TYPE = re.compile(
+    r"^(?P<base>[^(\[]+?)(?:\((?P<a>\d+)(?:,(?P<b>-?\d+))?\))?(?P<rest> with(?:out)? time zone)?(?P<array>\[\])?$"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredColumn:
+    name: str
+    arrow: pa.DataType
+    """What the staged column is made before it is loaded."""
+    stage_type: str
+    target_type: str
+    """The type of a column made for it."""
+
+
+def stored_columns(schema: pa.Schema) -> tuple[StoredColumn, ...]:
+    """Raises ``SchemaChanged`` with ``details["column"]`` for what PostgreSQL cannot hold exactly."""
+    names: Sequence[str] = schema.names
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise refused(min(twice), "comes twice; rename or leave out one of the two")
+    return tuple(_stored(field) for field in schema)
+
+
+def _stored(field: Any) -> StoredColumn:
+    kind = _plain(field.type)
+    native = _native(field)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        element = _scalar(_plain(kind.value_type))
+        if element is not None:
+            arrow, stage = element
+            return _column(field.name, pa.list_(arrow), f"{stage}[]", native)
+    elif (scalar := _scalar(kind)) is not None:
+        return _column(field.name, *scalar, native)
+    raise refused(
+        field.name, f"is {field.type}, which jdbc.postgres cannot store yet; leave it out with the policy's columns"
+    )
+
+
+def _column(name: str, arrow: pa.DataType, stage: str, native: str | None) -> StoredColumn:
+    is_text = stage in ("text", "text[]")
+    target = native if native is not None and is_text and native.endswith("[]") == stage.endswith("[]") else stage
+    return StoredColumn(name=name, arrow=arrow, stage_type=stage, target_type=target)
+
+
+def _scalar(kind: pa.DataType) -> tuple[pa.DataType, str] | None:
+    plain = _PLAIN.get(str(kind))
+    if plain is not None:
+        return plain
+    if pa.types.is_decimal(kind):
+        digits, places = max(kind.precision, kind.precision - kind.scale), max(kind.scale, 0)
+        arrow = pa.decimal128(digits, places) if digits <= 38 else pa.decimal256(digits, places)
+        return arrow, f"numeric({digits},{places})"
+    if pa.types.is_timestamp(kind):
+        zoned = kind.tz is not None
+        return pa.timestamp("us", "UTC" if zoned else None), f"timestamp {'with' if zoned else 'without'} time zone"
+    if pa.types.is_time(kind):
+        return pa.time64("us"), "time without time zone"
+    if pa.types.is_fixed_size_binary(kind):
+        return pa.binary(), "bytea"
+    return None
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    if isinstance(kind, pa.BaseExtensionType):
+        return _plain(kind.storage_type)
+    return _plain(kind.value_type) if pa.types.is_dictionary(kind) else kind
+
+
+def _native(field: Any) -> str | None:
+    metadata: Mapping[bytes, bytes] = field.metadata or {}
+    said = metadata.get(NATIVE, b"").decode("ascii", "replace")
+    base = said.removesuffix("[]")
+    return _SPELLED.get(base, base) + said[len(base) :] if base in _NATIVES else None
+
+
+def normalised(batch: pa.RecordBatch, columns: Sequence[StoredColumn]) -> pa.RecordBatch:
+    """The batch in the types the stage table has, its columns named by position.
+
+    Raises:
+        RowRejected: A value would lose something, such as nanoseconds.
+    """
+    arrays = [_cast(array, column) for array, column in zip(batch.columns, columns, strict=True)]
+    return pa.record_batch(arrays, names=[f"c{index}" for index in range(len(arrays))])
+
+
+def _cast(array: Any, column: StoredColumn) -> Any:
+    plain = array.storage if isinstance(array, pa.ExtensionArray) else array
+    if plain.type == column.arrow:
+        return plain
+    try:
+        return plain.cast(column.arrow)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise RowRejected(
+            f"Column {column.name} has a value of type {array.type} that {column.stage_type} cannot hold exactly. "
+            "Have the source give it rounded, or as text.",
+            role="sink",
+            details={"column": column.name},
+        ) from None
+
+
+def can_hold(declared: str, wanted: str, *, is_enum: bool = False) -> bool:
+    """Whether every value of type ``wanted`` is kept exactly by a column declared as ``declared``."""
+    if is_enum:
+        return wanted == "text"
+    have, need = _parsed(declared), _parsed(wanted)
+    if have is None or need is None or have["array"] != need["array"]:
+        return have is not None and declared == wanted
+    base, other = have["base"], need["base"]
+    if base in ("text", "character varying", "citext") or (base == "character" and declared == wanted):
+        return other in _NATIVES or other in ("text", *_SPELLED.values()) or other == base
+    if base == "numeric":
+        return _numeric_holds(have, need)
+    if base in _NATIVES or base in _SPELLED.values():
+        return other in (base, "text") and have["a"] is None
+    if base.startswith(("timestamp", "time")) and have["a"] not in (None, "6"):
+        return False
+    return base == other or other in _NARROWER.get(base, set())
+
+
+def _numeric_holds(have: Mapping[str, Any], need: Mapping[str, Any]) -> bool:
+    other = need["base"]
+    if have["a"] is None:
+        return other in ("numeric", "text", *_DIGITS)
+    before, places = int(have["a"]) - int(have["b"] or 0), int(have["b"] or 0)
+    if other in _DIGITS:
+        return before >= _DIGITS[other] and places >= 0
+    if other != "numeric" or need["a"] is None:
+        return False
+    return places >= int(need["b"] or 0) and before >= int(need["a"]) - int(need["b"] or 0)
+
+
+def _parsed(text: str) -> dict[str, Any] | None:
+    match = _TYPE.match(text)
+    if match is None:
+        return None
+    parts = match.groupdict()
+    return {**parts, "base": parts["base"] + (parts["rest"] or "")}
+
+
+def refused(column: str, why: str) -> SchemaChanged:
+    return SchemaChanged(f"Column {column} {why}.", role="sink", details={"column": column})

@@ -1,0 +1,173 @@
+"""Fence, commit records and ownership, in tables of the schema the rows go to.
+
+The fence is the last statement of a commit. A plain SELECT does not fence: only
+an UPDATE waits for, or is waited for by, the owner that comes after.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from headrace.commit import record_hash
+from headrace.endpoint import HighWater, Target
+from headrace.endpoints.systems.postgres_session import (
+    Connection,
+    query,
+    quote_identifier,
+    quote_qualified,
+    run,
+    transaction,
+)
+from headrace.errors import SinkFenced
+from headrace.protocol import CommitRecord
+
+FENCE, COMMIT, TARGET = "_hr_fence", "_hr_commit", "_hr_target"
+CLOSING_SEQ = -1
+"""``slice_seq`` of the record that says a generation's replacement is visible."""
+
+_TABLES: Mapping[str, str] = {
+    FENCE: "unit text primary key, epoch bigint not null",
+    COMMIT: "unit text, generation bigint, slice_seq bigint, from_ckpt jsonb, to_ckpt jsonb, rows bigint, "
+    "sha256 bytea, epoch bigint, prev_hash bytea, at timestamptz default clock_timestamp(), "
+    "primary key (unit, generation, slice_seq)",
+    TARGET: "target text primary key, unit text not null",
+}
+_FIELDS = (
+    "unit, generation, slice_seq, from_ckpt, to_ckpt, rows, encode(sha256, 'hex'), epoch, encode(prev_hash, 'hex')"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    connection: Connection
+    schema: str
+
+    def ensure(self) -> None:
+        """Make the schema and the three tables where they are missing; safe when others do the same."""
+        names = [quote_qualified(self.schema, name) for name in _TABLES]
+        rows = query(self.connection, "select count(to_regclass(name)) from unnest($1::text[]) name", [names])
+        if rows[0][0] == len(names):
+            return
+        with transaction(self.connection):
+            lock_schema(self.connection, self.schema)
+            if not query(self.connection, "select from pg_namespace where nspname = $1", [self.schema]):
+                run(self.connection, f"create schema {quote_identifier(self.schema)}")
+            for name, columns in _TABLES.items():
+                run(self.connection, f"create table if not exists {quote_qualified(self.schema, name)} ({columns})")
+
+    def install_fence(self, unit: str, epoch: int) -> None:
+        """Shut out every lower epoch. Waits for a commit that has already passed its own fence."""
+        fence = self._table(FENCE)
+        installed = query(
+            self.connection,
+            f"insert into {fence} as f values ($1, $2) on conflict (unit) do update set epoch = excluded.epoch "
+            "where f.epoch <= excluded.epoch returning epoch",
+            [unit, epoch],
+        )
+        if not installed:
+            raise fenced(unit, epoch)
+
+    def pass_fence(self, unit: str, epoch: int) -> None:
+        """The last statement before a commit. Raises ``SinkFenced`` when a newer owner is there."""
+        passed = run(
+            self.connection,
+            f"update {self._table(FENCE)} set epoch = $2 where unit = $1 and epoch = $2",
+            [unit, epoch],
+        )
+        if passed != 1:
+            raise fenced(unit, epoch)
+
+    def highest(self, target: Target) -> HighWater | None:
+        rows = query(
+            self.connection,
+            f"select {_FIELDS} from {self._table(COMMIT)} where unit = $1 and generation = $2 and slice_seq >= 0 "
+            "order by slice_seq desc limit 1",
+            [target.unit, target.generation],
+        )
+        if not rows:
+            return None
+        record = _record(rows[0])
+        return HighWater(record=record, hash=record_hash(record))
+
+    def find(self, unit: str, generation: int, slice_seq: int) -> CommitRecord | None:
+        rows = query(
+            self.connection,
+            f"select {_FIELDS} from {self._table(COMMIT)} where unit = $1 and generation = $2 and slice_seq = $3",
+            [unit, generation, slice_seq],
+        )
+        return _record(rows[0]) if rows else None
+
+    def add(self, record: CommitRecord) -> None:
+        run(
+            self.connection,
+            f"insert into {self._table(COMMIT)} "
+            "(unit, generation, slice_seq, from_ckpt, to_ckpt, rows, sha256, epoch, prev_hash) "
+            "values ($1, $2, $3, $4, $5, $6, decode($7, 'hex'), $8, decode($9, 'hex'))",
+            [
+                record.unit, record.generation, record.slice_seq, Jsonb(record.from_ckpt), Jsonb(record.to_ckpt),
+                record.rows, record.sha256, record.epoch, record.prev_hash,
+            ],
+        )  # fmt: skip
+
+    def is_closed(self, target: Target) -> bool:
+        """Whether the generation's replacement is what readers see."""
+        return self.find(target.unit, target.generation, CLOSING_SEQ) is not None
+
+    def close_generation(self, target: Target, epoch: int) -> None:
+        last = self.highest(target)
+        checkpoint = None if last is None else last.record.to_ckpt
+        self.add(
+            CommitRecord(
+                unit=target.unit,
+                generation=target.generation,
+                slice_seq=CLOSING_SEQ,
+                from_ckpt=checkpoint,
+                to_ckpt=checkpoint,
+                rows=0,
+                sha256=hashlib.sha256(b"").hexdigest(),
+                epoch=epoch,
+                prev_hash=hashlib.sha256(b"").hexdigest() if last is None else last.hash,
+            )
+        )
+
+    def owner(self, table: str) -> str | None:
+        rows = query(
+            self.connection, f"select unit from {self._table(TARGET)} where target = $1", [f"{self.schema}.{table}"]
+        )
+        return str(rows[0][0]) if rows else None
+
+    def own(self, table: str, unit: str) -> None:
+        run(
+            self.connection,
+            f"insert into {self._table(TARGET)} values ($1, $2) "
+            "on conflict (target) do update set unit = excluded.unit",
+            [f"{self.schema}.{table}", unit],
+        )
+
+    def _table(self, name: str) -> str:
+        return quote_qualified(self.schema, name)
+
+
+def lock_schema(connection: Connection, schema: str) -> None:
+    """Until the transaction ends, nobody else of us makes or changes tables in the schema."""
+    query(connection, "select pg_advisory_xact_lock(hashtext('headrace'), hashtext($1))", [schema])
+
+
+def fenced(unit: str, epoch: int) -> SinkFenced:
+    return SinkFenced(
+        f"A newer run has taken over {unit}: this one, of epoch {epoch}, wrote nothing more. Nothing is to be done.",
+        role="sink",
+    )
+
+
+def _record(row: Sequence[Any]) -> CommitRecord:
+    unit, generation, slice_seq, from_ckpt, to_ckpt, rows, sha256, epoch, prev_hash = row
+    return CommitRecord(
+        unit=unit, generation=generation, slice_seq=slice_seq, from_ckpt=from_ckpt, to_ckpt=to_ckpt, rows=rows,
+        sha256=sha256, epoch=epoch, prev_hash=prev_hash,
+    )  # fmt: skip

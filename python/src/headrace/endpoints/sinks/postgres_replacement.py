@@ -1,0 +1,142 @@
+"""How a filled generation takes the place of the table readers see, in one transaction.
+
+A table that nobody built upon is dropped and the new one gets its name. One
+with grants, views, indexes or other things of people keeps its identity: its
+rows are exchanged instead, and readers go on without waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from headrace.endpoint import Target
+from headrace.endpoints.sinks.postgres_columns import can_hold, refused
+from headrace.endpoints.sinks.postgres_ledger import Ledger
+from headrace.endpoints.sinks.postgres_table import Table, columns_of, hidden_table
+from headrace.endpoints.systems.postgres_session import Connection, query, quote_identifier, quote_qualified, run
+from headrace.errors import ConfigInvalid, SchemaChanged
+
+_INCOMING = """
+select f.conname || ' of ' || f.conrelid::regclass from pg_constraint f
+where f.contype = 'f' and f.confrelid = to_regclass($1) and f.conrelid <> f.confrelid order by 1
+"""
+
+_BUILT_UPON = """
+select exists (select from pg_class where oid = t and (relacl is not null or relhastriggers or relhasrules
+    or relrowsecurity or relhassubclass or relispartition or relkind <> 'r' or relowner <> current_user::regrole))
+  or exists (select from pg_attribute where attrelid = t and attnum > 0 and not attisdropped
+    and (attacl is not null or attidentity <> '' or attgenerated <> '' or atthasdef))
+  or exists (select from pg_depend d join pg_rewrite r on r.oid = d.objid
+    where d.classid = 'pg_rewrite'::regclass and d.refobjid = t and r.ev_class <> t)
+  or exists (select from pg_index where indrelid = t and not indisprimary)
+  or exists (select from pg_constraint where conrelid = t and contype not in ('p', 'n'))
+  or exists (select from pg_description where classoid = 'pg_class'::regclass and objoid = t)
+  or exists (select from pg_publication_rel where prrelid = t)
+  or exists (select from pg_policy where polrelid = t)
+  or exists (select from pg_depend where refclassid = 'pg_type'::regclass and deptype = 'n'
+    and refobjid in (select reltype from pg_class where oid = t))
+from (select to_regclass($1) as t) found
+"""
+
+
+def refuse_unreplaceable(connection: Connection, ledger: Ledger, table: Table, target: Target) -> None:
+    """A table is replaced only by the unit that made it, and only while nothing would break.
+
+    Raises:
+        ConfigInvalid: It is not this unit's.
+        SchemaChanged: Foreign keys point at it; the message names them.
+    """
+    if columns_of(connection, table) is None:
+        return
+    owner = ledger.owner(table.name)
+    if owner != target.unit:
+        whose = "was not made by Headrace" if owner is None else f"belongs to the unit {owner}"
+        raise ConfigInvalid(
+            f"{table} {whose}, so it is not replaced. Drop it, choose another schema, or set writeDisposition to "
+            "append or merge.",
+            role="sink",
+            details={"table": str(table), "field": "writeDisposition"},
+        )
+    incoming = [name for (name,) in query(connection, _INCOMING, [table.sql])]
+    if incoming:
+        raise SchemaChanged(
+            f"{table} cannot be replaced, for foreign keys point at it: {', '.join(incoming)}. "
+            "Drop them, or set writeDisposition to merge.",
+            role="sink",
+            details={"table": str(table)},
+        )
+
+
+def replace(connection: Connection, ledger: Ledger, table: Table, target: Target, epoch: int) -> None:
+    """Make the generation visible and say so in the ledger. Call it within a transaction."""
+    hidden = hidden_table(table, target.generation)
+    refuse_unreplaceable(connection, ledger, table, target)
+    present = columns_of(connection, table)
+    if target.primary_key:
+        key = ", ".join(map(quote_identifier, target.primary_key))
+        run(connection, f"alter table {hidden.sql} add primary key ({key})")
+    if present is not None and query(connection, _BUILT_UPON, [table.sql])[0][0]:
+        _exchange_rows(connection, table, hidden)
+    else:
+        run(connection, f"drop table if exists {table.sql}")
+        run(connection, f"alter table {hidden.sql} rename to {quote_identifier(table.name)}")
+        _rename_key(connection, table, hidden)
+    ledger.own(table.name, target.unit)
+    ledger.close_generation(target, epoch)
+    ledger.pass_fence(target.unit, epoch)
+
+
+def drop_other_generations(connection: Connection, table: Table, generation: int) -> None:
+    """Remove what generations that were given up left hidden."""
+    for name in _hidden_names(connection, table):
+        if name != hidden_table(table, generation).name:
+            run(connection, f"drop table if exists {quote_qualified(table.schema, name)}")
+
+
+def _exchange_rows(connection: Connection, table: Table, hidden: Table) -> None:
+    old, new = columns_of(connection, table) or {}, columns_of(connection, hidden) or {}
+    for name, column in new.items():
+        if name not in old:
+            run(connection, f"alter table {table.sql} add column {quote_identifier(name)} {column.declared}")
+        elif not can_hold(old[name].declared, column.declared, is_enum=old[name].is_enum):
+            raise refused(
+                name, f"of {table} is {old[name].declared} and would have to hold {column.declared}; alter it"
+            )
+    names = ", ".join(map(quote_identifier, new))
+    run(connection, f"lock table {table.sql} in share row exclusive mode")
+    run(connection, f"delete from {table.sql}")
+    run(connection, f"insert into {table.sql} ({names}) select {names} from {hidden.sql}")
+    run(connection, f"drop table {hidden.sql}")
+
+
+def _rename_key(connection: Connection, table: Table, hidden: Table) -> None:
+    """The key's index was named after the hidden table; give it the name people expect where that is free."""
+    rows = query(
+        connection,
+        "select i.relname::text, to_regclass($2) is null from pg_index x join pg_class i on i.oid = x.indexrelid "
+        "where x.indrelid = to_regclass($1) and x.indisprimary",
+        [table.sql, quote_qualified(table.schema, _key_name(table))],
+    )
+    for name, is_free in rows:
+        if is_free and name != _key_name(table):
+            old, new = quote_qualified(table.schema, name), quote_identifier(_key_name(table))
+            run(connection, f"alter index {old} rename to {new}")
+
+
+def _key_name(table: Table) -> str:
+    return f"{table.name.encode()[:58].decode(errors='ignore')}_pkey"
+
+
+def _hidden_names(connection: Connection, table: Table) -> Sequence[str]:
+    """Hidden tables of this very target. Names are compared whole, since one target's name may end in another's."""
+    rows = query(
+        connection,
+        "select c.relname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace "
+        "where n.nspname = $1 and c.relkind = 'r' and c.relname ~ '^_headrace_g[0-9]+_'",
+        [table.schema],
+    )
+    return [name for (name,) in rows if name == hidden_table(table, _generation(name)).name]
+
+
+def _generation(name: str) -> int:
+    return int(name.removeprefix("_headrace_g").partition("_")[0])

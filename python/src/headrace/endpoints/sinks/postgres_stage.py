@@ -1,0 +1,142 @@
+"""The private table where a slice's rows wait for their commit, and the statements that move them on.
+
+It is unlogged and loaded by COPY from Arrow; nobody reads it. Its columns are
+``c0``, ``c1``, … and ``r``, which counts rows in the order they came, so that the
+last of several rows with one key wins.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import adbc_driver_postgresql.dbapi as adbc
+import pyarrow as pa
+
+from headrace.endpoints.sinks.postgres_columns import OPERATION, StoredColumn, normalised
+from headrace.endpoints.sinks.postgres_table import Table, TableColumn
+from headrace.endpoints.systems.postgres_session import Connection, query, quote_identifier, quote_qualified, run
+from headrace.errors import Bug, ConfigInvalid
+from headrace.staging import DEFAULT_BATCH_BYTES, RecordReader
+
+
+@dataclass(slots=True)
+class Stage:
+    table: Table
+    columns: tuple[StoredColumn, ...]
+    rows: int = 0
+    bytes: int = 0
+    failure: Exception | None = field(default=None)
+    """What the staged rows' own reader raised while the driver was asking it."""
+
+    def create(self, connection: Connection) -> None:
+        columns = [f"c{index} {column.stage_type}" for index, column in enumerate(self.columns)]
+        columns.append("r bigint generated always as identity")
+        run(connection, f"create unlogged table {self.table.sql} ({', '.join(columns)})")
+
+    def load(self, arrow_connection: Any, reader: RecordReader) -> None:
+        """COPY every staged row. Raises what the driver or the reader raised."""
+        schema = pa.schema([(f"c{index}", column.arrow) for index, column in enumerate(self.columns)])
+        batches = pa.lib.RecordBatchReader.from_batches(schema, self._counted(reader))
+        with arrow_connection.cursor() as cursor:
+            try:
+                cursor.adbc_ingest(self.table.name, batches, mode="append", db_schema_name=self.table.schema)
+            except (adbc.Error, OSError, pa.ArrowException):
+                if self.failure is not None:
+                    raise self.failure from None
+                raise
+
+    def drop(self, connection: Connection) -> None:
+        run(connection, f"drop table if exists {self.table.sql}")
+
+    def check(self, connection: Connection, expected: int, *, can_delete: bool) -> None:
+        """Compare what is there with what was sealed: an unlogged table is empty after a crash of the server."""
+        operation = self._place(OPERATION)
+        deletes = "0" if operation is None else f"count(*) filter (where {operation} <> 0)"
+        (found, deleted), *_ = query(connection, f"select count(*), {deletes} from {self.table.sql}")
+        if found != expected:
+            raise Bug(f"{expected} rows were sealed and {found} arrived in the stage table.", role="sink")
+        if deleted and not can_delete:
+            raise ConfigInvalid(
+                f"{deleted} rows say that rows were deleted, which only merge can do. Set writeDisposition to merge.",
+                role="sink",
+                details={"field": "writeDisposition"},
+            )
+
+    def append_to(self, connection: Connection, table: Table, present: Mapping[str, TableColumn]) -> None:
+        data = self._data()
+        names = ", ".join(quote_identifier(column.name) for _, column in data)
+        values = ", ".join(_value(place, column, present) for place, column in data)
+        run(connection, f"insert into {table.sql} ({names}) select {values} from {self.table.sql} order by r")
+
+    def merge_into(
+        self, connection: Connection, table: Table, present: Mapping[str, TableColumn], key: Sequence[str]
+    ) -> None:
+        """Delete and upsert by key; of rows with one key the last counts."""
+        data, operation = self._data(), self._place(OPERATION)
+        by_name = {column.name: _value(place, column, present) for place, column in data}
+        places = [place for place, column in data if column.name in key]
+        latest = (
+            f"select distinct on ({', '.join(places)}) * from {self.table.sql} order by {', '.join(places)}, r desc"
+        )
+        if operation is not None:
+            same = " and ".join(f"t.{quote_identifier(name)} = {by_name[name]}" for name in key)
+            run(connection, f"delete from {table.sql} t using ({latest}) s where {operation} <> 0 and {same}")
+        names = ", ".join(quote_identifier(name) for name in by_name)
+        changes = [f"{quote_identifier(n)} = excluded.{quote_identifier(n)}" for n in by_name if n not in key]
+        action = f"do update set {', '.join(changes)}" if changes else "do nothing"
+        kept = "" if operation is None else f"where {operation} = 0"
+        run(
+            connection,
+            f"insert into {table.sql} ({names}) select {', '.join(by_name.values())} from ({latest}) s {kept} "
+            f"on conflict ({', '.join(map(quote_identifier, key))}) {action}",
+        )
+
+    def _data(self) -> list[tuple[str, StoredColumn]]:
+        return [(f"c{index}", column) for index, column in enumerate(self.columns) if column.name != OPERATION]
+
+    def _place(self, name: str) -> str | None:
+        return next((f"c{index}" for index, column in enumerate(self.columns) if column.name == name), None)
+
+    def _counted(self, reader: RecordReader) -> Iterator[Any]:
+        try:
+            for batch in reader.iter_arrow(DEFAULT_BATCH_BYTES):
+                self.rows += batch.num_rows
+                self.bytes += batch.nbytes
+                yield normalised(batch, self.columns)
+        except Exception as error:
+            self.failure = error
+            raise
+
+
+def stage_for(schema: str, unit: str, epoch: int, seq: int, columns: tuple[StoredColumn, ...]) -> Stage:
+    return Stage(Table(schema, f"{_prefix(unit)}{epoch}_{seq}_{uuid.uuid4().hex[:8]}"), columns)
+
+
+def drop_leftovers(connection: Connection, schema: str, unit: str, epoch: int) -> None:
+    """Remove the stage tables that dead owners of the unit left behind."""
+    prefix = _prefix(unit)
+    rows = query(
+        connection,
+        "select c.relname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace "
+        "where n.nspname = $1 and c.relkind = 'r' and starts_with(c.relname::text, $2)",
+        [schema, prefix],
+    )
+    for (name,) in rows:
+        if int(name.removeprefix(prefix).partition("_")[0]) < epoch:
+            run(connection, f"drop table if exists {quote_qualified(schema, name)}")
+
+
+def _prefix(unit: str) -> str:
+    return f"_hr_stage_{hashlib.sha256(unit.encode()).hexdigest()[:12]}_"
+
+
+def _value(place: str, column: StoredColumn, present: Mapping[str, TableColumn]) -> str:
+    """Text becomes the target's type by a cast that fails rather than changes; other types widen by assignment."""
+    declared = present[column.name].declared if column.name in present else column.target_type
+    is_text = column.stage_type in ("text", "text[]")
+    is_kept = declared.startswith(("text", "character"))
+    return f"{place}::{declared}" if is_text and not is_kept else place

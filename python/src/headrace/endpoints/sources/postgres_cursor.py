@@ -1,0 +1,122 @@
+"""The upper bound of an incremental read: the newest row of the snapshot that no open transaction can overtake."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from headrace.endpoints.sources.postgres_horizon import Horizon
+from headrace.endpoints.sources.postgres_policy import ReadPolicy, invalid
+from headrace.endpoints.sources.postgres_position import CursorPosition, Mark
+from headrace.endpoints.sources.postgres_ranges import Order, Until
+from headrace.endpoints.sources.postgres_snapshot import Snapshot
+from headrace.endpoints.systems.postgres_catalog import CatalogColumn, Relation
+from headrace.endpoints.systems.postgres_errors import did_you_mean
+from headrace.endpoints.systems.postgres_session import quote_qualified
+from headrace.endpoints.systems.postgres_types import is_orderable
+from headrace.errors import RowRejected, SourceRewound
+from headrace.protocol import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CursorBound:
+    field: str
+    key_columns: tuple[str, ...]
+    top: Mark | None
+    """The last row to read; None when there is none."""
+    is_capped: bool
+    """Rows lie beyond the bound and wait for a later run."""
+    has_nulls: bool
+    """Rows without cursor are read by the first full pass."""
+    delivery: dict[str, Json]
+
+    def position(self) -> CursorPosition:
+        return CursorPosition(field=self.field, key_columns=self.key_columns, at=self.top)
+
+    def until(self, *, is_resumed: bool) -> Until | None:
+        """What a load must leave out so that no later run reads it again; None when its snapshot holds nothing such."""
+        if not is_resumed and not self.is_capped and self.has_nulls:
+            return None
+        return Until(field=self.field, at=None if self.top is None else self.top.cursor, has_nulls=self.has_nulls)
+
+
+def cursor_column(relation: Relation, policy: ReadPolicy) -> CatalogColumn:
+    """The column of the policy's ``cursorField``. Raises ``ConfigInvalid`` when it cannot carry a cursor."""
+    name = policy.cursor_field or ""
+    column = relation.column(name)
+    if column is None:
+        near = did_you_mean(name, [column.name for column in relation.columns])
+        raise invalid("cursorField", f"{relation.unit_id} has no column {name} to be the cursor.{near}")
+    if not is_orderable(column):
+        raise invalid(
+            "cursorField",
+            f"Column {name} of {relation.unit_id} is {column.shown}, which cannot be a cursor: its values have no "
+            "exact order. Choose a timestamp, date, integer, numeric, text or uuid column.",
+        )
+    if not relation.unique_key:
+        raise invalid(
+            "mode",
+            f"{relation.unit_id} has neither a primary key nor a unique index over NOT NULL columns, so rows that "
+            f"share a value of {name} cannot be told apart and an incremental read could lose some. "
+            "Add a key, or choose mode full.",
+        )
+    return column
+
+
+def bound_of(snapshot: Snapshot, order: Order, policy: ReadPolicy, horizon: Horizon) -> CursorBound:
+    """The bound of a frozen snapshot."""
+    relation = order.relation
+    table, name = f"{quote_qualified(relation.schema, relation.name)} t", order.cursor_name()
+    before = "" if horizon.before is None else f" and {name} < {horizon.before}"
+    rows = snapshot.ask(
+        f"select {order.cursor_text()}, {order.key_texts()} from {table} where {name} is not null{before} "
+        f"order by {order.full_list(' desc')} limit 1",
+        where=relation.unit_id,
+    )
+    is_capped = False
+    if horizon.before is not None:
+        beyond = f"select exists (select from {table} where {name} >= {horizon.before})"
+        is_capped = bool(snapshot.ask(beyond, where=relation.unit_id)[0][0])
+    delivery: dict[str, Json] = {"deletes": "not captured", "source": horizon.delivery}
+    nulls = _null_cursors(snapshot, order, policy, table)
+    if nulls:
+        delivery["nullCursors"] = {"rows": nulls, "policy": policy.nulls}
+    return CursorBound(
+        field=policy.cursor_field or "",
+        key_columns=order.key_names,
+        top=Mark(cursor=rows[0][0], key=tuple(rows[0][1])) if rows else None,
+        is_capped=is_capped,
+        has_nulls=policy.nulls != "ignore" or not nulls,
+        delivery=delivery,
+    )
+
+
+def refuse_rewound(snapshot: Snapshot, order: Order, position: CursorPosition, bound: CursorBound) -> None:
+    """Raises ``SourceRewound`` when even the newest row, overtaking or not, lies before the position."""
+    if position.at is None:
+        return
+    relation = order.relation
+    table, name = f"{quote_qualified(relation.schema, relation.name)} t", order.cursor_name()
+    reaches = f"select exists (select from {table} where {name} >= {order.cursor_literal(position.at.cursor)})"
+    if not snapshot.ask(reaches, where=relation.unit_id)[0][0]:
+        newest = "it has no rows with a cursor" if bound.top is None else f"its newest value is {bound.top.cursor}"
+        raise SourceRewound(
+            f"{relation.unit_id} went back in time: {position.field} was read up to {position.at.cursor}, and now "
+            f"{newest}. If rows were deleted or the database restored on purpose, reset the unit.",
+            role="source",
+        )
+
+
+def _null_cursors(snapshot: Snapshot, order: Order, policy: ReadPolicy, table: str) -> int:
+    """How many rows have no cursor. They are refused, by key, where the policy would set them aside."""
+    if order.cursor is None or not order.cursor.nullable:
+        return 0
+    name, unit_id = order.cursor_name(), order.relation.unit_id
+    count = int(snapshot.ask(f"select count(*) from {table} where {name} is null", where=unit_id)[0][0])
+    if count and policy.nulls == "quarantine":
+        raise RowRejected(
+            f"{count} rows of {unit_id} have no {policy.cursor_field}, and the policy allows none to be set aside. "
+            "Fill the column, or choose nulls once or ignore.",
+            role="source",
+            details={"column": policy.cursor_field or "", "rows": count},
+        )
+    return count

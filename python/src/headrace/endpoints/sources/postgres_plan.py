@@ -1,0 +1,218 @@
+"""How a PostgreSQL unit is divided into slices: by cursor, by key, by page, or not at all.
+
+Everything here is asked within one snapshot. Boundaries of key and cursor
+slices are found one at a time, by the index, when the slice before is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from headrace.endpoint import Plan
+from headrace.endpoints.sources.postgres_cursor import CursorBound
+from headrace.endpoints.sources.postgres_policy import ReadPolicy
+from headrace.endpoints.sources.postgres_position import (
+    CursorPosition,
+    Identity,
+    LoadPosition,
+    Mark,
+    PagesPosition,
+    to_json,
+)
+from headrace.endpoints.sources.postgres_ranges import (
+    CursorRange,
+    KeyRange,
+    Order,
+    PageRange,
+    Range,
+    Until,
+    Whole,
+)
+from headrace.endpoints.sources.postgres_ranges import to_json as bounds_json
+from headrace.endpoints.sources.postgres_snapshot import Snapshot
+from headrace.endpoints.systems.postgres_session import quote_qualified
+from headrace.protocol import Json
+from headrace.staging import Slice
+
+_SAMPLE_ROWS = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planning:
+    """What every kind of plan needs."""
+
+    snapshot: Snapshot
+    order: Order
+    policy: ReadPolicy
+    identity: Identity
+    checkpoint: Json
+    next_seq: int
+
+    @property
+    def unit_id(self) -> str:
+        return self.order.relation.unit_id
+
+    @property
+    def table(self) -> str:
+        return f"{quote_qualified(self.order.relation.schema, self.order.relation.name)} t"
+
+
+def plan_load(planning: Planning, position: LoadPosition | None, bound: CursorBound | None) -> Plan:
+    """Read everything, or what a load in progress has left. ``bound``: where incremental reads begin afterwards."""
+    relation = planning.order.relation
+    if planning.policy.limit is None and planning.order.key and relation.kind != "v":
+        slices, strategy = _key_slices(planning, position, bound), "key ranges"
+        return _plan(planning, slices, None, strategy, bound)
+    has_pages = relation.kind in ("r", "p", "m") and planning.policy.limit is None
+    ends = _page_ends(planning) if has_pages else []
+    is_empty = has_pages and not _has_rows(planning, "")
+    if is_empty:
+        return _plan(planning, iter(()), 0, "nothing to read", bound)
+    if len(ends) < 2:
+        whole = _slice(planning, planning.next_seq, Whole(), planning.checkpoint, None)
+        return _plan(planning, iter((whole,)), 1, "the whole table at once", bound)
+    return _plan(planning, _page_slices(planning, ends), len(ends), "page ranges", bound)
+
+
+def plan_increment(planning: Planning, position: CursorPosition, bound: CursorBound) -> Plan:
+    """Read what lies between the position and the bound."""
+    top = bound.top
+    is_new = top is not None and (position.at is None or _has_rows(planning, _between(planning, position.at, top)))
+    slices = _cursor_slices(planning, position.at, top) if is_new and top is not None else iter(())
+    return Plan(
+        slices=slices,
+        count=None if is_new else 0,
+        estimated_rows=None if is_new else 0,
+        strategy="cursor ranges" if is_new else "nothing new",
+        delivery=bound.delivery,
+    )
+
+
+def _plan(
+    planning: Planning, slices: Iterator[Slice], count: int | None, strategy: str, bound: CursorBound | None
+) -> Plan:
+    estimate = planning.order.relation.estimated_rows
+    limit = planning.policy.limit
+    return Plan(
+        slices=slices,
+        count=count,
+        estimated_rows=estimate if limit is None or estimate is None else min(limit, estimate),
+        strategy=strategy,
+        delivery={} if bound is None else bound.delivery,
+    )
+
+
+def _key_slices(planning: Planning, position: LoadPosition | None, bound: CursorBound | None) -> Iterator[Slice]:
+    """The last slice reaches to the end. A load in progress gets one even if nothing is left: it ends the load."""
+    until = None if bound is None else bound.until(is_resumed=position is not None)
+    then = None if bound is None else bound.position()
+    final = None if then is None else to_json(then, planning.identity)
+    after = None if position is None else position.after
+    if after is None and not _has_rows(planning, "" if until is None else planning.order.until(until)):
+        return
+    rows = _slice_rows(planning)
+    seq, start = planning.next_seq, planning.checkpoint
+    while True:
+        upto = _key_boundary(planning, after, until, rows)
+        end = final
+        if upto is not None:
+            key_columns = planning.order.key_names
+            end = to_json(LoadPosition(key_columns=key_columns, after=upto, then=then), planning.identity)
+        yield _slice(planning, seq, KeyRange(after=after, upto=upto, until=until), start, end)
+        if upto is None:
+            return
+        after, start, seq = upto, end, seq + 1
+
+
+def _page_slices(planning: Planning, ends: list[int | None]) -> Iterator[Slice]:
+    """Not to be continued by another run: an updated row may move behind what was read."""
+    start, first = planning.checkpoint, 0
+    for number, end in enumerate(ends):
+        to = None if end is None else to_json(PagesPosition(), planning.identity)
+        bounds = PageRange(first=first, end=end, snapshot=planning.snapshot.id or "")
+        yield _slice(planning, planning.next_seq + number, bounds, start, to)
+        start, first = to, end or 0
+
+
+def _cursor_slices(planning: Planning, after: Mark | None, top: Mark) -> Iterator[Slice]:
+    rows = _slice_rows(planning)
+    seq, start = planning.next_seq, planning.checkpoint
+    field = planning.policy.cursor_field or ""
+    while True:
+        upto = _cursor_boundary(planning, after, top, rows)
+        position = CursorPosition(field=field, key_columns=planning.order.key_names, at=upto or top)
+        end = to_json(position, planning.identity)
+        yield _slice(planning, seq, CursorRange(field=field, after=after, upto=upto or top), start, end)
+        if upto is None:
+            return
+        after, start, seq = upto, end, seq + 1
+
+
+def _slice(planning: Planning, seq: int, bounds: Range, start: Json, end: Json) -> Slice:
+    return Slice(seq=seq, bounds=bounds_json(bounds), from_checkpoint=start, to_checkpoint=end)
+
+
+def _key_boundary(
+    planning: Planning, after: tuple[str, ...] | None, until: Until | None, rows: int
+) -> tuple[str, ...] | None:
+    """The last key of a slice of ``rows`` rows; None when no row would be left after it."""
+    order = planning.order
+    parts = ["" if after is None else order.after_key(after), "" if until is None else order.until(until)]
+    where = " and ".join(part for part in parts if part)
+    found = planning.snapshot.ask(
+        f"select {order.key_texts()} from {planning.table} {f'where {where}' if where else ''} "
+        f"order by {order.key_list()} offset {rows - 1} limit 2",
+        where=planning.unit_id,
+    )
+    return tuple(found[0][0]) if len(found) == 2 else None
+
+
+def _cursor_boundary(planning: Planning, after: Mark | None, top: Mark, rows: int) -> Mark | None:
+    order = planning.order
+    found = planning.snapshot.ask(
+        f"select {order.cursor_text()}, {order.key_texts()} from {planning.table} "
+        f"where {_between(planning, after, top)} order by {order.full_list()} offset {rows - 1} limit 2",
+        where=planning.unit_id,
+    )
+    return Mark(cursor=found[0][0], key=tuple(found[0][1])) if len(found) == 2 else None
+
+
+def _between(planning: Planning, after: Mark | None, top: Mark) -> str:
+    upto = planning.order.upto_mark(top)
+    return upto if after is None else f"{planning.order.after_mark(after)} and {upto}"
+
+
+def _has_rows(planning: Planning, where: str) -> bool:
+    condition = f"where {where}" if where else ""
+    rows = planning.snapshot.ask(f"select exists (select from {planning.table} {condition})", where=planning.unit_id)
+    return bool(rows[0][0])
+
+
+def _slice_rows(planning: Planning) -> int:
+    """Rows of a slice: as many as asked for, fewer when they are wide."""
+    return max(1, min(planning.policy.slice_rows, planning.policy.slice_bytes // _row_bytes(planning)))
+
+
+def _row_bytes(planning: Planning) -> int:
+    """Estimated width: of a sample, and of the table with what it keeps out of line, whichever is more."""
+    (sampled, stored), *_ = planning.snapshot.ask(
+        "select (select avg(octet_length((s.*)::text)) "
+        f"from (select * from {planning.table} limit {_SAMPLE_ROWS}) s)::int8, "
+        "(select case when reltuples > 0 then pg_table_size(oid) / reltuples end from pg_class where oid = $1)::int8",
+        [planning.order.relation.oid],
+        where=planning.unit_id,
+    )
+    return max(1, int(sampled or 1), int(stored or 1))
+
+
+def _page_ends(planning: Planning) -> list[int | None]:
+    """The pages each slice stops before; the last has no end, so rows on new pages belong to it."""
+    if not planning.policy.is_staged_in_memory:
+        return [None]
+    pages = planning.order.relation.pages
+    (size,), *_ = planning.snapshot.ask("select current_setting('block_size')::int8", where=planning.unit_id)
+    per_row = _row_bytes(planning)
+    by_rows = planning.policy.slice_rows * per_row
+    per_slice = max(1, min(planning.policy.slice_bytes, by_rows) // int(size))
+    return [*range(per_slice, pages, per_slice), None]

@@ -1,0 +1,230 @@
+"""The bounds of a slice of a PostgreSQL unit, and the SQL they stand for.
+
+Rows are compared as whole tuples of (cursor, key), which is what keeps ties
+apart. Values are text of PostgreSQL's own, cast back to the column's type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from headrace.endpoints.sources.postgres_position import Mark, mark
+from headrace.endpoints.systems.postgres_catalog import CatalogColumn, Relation
+from headrace.endpoints.systems.postgres_session import quote_identifier, quote_literal
+from headrace.errors import Bug, SchemaChanged
+from headrace.protocol import Json
+
+_COLLATED = frozenset({"text", "varchar"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Until:
+    """Leaves out rows whose cursor lies after ``at``; with ``at`` None, all that have a cursor."""
+
+    field: str
+    at: str | None
+    has_nulls: bool
+    """Whether rows without cursor belong to the slice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRange:
+    """Rows with ``after`` < key ≤ ``upto``; None is no bound."""
+
+    after: tuple[str, ...] | None
+    upto: tuple[str, ...] | None
+    until: Until | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageRange:
+    """Rows of the pages from ``first`` up to but not including ``end``, under one snapshot only."""
+
+    first: int
+    end: int | None
+    snapshot: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """Everything, or the policy's ``limit`` of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CursorRange:
+    """Rows with ``after`` < (cursor, key) ≤ ``upto``."""
+
+    field: str
+    after: Mark | None
+    upto: Mark
+
+
+Range = KeyRange | PageRange | Whole | CursorRange
+
+
+def to_json(bounds: Range) -> Json:
+    match bounds:
+        case KeyRange(after=after, upto=upto, until=until):
+            limit = None if until is None else [until.field, until.at, until.has_nulls]
+            return {"cut": "key", "after": _list(after), "upto": _list(upto), "until": limit}
+        case PageRange():
+            return {"cut": "pages", "first": bounds.first, "end": bounds.end, "snapshot": bounds.snapshot}
+        case Whole():
+            return {"cut": "whole"}
+        case CursorRange(after=after):
+            start = None if after is None else after.json()
+            return {"cut": "cursor", "field": bounds.field, "after": start, "upto": bounds.upto.json()}
+
+
+def from_json(json: Json) -> Range:
+    """What ``to_json`` wrote. Anything else is a slice this source did not plan."""
+    match json:
+        case {"cut": "key", "after": after, "upto": upto, "until": None}:
+            return KeyRange(after=_tuple(after), upto=_tuple(upto), until=None)
+        case {"cut": "key", "after": after, "upto": upto, "until": [str(field), at, bool(nulls)]}:
+            until = Until(field=field, at=None if at is None else str(at), has_nulls=nulls)
+            return KeyRange(after=_tuple(after), upto=_tuple(upto), until=until)
+        case {"cut": "pages", "first": int(first), "end": end, "snapshot": str(snapshot)}:
+            return PageRange(first=first, end=None if end is None else int(end), snapshot=snapshot)
+        case {"cut": "whole"}:
+            return Whole()
+        case {"cut": "cursor", "field": str(field), "after": after, "upto": upto} if (top := mark(upto)) is not None:
+            return CursorRange(field=field, after=mark(after), upto=top)
+        case _:
+            raise Bug("A slice was given to jdbc.postgres that it did not plan.", role="source")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The columns of one relation that put its rows in order: the cursor, if there is one, then the key.
+
+    The relation is called ``t`` wherever this is used. A bare name in ``order by``
+    would mean a column of the answer, which may be text and sort differently.
+    """
+
+    relation: Relation
+    cursor: CatalogColumn | None
+    key: tuple[CatalogColumn, ...]
+
+    @classmethod
+    def of(cls, relation: Relation, field: str | None) -> Order:
+        cursor = None if field is None else _known(relation, field)
+        return cls(relation, cursor, tuple(_known(relation, name) for name in relation.unique_key))
+
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.key)
+
+    def key_list(self) -> str:
+        return ", ".join(_sort(column, is_cursor=False) for column in self.key)
+
+    def key_texts(self) -> str:
+        """The key as one array of text."""
+        return f"array[{', '.join(f't.{quote_identifier(column.name)}::text' for column in self.key)}]"
+
+    def cursor_name(self) -> str:
+        return _sort(_present(self.cursor), is_cursor=True)
+
+    def cursor_text(self) -> str:
+        return f"t.{quote_identifier(_present(self.cursor).name)}::text"
+
+    def cursor_literal(self, text: str) -> str:
+        return _literal(_present(self.cursor), text, is_cursor=True)
+
+    def full_list(self, direction: str = "") -> str:
+        """Cursor and key, for ``order by``."""
+        names = [self.cursor_name(), *(_sort(column, is_cursor=False) for column in self.key)]
+        return ", ".join(f"{name}{direction}" for name in names)
+
+    def after_key(self, texts: Sequence[str]) -> str:
+        return f"({self.key_list()}) > ({self._key_literals(texts)})"
+
+    def upto_key(self, texts: Sequence[str]) -> str:
+        return f"({self.key_list()}) <= ({self._key_literals(texts)})"
+
+    def after_mark(self, place: Mark) -> str:
+        """The first condition says nothing new; it lets an index on the cursor alone be used."""
+        literal = self.cursor_literal(place.cursor)
+        return (
+            f"{self.cursor_name()} >= {literal} and ({self.full_list()}) > ({literal}, {self._key_literals(place.key)})"
+        )
+
+    def upto_mark(self, place: Mark) -> str:
+        literal = self.cursor_literal(place.cursor)
+        return (
+            f"{self.cursor_name()} <= {literal} and "
+            f"({self.full_list()}) <= ({literal}, {self._key_literals(place.key)})"
+        )
+
+    def until(self, until: Until) -> str:
+        name = self.cursor_name()
+        bounded = "false" if until.at is None else f"{name} <= {self.cursor_literal(until.at)}"
+        return f"({bounded} or {name} is null)" if until.has_nulls else f"({bounded})"
+
+    def _key_literals(self, texts: Sequence[str]) -> str:
+        pairs = zip(self.key, texts, strict=True)
+        return ", ".join(_literal(column, text, is_cursor=False) for column, text in pairs)
+
+
+def condition(bounds: Range, order: Order) -> str:
+    """What follows ``where``, or nothing."""
+    match bounds:
+        case KeyRange(after=after, upto=upto, until=until):
+            parts = [
+                "" if after is None else order.after_key(after),
+                "" if upto is None else order.upto_key(upto),
+                "" if until is None else order.until(until),
+            ]
+        case PageRange(first=first, end=end):
+            parts = ["" if first == 0 else f"t.ctid >= '({first},0)'", "" if end is None else f"t.ctid < '({end},0)'"]
+        case Whole():
+            parts = []
+        case CursorRange(after=after, upto=upto):
+            parts = ["" if after is None else order.after_mark(after), order.upto_mark(upto)]
+    return " and ".join(part for part in parts if part)
+
+
+def ordering(bounds: Range, order: Order) -> str:
+    """What follows ``order by``, or nothing. The same slice of the same rows comes in the same order."""
+    match bounds:
+        case CursorRange():
+            return order.full_list()
+        case KeyRange():
+            return order.key_list()
+        case Whole():
+            return order.key_list() if order.key else ""
+        case PageRange():
+            return ""
+
+
+def _literal(column: CatalogColumn, text: str, *, is_cursor: bool) -> str:
+    collation = ' collate "C"' if is_cursor and column.type_name in _COLLATED else ""
+    return f"{quote_literal(text)}::{column.shown}{collation}"
+
+
+def _sort(column: CatalogColumn, *, is_cursor: bool) -> str:
+    collation = ' collate "C"' if is_cursor and column.type_name in _COLLATED else ""
+    return f"t.{quote_identifier(column.name)}{collation}"
+
+
+def _known(relation: Relation, name: str) -> CatalogColumn:
+    column = relation.column(name)
+    if column is None:
+        raise SchemaChanged(f"Column {name} of {relation.unit_id} is gone. Reset the unit.", role="source")
+    return column
+
+
+def _present(cursor: CatalogColumn | None) -> CatalogColumn:
+    if cursor is None:
+        raise Bug("A cursor was asked for in a read without one.", role="source")
+    return cursor
+
+
+def _list(texts: tuple[str, ...] | None) -> Json:
+    return None if texts is None else list(texts)
+
+
+def _tuple(texts: Any) -> tuple[str, ...] | None:
+    return None if texts is None else tuple(str(text) for text in texts)

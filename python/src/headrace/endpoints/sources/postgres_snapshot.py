@@ -1,0 +1,168 @@
+"""One snapshot of a PostgreSQL database, seen by many connections.
+
+A lead connection exports its REPEATABLE READ snapshot and asks the small
+questions; each read of rows goes over an ADBC connection that adopted it. So
+the bound of a plan and the rows of its slices are of one moment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Any, TypeVar
+
+import adbc_driver_postgresql.dbapi as adbc
+import psycopg
+
+from headrace.endpoints.systems.postgres_errors import translated
+from headrace.endpoints.systems.postgres_parameters import PostgresParameters
+from headrace.endpoints.systems.postgres_session import (
+    Connection,
+    connect,
+    connect_arrow,
+    query,
+    quote_literal,
+    run,
+    run_arrow,
+)
+from headrace.errors import EndpointUnreachable
+
+BEGIN = "begin isolation level repeatable read, read only"
+CANCEL_AGAIN_SECONDS = 0.1
+
+Answer = TypeVar("Answer")
+
+
+class Snapshot:
+    """Opened by the constructor; ``close`` may come from another thread and ends what is in progress."""
+
+    def __init__(self, parameters: PostgresParameters) -> None:
+        self._parameters = parameters
+        self._lead: Connection = connect(parameters, "source")
+        self._idle: list[Any] = []
+        self._reads: list[_Read] = []
+        self._asking = threading.Lock()
+        self._closed = False
+        self.id: str | None = None
+
+    def ask(self, statement: str, values: Sequence[object] = (), *, where: str) -> list[tuple[Any, ...]]:
+        """Rows of a small question; within the snapshot once it is frozen."""
+        return self.with_lead(lambda lead: query(lead, statement, values), where=where)
+
+    def with_lead(self, use: Callable[[Connection], Answer], *, where: str) -> Answer:
+        with self._asking:
+            self._require_open()
+            try:
+                return use(self._lead)
+            except psycopg.Error as error:
+                self._require_open()
+                raise translated(error, role="source", where=where) from None
+
+    def freeze(self, *, where: str) -> None:
+        """From here on every question and read sees this moment."""
+
+        def export(lead: Connection) -> str:
+            run(lead, BEGIN)
+            return str(query(lead, "select pg_export_snapshot()")[0][0])
+
+        self.id = self.with_lead(export, where=where)
+
+    def batches(self, statement: str, batch_bytes: int, *, where: str) -> Iterator[Any]:
+        """Record batches of a query, of about ``batch_bytes``, streamed by COPY."""
+        read = _Read(self._adopted(), batch_bytes)
+        self._reads.append(read)
+        is_whole = False
+        try:
+            with self._explained(where):
+                reader = read.start(statement)
+            while True:
+                self._require_open()
+                with self._explained(where):
+                    batch = read.next(reader)
+                if batch is None:
+                    break
+                yield batch
+            is_whole = True
+        finally:
+            self._reads.remove(read)
+            connection = read.finish(is_whole)
+            if connection is not None and not self._closed:
+                self._idle.append(connection)
+
+    def close(self) -> None:
+        """Idempotent. A read or question in progress ends with an error in its own thread."""
+        self._closed = True
+        for read in list(self._reads):
+            read.cancel()
+        while not self._asking.acquire(timeout=CANCEL_AGAIN_SECONDS):
+            self._lead.cancel_safe(timeout=1)
+        try:
+            self._lead.close()
+        finally:
+            self._asking.release()
+        while self._idle:
+            self._idle.pop().close()
+
+    def _adopted(self) -> Any:
+        self._require_open()
+        if self._idle:
+            return self._idle.pop()
+        connection = connect_arrow(self._parameters, "source")
+        try:
+            run_arrow(connection, BEGIN)
+            if self.id is not None:
+                run_arrow(connection, f"set transaction snapshot {quote_literal(self.id)}")
+        except adbc.Error as error:
+            connection.close()
+            raise translated(error, role="source", where=f"PostgreSQL at {self._parameters.place}") from None
+        return connection
+
+    @contextlib.contextmanager
+    def _explained(self, where: str) -> Generator[None]:
+        try:
+            yield
+        except (adbc.Error, OSError) as error:
+            self._require_open()
+            raise translated(error, role="source", where=where) from None
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise EndpointUnreachable("The read ended, for its source was closed.", role="source")
+
+
+class _Read:
+    """One query on one ADBC connection. Calls of the driver and the cancelling thread never overlap but in cancel."""
+
+    def __init__(self, connection: Any, batch_bytes: int) -> None:
+        self._connection = connection
+        self._cursor = connection.cursor()
+        self._cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(batch_bytes)})
+        self._busy = threading.Lock()
+
+    def start(self, statement: str) -> Any:
+        with self._busy:
+            self._cursor.execute(statement)
+            return self._cursor.fetch_record_batch()
+
+    def next(self, reader: Any) -> Any | None:
+        with self._busy:
+            return next(reader, None)
+
+    def cancel(self) -> None:
+        """End the call in progress, if there is one; asked again until it ends, for a cancel may come too early."""
+        while not self._busy.acquire(timeout=CANCEL_AGAIN_SECONDS):
+            self._cursor.adbc_cancel()
+        self._busy.release()
+
+    def finish(self, is_whole: bool) -> Any | None:
+        """The connection for the next read, or None: one that stopped in the middle of a COPY is of no use."""
+        with self._busy:
+            if not is_whole:
+                with contextlib.suppress(adbc.Error, OSError):  # the answer to a cancelled query is its failure
+                    self._cursor.adbc_cancel()
+            self._cursor.close()
+            if is_whole:
+                return self._connection
+            self._connection.close()
+            return None

@@ -1,0 +1,202 @@
+"""What PostgreSQL's catalogue says of tables and views.
+
+A unit id is ``schema.table`` as the catalogue spells both. Ids are resolved by
+look-up, never by parsing, so names with dots, spaces or quotes are found too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from headrace.endpoints.systems.postgres_errors import did_you_mean
+from headrace.endpoints.systems.postgres_session import Connection, query
+from headrace.errors import ConfigInvalid, UnitNotFound
+from headrace.protocol import Role
+
+KINDS = {"r": "table", "p": "table", "f": "foreign table", "v": "view", "m": "materialized view"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogColumn:
+    name: str
+    shown: str
+    """The type as declared, such as ``numeric(15,2)``."""
+    nullable: bool
+    type_name: str
+    """Name in ``pg_type`` below any domain; empty unless PostgreSQL itself brought it."""
+    element: str
+    """The same of an array's elements; empty for what is no array."""
+    is_array: bool
+    modifier: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignKey:
+    columns: tuple[str, ...]
+    target_schema: str
+    target_table: str
+    target_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relation:
+    oid: int
+    schema: str
+    name: str
+    kind: str
+    """One of the keys of ``KINDS``."""
+    estimated_rows: int | None
+    pages: int
+    columns: tuple[CatalogColumn, ...]
+    primary_key: tuple[str, ...]
+    unique_key: tuple[str, ...]
+    """The primary key, else columns of a unique index that cannot be NULL; empty when rows have no name."""
+    foreign_keys: tuple[ForeignKey, ...]
+
+    @property
+    def unit_id(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+    def column(self, name: str) -> CatalogColumn | None:
+        return next((column for column in self.columns if column.name == name), None)
+
+
+_RELATIONS = """
+select c.oid::int8, n.nspname::text, c.relname::text, c.relkind::text,
+  case when c.reltuples >= 0 then c.reltuples::int8 end,
+  (with recursive heap(oid) as (
+     select c.oid union all select i.inhrelid from heap join pg_inherits i on i.inhparent = heap.oid)
+   select coalesce(max(pg_relation_size(heap.oid)), 0) / current_setting('block_size')::int8
+   from heap join pg_class part on part.oid = heap.oid where part.relkind in ('r', 'm'))::int8
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p', 'f', 'v', 'm') and not c.relispartition
+  and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+  and c.relname !~ '^(_hr_|_headrace_g[0-9])'
+"""
+
+_COLUMNS = """
+with recursive resolved as (
+  select a.attrelid, a.attnum, a.attname, a.attnotnull, a.atttypid as type, a.atttypmod as typmod,
+    format_type(a.atttypid, a.atttypmod) as shown
+  from pg_attribute a where a.attrelid = any($1::oid[]) and a.attnum > 0 and not a.attisdropped
+  union all
+  select r.attrelid, r.attnum, r.attname, r.attnotnull or t.typnotnull, t.typbasetype,
+    case when r.typmod = -1 then t.typtypmod else r.typmod end, r.shown
+  from resolved r join pg_type t on t.oid = r.type where t.typtype = 'd')
+select r.attrelid::int8, r.attname::text, r.shown, not r.attnotnull,
+  case when t.typnamespace = 'pg_catalog'::regnamespace then t.typname::text else '' end,
+  case when e.typnamespace = 'pg_catalog'::regnamespace then e.typname::text else '' end,
+  e.oid is not null, r.typmod
+from resolved r join pg_type t on t.oid = r.type
+  left join pg_type e on e.oid = t.typelem and t.typcategory = 'A'
+where t.typtype <> 'd' order by r.attrelid, r.attnum
+"""
+
+_KEYS = """
+select i.indrelid::int8, i.indisprimary,
+  (select array_agg(a.attname::text order by k.position)
+    from unnest(i.indkey::int2[]) with ordinality k(attnum, position)
+    join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum where k.position <= i.indnkeyatts)
+from pg_index i
+where i.indrelid = any($1::oid[]) and i.indisunique and i.indisvalid and i.indimmediate
+  and i.indpred is null and i.indexprs is null
+  and not exists (select from unnest(i.indkey::int2[]) with ordinality k(attnum, position)
+    join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+    where k.position <= i.indnkeyatts and not a.attnotnull)
+order by i.indrelid, not i.indisprimary, i.indnkeyatts, i.indexrelid
+"""
+
+_FOREIGN_KEYS = """
+select f.conrelid::int8, n.nspname::text, t.relname::text,
+  (select array_agg(a.attname::text order by k.position) from unnest(f.conkey) with ordinality k(attnum, position)
+    join pg_attribute a on a.attrelid = f.conrelid and a.attnum = k.attnum),
+  (select array_agg(a.attname::text order by k.position) from unnest(f.confkey) with ordinality k(attnum, position)
+    join pg_attribute a on a.attrelid = f.confrelid and a.attnum = k.attnum)
+from pg_constraint f join pg_class t on t.oid = f.confrelid join pg_namespace n on n.oid = t.relnamespace
+where f.contype = 'f' and f.conrelid = any($1::oid[]) and not t.relispartition order by f.conrelid, f.conname
+"""
+
+
+def relations(connection: Connection, schemas: Sequence[str]) -> tuple[Relation, ...]:
+    """Every table and view a user made, in order of name; with ``schemas``, only theirs."""
+    rows = query(
+        connection,
+        f"{_RELATIONS} and (cardinality($1::text[]) = 0 or n.nspname = any($1::text[])) order by 2, 3",
+        [list(schemas)],
+    )
+    return _completed(connection, rows)
+
+
+def relation(connection: Connection, unit_id: str, schemas: Sequence[str], role: Role | None) -> Relation:
+    """The relation of a unit id.
+
+    Raises:
+        UnitNotFound: There is none, or not in ``schemas``; the message names near ones.
+    """
+    parts = unit_id.split(".")
+    pairs = [(".".join(parts[:cut]), ".".join(parts[cut:])) for cut in range(1, len(parts))]
+    rows = query(
+        connection,
+        f"{_RELATIONS} and (n.nspname, c.relname) in (select * from unnest($1::text[], $2::text[])) "
+        "and (cardinality($3::text[]) = 0 or n.nspname = any($3::text[]))",
+        [[schema for schema, _ in pairs], [name for _, name in pairs], list(schemas)],
+    )
+    if len(rows) > 1:
+        raise ConfigInvalid(f"Unit {unit_id} is the name of two tables, for their names hold dots.", role=role)
+    if not rows:
+        known = query(
+            connection, f"select nspname || '.' || relname from ({_RELATIONS}) r (o, nspname, relname, k, t, p)"
+        )
+        near = did_you_mean(unit_id, [name for (name,) in known])
+        within = f" in the schemas {', '.join(schemas)}" if schemas else ""
+        raise UnitNotFound(
+            f"There is no table or view {unit_id}{within}.{near or ' Look at the list of units.'}", role=role
+        )
+    return _completed(connection, rows)[0]
+
+
+def _completed(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> tuple[Relation, ...]:
+    oids = [row[0] for row in rows]
+    columns: dict[int, list[CatalogColumn]] = {oid: [] for oid in oids}
+    for oid, name, shown, nullable, type_name, element, is_array, modifier in query(connection, _COLUMNS, [oids]):
+        columns[oid].append(
+            CatalogColumn(
+                name=name, shown=shown, nullable=nullable, type_name=type_name, element=element, is_array=is_array,
+                modifier=modifier,
+            )
+        )  # fmt: skip
+    primary: dict[int, tuple[str, ...]] = {}
+    unique: dict[int, tuple[str, ...]] = {}
+    for oid, is_primary, names in query(connection, _KEYS, [oids]):
+        unique.setdefault(oid, tuple(names))
+        if is_primary:
+            primary[oid] = tuple(names)
+    foreign: dict[int, list[ForeignKey]] = {oid: [] for oid in oids}
+    for oid, schema, table, names, targets in query(connection, _FOREIGN_KEYS, [oids]):
+        foreign[oid].append(
+            ForeignKey(
+                columns=tuple(names), target_schema=schema, target_table=table, target_columns=tuple(targets)
+            )
+        )  # fmt: skip
+    return tuple(
+        Relation(
+            oid=oid, schema=schema, name=name, kind=kind, estimated_rows=estimate, pages=pages,
+            columns=tuple(columns[oid]), primary_key=primary.get(oid, ()), unique_key=unique.get(oid, ()),
+            foreign_keys=tuple(foreign[oid]),
+        )
+        for oid, schema, name, kind, estimate, pages in rows
+    )  # fmt: skip
+
+
+def identity(connection: Connection) -> str:
+    """What tells this cluster and database from another of the same names; empty when the server keeps it secret."""
+    rows = query(
+        connection,
+        "select case when has_function_privilege('pg_control_system()', 'execute') then "
+        "(select system_identifier::text from pg_control_system()) end, "
+        "(select oid::text from pg_database where datname = current_database())",
+    )
+    system, database = rows[0]
+    return f"{system or ''}/{database}"

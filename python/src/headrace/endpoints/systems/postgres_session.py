@@ -1,0 +1,176 @@
+"""Connections to PostgreSQL, and the one place where names and values become SQL text.
+
+Identifiers come from the catalogue or a unit's id and pass ``quote_identifier``.
+Values are bound; where COPY cannot bind them they pass ``quote_literal``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator, Sequence
+from typing import Any, TypeAlias
+
+import adbc_driver_postgresql.dbapi as adbc
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from headrace.endpoints.systems.postgres_errors import did_you_mean, refused_connection, translated
+from headrace.endpoints.systems.postgres_parameters import PostgresParameters
+from headrace.errors import ConfigInvalid, DataPlaneError
+from headrace.protocol import Role
+
+Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
+
+MAX_IDENTIFIER_BYTES = 63
+SOURCE_APPLICATION = "headrace-source"
+SINK_APPLICATION = "headrace-sink"
+
+_SETTINGS = {
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "iso_8601",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "standard_conforming_strings": "on",
+    "client_min_messages": "error",
+    "idle_in_transaction_session_timeout": "0",
+}
+"""What values look like as text must not depend on the server's configuration."""
+
+
+def quote_identifier(name: str) -> str:
+    """The name as SQL. Raises ``ConfigInvalid`` for what PostgreSQL would cut or cannot hold."""
+    if name == "" or "\0" in name:
+        raise ConfigInvalid(f"PostgreSQL cannot hold an object of the name {name!r}.")
+    if len(name.encode()) > MAX_IDENTIFIER_BYTES:
+        raise ConfigInvalid(
+            f"The name {name!r} has {len(name.encode())} bytes; PostgreSQL cuts names after {MAX_IDENTIFIER_BYTES}. "
+            "Choose a shorter name."
+        )
+    return '"' + name.replace('"', '""') + '"'
+
+
+def quote_qualified(schema: str, name: str) -> str:
+    return f"{quote_identifier(schema)}.{quote_identifier(name)}"
+
+
+def quote_literal(value: str) -> str:
+    """The text as an SQL literal, for sessions with ``standard_conforming_strings`` on, as ours are."""
+    if "\0" in value:
+        raise ConfigInvalid("PostgreSQL cannot hold a text with a NUL character.")
+    return "'" + value.replace("'", "''") + "'"
+
+
+def connection_string(parameters: PostgresParameters, role: Role | None) -> str:
+    application = SINK_APPLICATION if role == "sink" else SOURCE_APPLICATION
+    return make_conninfo(
+        host=parameters.host,
+        port=parameters.port,
+        dbname=parameters.database,
+        user=parameters.username,
+        password=parameters.password,
+        application_name=parameters.application_name or application,
+        connect_timeout=parameters.connect_timeout_seconds,
+        **parameters.libpq,
+    )
+
+
+def connect(parameters: PostgresParameters, role: Role | None) -> Connection:
+    """Open a connection in autocommit mode. Parameters of statements are ``$1``, ``$2``, …
+
+    Raises:
+        EndpointUnreachable, AuthenticationFailed, PermissionDenied, ConfigInvalid: ``details["step"]`` failed.
+    """
+    try:
+        connection: Connection = psycopg.connect(
+            connection_string(parameters, role),
+            autocommit=True,
+            prepare_threshold=None,
+            cursor_factory=psycopg.RawCursor,
+        )
+    except psycopg.Error as error:
+        raise _refused(error, parameters, role) from None
+    try:
+        run(connection, settings_statement(parameters))
+        if parameters.role is not None:
+            run(connection, f"set role {quote_identifier(parameters.role)}")
+    except psycopg.Error as error:
+        connection.close()
+        raise translated(error, role=role, where=f"PostgreSQL at {parameters.place}") from None
+    return connection
+
+
+def connect_arrow(parameters: PostgresParameters, role: Role | None) -> Any:
+    """Open an ADBC connection in autocommit mode, with the same settings."""
+    try:
+        connection = adbc.connect(connection_string(parameters, role), autocommit=True)
+    except adbc.Error as error:
+        raise _refused(error, parameters, role) from None
+    try:
+        run_arrow(connection, settings_statement(parameters))
+        if parameters.role is not None:
+            run_arrow(connection, f"set role {quote_identifier(parameters.role)}")
+    except adbc.Error as error:
+        connection.close()
+        raise translated(error, role=role, where=f"PostgreSQL at {parameters.place}") from None
+    return connection
+
+
+def settings_statement(parameters: PostgresParameters) -> str:
+    settings = {**_SETTINGS, "statement_timeout": str(parameters.statement_timeout_ms)}
+    calls = (f"set_config({quote_literal(name)}, {quote_literal(value)}, false)" for name, value in settings.items())
+    return f"select {', '.join(calls)}"
+
+
+def run(connection: Connection, statement: str, values: Sequence[object] = ()) -> int:
+    """Execute one statement and answer how many rows it touched."""
+    return connection.execute(statement.encode(), values).rowcount
+
+
+def query(connection: Connection, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+    return connection.execute(statement.encode(), values).fetchall()
+
+
+def run_arrow(connection: Any, statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+@contextlib.contextmanager
+def transaction(connection: Connection, begin: str = "begin") -> Generator[None]:
+    """One transaction: committed at the end of the block, rolled back when it raises."""
+    run(connection, begin)
+    try:
+        yield
+        run(connection, "commit")
+    except BaseException:
+        if not connection.closed and not connection.broken:
+            connection.rollback()
+        raise
+
+
+def _refused(error: Exception, parameters: PostgresParameters, role: Role | None) -> DataPlaneError:
+    refused = refused_connection(
+        str(error).replace(parameters.password, "****") if parameters.password else str(error),
+        role=role,
+        host=parameters.host,
+        place=parameters.place,
+        database=parameters.database,
+        user=parameters.username,
+    )
+    if refused.details.get("field") == "database" and isinstance(refused, ConfigInvalid):
+        refused.message += did_you_mean(parameters.database, _databases(parameters, role)) or " Check database."
+        refused.args = (refused.message,)
+    return refused
+
+
+def _databases(parameters: PostgresParameters, role: Role | None) -> list[str]:
+    """Names to suggest, as far as the maintenance database tells; none when it does not let us in."""
+    if parameters.database == "postgres":
+        return []
+    conninfo = make_conninfo(connection_string(parameters, role), dbname="postgres")
+    try:
+        with psycopg.connect(conninfo, autocommit=True) as connection:
+            return [name for (name,) in connection.execute(b"select datname from pg_database where datallowconn")]
+    except psycopg.Error:
+        return []
