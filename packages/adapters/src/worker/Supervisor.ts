@@ -45,6 +45,8 @@ export interface Worker {
   readonly pid: number
   readonly rpc: RpcClient.FromGroup<typeof WorkerRpcs, RpcClientError.RpcClientError>
   readonly openCalls: () => number
+  /** False as soon as its connection is gone. */
+  readonly isUsable: () => boolean
   /** Bytes of frames that went either way so far. */
   readonly frameBytes: () => number
   /** Completes when everything it was asked under this name is answered. */
@@ -100,6 +102,7 @@ export const start = Effect.fnUntraced(function* (options: Options) {
     pid: running.pid,
     rpc,
     openCalls: connection.openCalls,
+    isUsable: socket.isOpen,
     frameBytes: () => frameBytes,
     settled: connection.settled,
     ended: socket.ended,

@@ -20,6 +20,12 @@ export interface WorkerPool<W> {
   readonly startFailed: (why: WorkerUnavailable) => Effect.Effect<void>
 }
 
+export interface Member {
+  readonly openCalls: () => number
+  /** False for a worker that is gone and whose supervisor does not know it yet. */
+  readonly isUsable: () => boolean
+}
+
 /** A place in the queue. It is left by cancelling it, also when the worker has just been given. */
 interface Ticket<W> {
   readonly isExclusive: boolean
@@ -28,18 +34,20 @@ interface Ticket<W> {
 }
 
 /** A pool that `slots` supervisors fill. */
-export const make = <W extends { readonly openCalls: () => number }>(slots: number): WorkerPool<W> => {
+export const make = <W extends Member>(slots: number): WorkerPool<W> => {
   const ready = new Set<W>()
   const taken = new Set<W>()
   let waiting: ReadonlyArray<Ticket<W>> = []
   let failures = 0
   let lastFailure: WorkerUnavailable | undefined
 
-  const leastBusyOf = (workers: Iterable<W>): W | undefined =>
-    [...workers].toSorted((a, b) => a.openCalls() - b.openCalls())[0]
+  const leastBusyOf = (workers: ReadonlyArray<W>): W | undefined =>
+    workers.toSorted((a, b) => a.openCalls() - b.openCalls())[0]
 
   const candidateFor = (ticket: Ticket<W>): W | undefined =>
-    leastBusyOf(ticket.isExclusive ? [...ready].filter((worker) => !taken.has(worker)) : ready)
+    leastBusyOf(
+      [...ready].filter((worker) => worker.isUsable() && !(ticket.isExclusive && taken.has(worker)))
+    )
 
   /** Gives every waiting ticket, in order, the worker it may have by now. */
   const serve = (): void => {

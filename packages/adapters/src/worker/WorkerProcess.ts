@@ -10,7 +10,7 @@ import { randomBytes } from "node:crypto"
 import { connect, type Socket } from "node:net"
 import type { Readable } from "node:stream"
 import * as PrivateDirectory from "./PrivateDirectory.ts"
-import { logLine, readLines } from "./WorkerLog.ts"
+import { logLine, messageOf, readLines } from "./WorkerLog.ts"
 
 export interface Options {
   /** Path or name of the interpreter that has the package's dependencies. */
@@ -96,16 +96,14 @@ export const make = Effect.fnUntraced(function* (options: Options, grace: Durati
   let lastLine = ""
   readLines(child.stdout, log)
   readLines(child.stderr, (line) => {
-    lastLine = line.slice(0, 500)
+    lastLine = messageOf(line).slice(0, 500)
     log(line)
   })
   child.once("exit", (code, signal) => {
-    const how = signal === null ? `exit code ${code}` : signal
-    const tell = () =>
-      Deferred.doneUnsafe(
-        exited,
-        Effect.succeed(lastLine === "" ? how : `${how}; its last words: ${lastLine}`)
-      )
+    const tell = () => {
+      const words = lastLine === "" ? "" : `; its last words: ${lastLine}`
+      Deferred.doneUnsafe(exited, Effect.succeed(signal ?? `exit code ${code}${words}`))
+    }
     // What it said last may still be in the pipe, which a grandchild may keep open for ever.
     child.once("close", tell)
     setTimeout(tell, 200).unref()

@@ -62,6 +62,8 @@ export interface WorkerSocket {
   /** Completes with the reason when the connection has ended. */
   readonly ended: Effect.Effect<Ended>
   readonly endedUnsafe: () => Ended | undefined
+  /** False as soon as the peer has hung up, also while the reason is still being asked for. */
+  readonly isOpen: () => boolean
   /** Closes the connection for `reason`, unless it has ended already. */
   readonly end: (reason: Ended) => void
 }
@@ -147,6 +149,7 @@ export const make = Effect.fnUntraced(function* (socket: Socket, options: Option
     receive: Queue.take(received),
     ended: Deferred.await(ended),
     endedUnsafe: () => reason,
+    isOpen: () => reason === undefined && !Deferred.isDoneUnsafe(hungUp),
     end
   }
   return made

@@ -23,7 +23,8 @@ export const request = (runId: string, change: Partial<RunIngestionUnit> = {}): 
     policy: { mode: "incremental" },
     sinkEndpointId: "lake",
     stagingProviderId: "in_memory",
-    tenant: "dev",
+    // A tenant of its own: the test sink remembers what it holds, as every sink does.
+    tenant: `tenant of ${runId}`,
     runId,
     epoch: 1,
     generation: 1,

@@ -3,7 +3,11 @@ import { WorkerUnavailable } from "@headrace/core/services/PythonWorker"
 import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import * as WorkerPool from "../../src/worker/WorkerPool.ts"
 
-const worker = (name: string, calls = 0) => ({ name, openCalls: () => calls })
+const worker = (name: string, calls = 0, isUsable = true) => ({
+  name,
+  openCalls: () => calls,
+  isUsable: () => isUsable
+})
 type Named = ReturnType<typeof worker>
 
 const keep = () => Effect.void
@@ -122,6 +126,16 @@ describe("WorkerPool", () => {
       assert.isTrue(isWaiting(next))
       yield* pool.offered(worker("new"))
       assert.strictEqual(yield* Fiber.join(next), "new")
+    })
+  )
+
+  it.effect("a worker whose connection is gone is given to nobody, although it was not withdrawn yet", () =>
+    Effect.gen(function* () {
+      const pool = WorkerPool.make<Named>(2)
+      yield* pool.offered(worker("gone", 0, false))
+      yield* pool.offered(worker("busy", 9))
+
+      assert.strictEqual((yield* pool.leastBusy).name, "busy")
     })
   )
 

@@ -153,7 +153,7 @@ describe("what a worker writes", () => {
     Effect.gen(function* () {
       logged.length = 0
 
-      yield* logLine('{"ts":"2026-01-01T00:00:00Z","level":"ERROR","msg":"no space","run_id":"run-1"}')
+      yield* logLine('{"time":"2026-01-01T00:00:00Z","level":"ERROR","message":"no space","run_id":"run-1"}')
       yield* logLine("a stray print")
 
       assert.deepStrictEqual(logged, [
