@@ -65,7 +65,7 @@ def to_json(value: Any) -> str | None:
 
 def type_of(value: Any) -> pa.DataType:
     """The narrowest type of a single value."""
-    kind: type[Any] = type(value)
+    kind = cast("type[Any]", type(value))
     known = _SCALARS.get(kind)
     if known is not None:
         return known(value)
@@ -165,7 +165,7 @@ def _time_of(value: datetime.time) -> pa.DataType:
 
 
 def _require_json(position: int, value: Any) -> None:
-    kind: type[Any] = type(value)
+    kind = cast("type[Any]", type(value))
     if value is None or kind in (bool, int, str):
         return
     if kind is float and math.isfinite(value):

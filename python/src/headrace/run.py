@@ -251,7 +251,7 @@ class _Run:
 
 
 @contextmanager
-def blamed(role: Role) -> Generator[None]:
+def blamed(role: Role | None) -> Generator[None]:
     """Failures that do not say where they happened happened here."""
     try:
         yield
