@@ -1,0 +1,67 @@
+"""The worker's socket: private, for one peer of the same user, once.
+
+The directory must be this user's own and closed to others; the peer's user id is
+asked of the kernel. A peer of another user is refused and the worker goes on
+waiting. A worker whose parent has died before anybody came ends.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import stat
+import struct
+from pathlib import Path
+
+log = logging.getLogger("headrace.worker")
+
+_CREDENTIALS = struct.Struct("3i")
+_LOOK_SECONDS = 1.0
+
+
+class NotPrivate(RuntimeError):
+    """Others could reach the socket. The worker does not start."""
+
+
+def accept_one(path: Path) -> socket.socket | None:
+    """Listen on ``path`` and return the first connection of this user; None when the parent is gone.
+
+    Raises:
+        NotPrivate: The directory is open to others, is a link, or belongs to somebody else.
+    """
+    _require_private(path.parent)
+    parent = os.getppid()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        before = os.umask(0o177)
+        try:
+            listener.bind(str(path))
+        finally:
+            os.umask(before)
+        listener.listen(1)
+        listener.settimeout(_LOOK_SECONDS)
+        log.info("listening")
+        while os.getppid() == parent:
+            try:
+                connection, _ = listener.accept()
+            except TimeoutError:
+                continue
+            if peer_uid(connection) == os.getuid():
+                connection.settimeout(None)
+                return connection
+            log.error("a connection of another user was refused")
+            connection.close()
+    return None
+
+
+def peer_uid(connection: socket.socket) -> int:
+    """The user id of the process at the other end, as the kernel knows it."""
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, uid, _ = _CREDENTIALS.unpack(credentials)
+    return uid
+
+
+def _require_private(directory: Path) -> None:
+    found = directory.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        raise NotPrivate(f"{directory} must be a directory of this user with mode 0700.")
