@@ -68,7 +68,7 @@ export const transition = (
   event: IngestionUnitEvent
 ): Result.Result<IngestionUnitState, IllegalTransition> => {
   const move = (change: Partial<IngestionUnitState>) =>
-    Result.succeed(IngestionUnitState.make({ ...current, updatedAt: event.at, ...change }))
+    Result.succeed(IngestionUnitState.make(Object.assign({}, current, { updatedAt: event.at }, change)))
   const refuse = () =>
     Result.fail(
       new IllegalTransition({ from: current.state, event: event._tag, currentRunId: current.lastRunId })

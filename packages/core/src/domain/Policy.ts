@@ -88,10 +88,10 @@ export const describeUnknownKey = ({ key, nearest }: UnknownPolicyKey): string =
 export const knownPolicy = (policy: JsonObject): JsonObject =>
   Object.fromEntries(Object.entries(policy).filter(([key]) => isKnown(key)))
 
-/** The endpoint's `config.ingestionPolicy` under the unit's own `policy`, key by key. A null says nothing. */
-export const resolvePolicy = (endpoint: unknown, unit: unknown): JsonObject =>
+/** One policy of several, key by key: the endpoint's `config.ingestionPolicy`, over it the unit's, over both the run's. A null says nothing. */
+export const resolvePolicy = (...policies: ReadonlyArray<unknown>): JsonObject =>
   Object.fromEntries(
-    [endpoint, unit].flatMap((policy) =>
+    policies.flatMap((policy) =>
       isObject(policy) ? Object.entries(policy).filter(([, value]) => value !== null) : []
     )
   )

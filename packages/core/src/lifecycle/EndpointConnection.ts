@@ -17,7 +17,7 @@ export const parametersOf = (value: unknown): Readonly<Record<string, string>> =
 const textOf = (value: unknown): string => {
   if (value === null || value === undefined) return ""
   if (Array.isArray(value)) return value.map(textOf).join(",")
-  return typeof value === "object" ? JSON.stringify(value) : String(value)
+  return typeof value === "string" ? value : JSON.stringify(value)
 }
 
 /** Made when the client names none: readable, lower case, and unlike any other. */

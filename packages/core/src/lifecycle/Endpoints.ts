@@ -111,7 +111,7 @@ export class Endpoints extends Context.Service<
         const shown = Effect.fnUntraced(function* (endpoint: Endpoint) {
           const template = Option.getOrNull(yield* templateOf(endpoint.config))
           const config = endpoint.config === null ? null : maskConfig(endpoint.config, template)
-          return Endpoint.make({ ...endpoint, url: maskUrl(endpoint.url), config })
+          return changed(endpoint, { url: maskUrl(endpoint.url), config })
         })
 
         const place = (
@@ -132,7 +132,7 @@ export class Endpoints extends Context.Service<
               value: text
             }))
           )
-          return Endpoint.make({ ...endpoint, config: withSecrets(endpoint.config, closed) })
+          return changed(endpoint, { config: withSecrets(endpoint.config, closed) })
         })
 
         const opened = Effect.fnUntraced(function* (endpoint: Endpoint, template: EndpointTemplate | null) {
@@ -285,3 +285,7 @@ export class Endpoints extends Context.Service<
       })
     )
 }
+
+/** The endpoint with some of its columns said anew. */
+const changed = (endpoint: Endpoint, columns: Partial<Endpoint>): Endpoint =>
+  Endpoint.make(Object.assign({}, endpoint, columns))

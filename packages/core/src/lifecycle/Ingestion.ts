@@ -5,21 +5,16 @@
  */
 import { Context, DateTime, Duration, Effect, Layer, Option, Schedule, Schema } from "effect"
 import type { JsonObject, Scope } from "../domain/Endpoint.ts"
-import {
-  type IngestionState,
-  IngestionUnitEvent,
-  type IngestionUnitState
-} from "../domain/IngestionUnitState.ts"
+import { type IngestionState, IngestionUnitEvent } from "../domain/IngestionUnitState.ts"
 import { asksForIncremental, resolvePolicy, resolveStagingProvider, withMode } from "../domain/Policy.ts"
 import { RunId } from "../domain/Run.ts"
 import { hasCapability } from "../domain/Template.ts"
-import { SinkId, type UnitKey } from "../domain/Unit.ts"
+import type { UnitKey } from "../domain/Unit.ts"
 import type { KvStoreError } from "../services/KvStore.ts"
 import { RunEngine } from "../services/RunEngine.ts"
 import { RunRepo, type RunRepoError, type UnitBusy } from "../services/RunRepo.ts"
 import { UnitStateRepo, type UnitStateRepoError } from "../services/UnitStateRepo.ts"
 import { CheckpointLog } from "./CheckpointLog.ts"
-import { IngestionStatuses } from "./IngestionStatuses.ts"
 import { CapabilityMissing } from "./LookupFailure.ts"
 import {
   type Found,
@@ -27,6 +22,7 @@ import {
   Lookups,
   type SinkLookupError,
   type SinkName,
+  templateIdOf,
   type UnitLookupError
 } from "./Lookups.ts"
 import { RunStart } from "./RunStart.ts"
@@ -41,6 +37,8 @@ export interface UnitName extends SinkName {
 export interface Start extends UnitName {
   /** For this run only; else the policies, the endpoint, the setting decide. */
   readonly stagingProviderId?: string | null | undefined
+  /** For this run only: key by key over what endpoint and unit say. */
+  readonly policy?: JsonObject | undefined
 }
 
 export interface ActionResult {
@@ -96,20 +94,20 @@ const make = Effect.gen(function* () {
     // A pause or a reset follows any state: a refusal is our bug.
     units.apply(key, event).pipe(Effect.catchTag("IllegalTransition", (refused) => Effect.die(refused)))
 
-  const policyOf = Effect.fnUntraced(function* ({ endpoint, unit }: Found) {
-    const templateId = `${endpoint.config?.["templateId"]}`
-    const template = yield* templates.find(templateId)
+  const policyOf = Effect.fnUntraced(function* ({ endpoint, unit }: Found, asked: Start["policy"]) {
+    const templateId = templateIdOf(endpoint)
+    const template = templateId === null ? Option.none() : yield* templates.find(templateId)
     const canIncremental = Option.exists(template, (known) => hasCapability(known, "ingest.incremental"))
-    const policy = resolvePolicy(endpoint.config?.["ingestionPolicy"], unit.policy)
+    const policy = resolvePolicy(endpoint.config?.["ingestionPolicy"], unit.policy, asked)
     if (asksForIncremental(policy) && Option.isSome(template) && !canIncremental)
-      return yield* new CapabilityMissing({ capability: "ingest.incremental", templateId })
+      return yield* new CapabilityMissing({ capability: "ingest.incremental", templateId: template.value.id })
     return withMode(policy, canIncremental)
   })
 
-  const stagingOf = ({ endpoint, unit }: Found, argument: Start["stagingProviderId"]) =>
+  const stagingOf = ({ endpoint, unit }: Found, asked: Start) =>
     resolveStagingProvider({
-      argument,
-      unitPolicy: unit.policy,
+      argument: asked.stagingProviderId,
+      unitPolicy: resolvePolicy(unit.policy, asked.policy),
       endpointPolicy: endpoint.config?.["ingestionPolicy"],
       config: endpoint.config?.["stagingProvider"],
       setting: defaults.stagingProviderId
@@ -151,13 +149,13 @@ const make = Effect.gen(function* () {
     start: Effect.fn("Ingestion.start")(function* (scope, asked) {
       const found = yield* lookups.unit(scope, asked.endpointId, asked.unitId)
       const sink = yield* lookups.sink(scope, found, asked)
-      const policy = yield* policyOf(found)
+      const policy = yield* policyOf(found, asked.policy)
       const order = {
         scope,
         found,
         sink,
         policy,
-        stagingProviderId: stagingOf(found, asked.stagingProviderId)
+        stagingProviderId: stagingOf(found, asked)
       }
       return yield* runStart.accept(order).pipe(
         Effect.map(({ runId }) => ({ ok: true, runId, state: "RUNNING" as const, message: null })),

@@ -43,7 +43,7 @@ export class Recovery extends Context.Service<
           const orphans = yield* runs.orphans
           for (const run of orphans) yield* settlement.settle(run, { _tag: "Failed", reason })
           if (orphans.length > 0)
-            yield* Effect.catch(sweep, (error) => Effect.logWarning("Staging could not be swept", error))
+            yield* sweep.pipe(Effect.catch((error) => Effect.logWarning("Staging could not be swept", error)))
           return orphans.length
         })
       })
@@ -54,8 +54,8 @@ export class Recovery extends Context.Service<
   static readonly layerRounds: Layer.Layer<never, never, Recovery> = Layer.effectDiscard(
     Effect.gen(function* () {
       const { recover } = yield* Recovery
-      const round = Effect.catch(recover, (error) =>
-        Effect.logWarning("Orphaned runs could not be ended", error)
+      const round = recover.pipe(
+        Effect.catch((error) => Effect.logWarning("Orphaned runs could not be ended", error))
       )
       yield* round
       yield* Effect.forkScoped(Effect.repeat(round, Schedule.spaced(every)))

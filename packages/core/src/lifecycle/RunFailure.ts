@@ -14,6 +14,7 @@ import type { PythonWorkerError } from "../services/PythonWorker.ts"
 import type { RunRequest } from "../services/RunEngine.ts"
 import type { RunRepoError } from "../services/RunRepo.ts"
 import type { SecretsError } from "../services/Secrets.ts"
+import type { TemplateCatalogError } from "../services/TemplateCatalog.ts"
 import type { UnitStateRepoError } from "../services/UnitStateRepo.ts"
 import type { CheckpointUnreadable } from "./CheckpointLog.ts"
 
@@ -57,6 +58,7 @@ export type RunError =
   | RunReportedErrors
   | RunRevoked
   | SecretsError
+  | TemplateCatalogError
   | TemplateNotSaid
   | UnitStateRepoError
 
@@ -153,6 +155,7 @@ const tell: (error: RunError) => Told = Match.type<RunError>().pipe(
     }),
     EndpointRepoError: ownStore,
     RunRepoError: ownStore,
+    TemplateCatalogError: ownStore,
     UnitStateRepoError: ownStore,
     RunRevoked: (): Told => ({
       kind: "Superseded",
