@@ -13,8 +13,10 @@ const failed = (what, times = 1) => {
 
 const addVitest = (file) => {
   for (const suite of JSON.parse(readFileSync(file, "utf8")).testResults) {
-    for (const test of suite.assertionResults)
-      test.status === "passed" ? count.passed++ : failed(`${test.status}: ${test.fullName}`)
+    for (const test of suite.assertionResults) {
+      if (test.status === "passed") count.passed++
+      else failed(`${test.status}: ${test.fullName}`)
+    }
     if (suite.status === "failed" && !suite.assertionResults.some((test) => test.status === "failed"))
       failed(`did not load: ${suite.name}`)
   }
@@ -29,14 +31,16 @@ const addPytest = (file) => {
   }
 }
 
-for (const name of process.argv.slice(2))
-  for (const [kind, add] of [
-    ["vitest.json", addVitest],
-    ["pytest.xml", addPytest]
-  ]) {
-    const file = `${reports}/${name}.${kind}`
-    existsSync(file) ? add(file) : failed(`no report ${file}`)
-  }
+const add = (kind, name, read) => {
+  const file = `${reports}/${name}.${kind}`
+  if (existsSync(file)) read(file)
+  else failed(`no report ${file}`)
+}
+
+for (const name of process.argv.slice(2)) {
+  add("vitest.json", name, addVitest)
+  add("pytest.xml", name, addPytest)
+}
 for (const problem of problems) console.error(problem)
 console.log(`${count.passed} passed, ${count.failed} failed`)
 process.exit(count.failed > 0 || count.passed === 0 ? 1 : 0)

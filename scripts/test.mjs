@@ -35,6 +35,11 @@ const statuses = [
     ],
     vitest
   ),
-  run(resolve(".venv/bin/python"), ["-m", "pytest", "-q", `--junitxml=${pytest}`, ...pytestArgs], pytest, "python")
+  run(
+    resolve(".venv/bin/python"),
+    ["-m", "pytest", "-q", `--junitxml=${pytest}`, ...pytestArgs],
+    pytest,
+    "python"
+  )
 ]
 process.exit(Math.max(...statuses))
