@@ -5,6 +5,7 @@
 import { PgClient } from "@effect/sql-pg"
 import { Effect, Layer, Redacted, Schema } from "effect"
 import { type Migrator, SqlClient } from "effect/sql"
+import * as Reactivity from "effect/reactivity/Reactivity"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { EmbeddedPostgres } from "./EmbeddedPostgres.ts"
 import { migrate } from "./Migrations.ts"
@@ -36,6 +37,19 @@ export const layerUrl = (url: Redacted.Redacted): Layer.Layer<Client, DatabaseUn
       return layerReady({ url }, `${parsed.host}${parsed.pathname}`)
     })
   )
+
+/** The version of the PostgreSQL at the url, asked without migrating or changing anything. */
+export const answers = (url: Redacted.Redacted): Effect.Effect<string, DatabaseUnavailable> =>
+  Effect.gen(function* () {
+    const parsed = URL.parse(Redacted.value(url))
+    const where = `${parsed?.host ?? ""}${parsed?.pathname ?? ""}`
+    const ask = Effect.gen(function* () {
+      const sql = yield* PgClient.make(settings({ url }))
+      return yield* sql<{ readonly version: string }>`select current_setting('server_version') as version`
+    })
+    const [row] = yield* Effect.mapError(ask, unavailable(where))
+    return row?.version ?? ""
+  }).pipe(Effect.scoped, Effect.provide(Reactivity.layer))
 
 /** Our database on the embedded server. */
 export const layerEmbedded: Layer.Layer<Client, DatabaseUnavailable, EmbeddedPostgres> = Layer.unwrap(

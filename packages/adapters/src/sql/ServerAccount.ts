@@ -23,13 +23,12 @@ export const accountFor = (dataDir: string): ServerAccount | undefined => {
   return uid === 0 ? nobody : { uid, gid }
 }
 
-/** May another user open `file`? Every folder above must let it through, and the file must be readable. */
+/** May another user come as far as `file`? Every folder above must let it through. */
 export const isReachableByOthers = (file: string): boolean => {
   for (let folder = dirname(file); ; folder = dirname(folder)) {
     if ((statSync(folder).mode & 0o001) === 0) return false
-    if (folder === dirname(folder)) break
+    if (folder === dirname(folder)) return true
   }
-  return !existsSync(file) || (statSync(file).mode & 0o004) !== 0
 }
 
 /** Root's own folder, open to `nobody`, for when the place that was asked for is closed to it. */

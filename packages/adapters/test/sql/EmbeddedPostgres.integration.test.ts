@@ -256,18 +256,31 @@ layer(Folders.Template.layer, { timeout: "60 seconds", excludeTestServices: true
       })
     )
 
-    it.effect.runIf(isRoot)("root becomes nobody, in a folder that nobody can reach", () =>
+    it.effect.runIf(isRoot)(
+      "root becomes nobody in the folder that was asked for, when nobody can reach it",
+      () =>
+        Effect.gen(function* () {
+          const dataDir = yield* Folders.initialised
+
+          const { server, pid } = yield* acquire(dataDir)
+
+          assert.strictEqual(statSync(`/proc/${pid}`).uid, 65_534)
+          assert.strictEqual(server.dataDir, realpathSync(dataDir))
+        })
+    )
+
+    it.effect.runIf(isRoot)("root puts a folder that nobody can reach elsewhere and leaves a link", () =>
       Effect.gen(function* () {
         const closed = yield* Folders.temporary
         chmodSync(closed, 0o700)
 
-        const { server, pid } = yield* acquire(join(closed, "postgres"))
+        const { server } = yield* acquire(join(closed, "postgres"))
         yield* Effect.addFinalizer(() =>
           Effect.sync(() => rmSync(server.dataDir, { recursive: true, force: true }))
         )
 
-        assert.strictEqual(statSync(`/proc/${pid}`).uid, 65_534)
         assert.strictEqual(realpathSync(join(closed, "postgres")), server.dataDir)
+        assert.isFalse(server.dataDir.startsWith(closed))
       })
     )
   }
