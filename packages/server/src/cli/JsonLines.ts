@@ -29,13 +29,16 @@ export const progressLine = (event: RunProgress["event"], tally: Tally): JsonLin
   etaSeconds: whole(etaSeconds(tally))
 })
 
-/** Stamps each line; `at` is ISO 8601. A line after `run.finished` is dropped: a run ends once. */
+/** Does the line end what it is about? */
+export const isEnding = ({ type }: JsonLine): boolean => type === "run.finished" || type === "failed"
+
+/** Stamps each line; `at` is ISO 8601. A line after the one that ends is dropped: a run ends once. */
 export const numbered = () => {
   let seq = 0
   let isFinished = false
   return (line: JsonLine, at: string): string | null => {
     if (isFinished) return null
-    isFinished = line.type === "run.finished"
+    isFinished = isEnding(line)
     seq += 1
     return JSON.stringify({ v: 1, seq, ts: at, ...line })
   }

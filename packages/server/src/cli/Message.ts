@@ -32,6 +32,16 @@ export class Refused extends Schema.TaggedError<Refused>()("Refused", {
 export const refuse = (message: Partial<Message> & Pick<Message, "title" | "number" | "exit">): Refused =>
   new Refused({ where: null, why: [], advice: [], ...message })
 
+/** What a refusal tells, by itself. */
+export const messageOf = ({ title, number, where, why, advice, exit }: Refused): Message => ({
+  title,
+  number,
+  where,
+  why,
+  advice,
+  exit
+})
+
 const numberColumn = 84
 
 /** As lines for people: `✗ title … HRnnnn`, then where, why and what to do, indented. */

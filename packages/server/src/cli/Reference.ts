@@ -62,7 +62,8 @@ const fromPostgres = ({ parameters, password, isPasswordTyped }: PostgresParts):
     parameters,
     sourceId: place(""),
     shown: place(password === "" ? `${user}@` : `${user}:${hidden}@`),
-    secrets: password === "" ? [] : [password],
+    // Hiding a password that is also the user or the database would hide the place, and tell the password by it.
+    secrets: password === "" || place(user).includes(password) ? [] : [password],
     isPasswordTyped
   }
 }

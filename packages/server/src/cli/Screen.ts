@@ -3,6 +3,7 @@
  * is secret to either. A terminal changes looks, never content.
  */
 import * as Context from "effect/Context"
+import { isEnding, type JsonLine, numbered } from "./JsonLines.ts"
 import { lines, type Message } from "./Message.ts"
 import { redact } from "./Redact.ts"
 
@@ -27,6 +28,8 @@ export interface ScreenOptions {
 export interface ScreenShape extends Omit<ScreenOptions, "stdout" | "stderr"> {
   /** Data: a line of stdout. */
   readonly print: (line: string) => void
+  /** For machines: with `-o jsonl` a numbered line of stdout, with `-o json` too if it ends the verb. */
+  readonly emit: (line: JsonLine) => void
   /** For people: a line of stderr; with `--quiet` nothing. */
   readonly tell: (line: string) => void
   /** A failure: shown even when quiet. */
@@ -42,6 +45,7 @@ export class Screen extends Context.Service<Screen, ScreenShape>()("@headrace/se
 
 export const make = ({ stdout, stderr, ...options }: ScreenOptions): ScreenShape => {
   const secrets = new Set<string>()
+  const stamp = numbered()
   let isDrawn = false
   const erase = () => {
     if (isDrawn) stderr.write("\r\u001b[2K")
@@ -51,11 +55,17 @@ export const make = ({ stdout, stderr, ...options }: ScreenOptions): ScreenShape
     erase()
     stderr.write(`${redact(line, secrets)}\n`)
   }
+  const print = (line: string) => {
+    erase()
+    stdout.write(`${redact(line, secrets)}\n`)
+  }
   return {
     ...options,
-    print: (line) => {
-      erase()
-      stdout.write(`${redact(line, secrets)}\n`)
+    print,
+    emit: (line) => {
+      const isWanted = options.format === "jsonl" || (options.format === "json" && isEnding(line))
+      const text = isWanted ? stamp(line, new Date().toISOString()) : null
+      if (text !== null) print(text)
     },
     tell: (line) => (options.isQuiet ? undefined : say(line)),
     complain: (message) => lines(message).forEach(say),

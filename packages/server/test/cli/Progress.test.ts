@@ -1,31 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as DateTime from "effect/DateTime"
-import { EndpointId } from "@headrace/core/domain/Endpoint"
 import { RunId } from "@headrace/core/domain/Run"
-import { UnitId, UnitKey } from "@headrace/core/domain/Unit"
-import { RunProgress } from "@headrace/core/services/RunEvents"
+import type { RunProgress } from "@headrace/core/services/RunEvents"
 import { numbered, progressLine } from "../../src/cli/JsonLines.ts"
 import { plainLine, type Said, terminalLine } from "../../src/cli/ProgressLine.ts"
 import { observe, type Tally } from "../../src/cli/Tally.ts"
+import { happened } from "./Happened.ts"
 
-const happened = (seconds: number, change: Partial<RunProgress>) =>
-  RunProgress.make({
-    at: DateTime.makeUnsafe(seconds * 1000),
-    unit: UnitKey.make({ endpointId: EndpointId.make("shop"), unitId: UnitId.make("public.orders") }),
-    runId: RunId.make("run-1"),
-    event: "SLICE_PROGRESS",
-    state: "RUNNING",
-    phase: null,
-    slice: null,
-    sliceCount: null,
-    exportedRows: 0,
-    appliedRows: 0,
-    bytes: 0,
-    rowsTotal: null,
-    message: null,
-    stats: null,
-    ...change
-  })
 const after = (...events: ReadonlyArray<RunProgress>): Tally => {
   const [first, ...rest] = events
   assert.isDefined(first)

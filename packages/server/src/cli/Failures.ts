@@ -1,0 +1,105 @@
+/** From the errors of core's services to what the command says about them. */
+import { codeOf, type Side } from "@headrace/core/domain/Failure"
+import type { Endpoints } from "@headrace/core/lifecycle/Endpoints"
+import type { Ingestion } from "@headrace/core/lifecycle/Ingestion"
+import type { PythonWorkerError } from "@headrace/core/services/PythonWorker"
+import type * as Effect from "effect/Effect"
+import * as Match from "effect/Match"
+import { messageFor } from "./Catalogue.ts"
+import { Exit } from "./Exit.ts"
+import { refuse, Refused } from "./Message.ts"
+
+/** What the worker could not do; `side` says what was asked of it, for failures that do not say it themselves. */
+export const refusedByWorker = ({ reason }: PythonWorkerError, side: Side, where: string | null): Refused => {
+  switch (reason._tag) {
+    case "RequestRejected": {
+      const { tag, role, message } = reason.problem
+      return new Refused(messageFor(`${codeOf(tag, role ?? side)}: ${message}`, where))
+    }
+    case "WorkerContractViolation":
+      return new Refused(
+        messageFor(`${codeOf(reason._tag)}: The worker's answer cannot be read: ${reason.issue}`, where)
+      )
+    default:
+      return new Refused(messageFor(`${codeOf(reason._tag)}: ${reason.detail}`, null))
+  }
+}
+
+type RegistrationError = Effect.Error<ReturnType<Endpoints["Service"]["ensure"]>>
+
+/** Why a system cannot be used at all; nothing was started. */
+export const refusedBySystem = (
+  error: RegistrationError,
+  side: "source" | "sink",
+  where: string
+): Refused => {
+  if (error._tag !== "ConnectionTestFailed") return refusedByStore(error)
+  const number = side === "source" ? "HR3001" : "HR3002"
+  return refuse({
+    title: `Cannot use the ${side}`,
+    number,
+    exit: Exit[side],
+    where,
+    why: [error.detail],
+    advice: [`Try:  headrace check ${where}`]
+  })
+}
+
+type ActionError = Effect.Error<ReturnType<Ingestion["Service"]["start"]>>
+
+/** Why a run was not accepted; nothing was started. */
+export const refusedAction = (error: ActionError, { source, sink }: Places): Refused =>
+  Match.value(error).pipe(
+    Match.tag("UnitNotFound", ({ unitId, near }) =>
+      refuse({
+        title: `No unit "${unitId}" in ${source}`,
+        number: "HR2003",
+        exit: Exit.source,
+        advice: [
+          `${near.length > 0 ? `Did you mean: ${near.join(", ")}?   ` : ""}All: headrace discover ${source}`
+        ]
+      })
+    ),
+    Match.tag("UnitsUnavailable", ({ detail }) =>
+      refuse({
+        title: "The source cannot be asked for its units",
+        number: "HR3004",
+        exit: Exit.source,
+        where: source,
+        why: [detail]
+      })
+    ),
+    Match.tag("CapabilityMissing", ({ capability, templateId }) =>
+      refuse({
+        title: `A source of type ${templateId} cannot do ${capability}`,
+        number: "HR2201",
+        exit: Exit.configuration,
+        where: source,
+        advice: ["Leave out --mode, or say --mode full."]
+      })
+    ),
+    Match.tag("SinkMissing", () =>
+      refuse({
+        title: "Nothing can be written there",
+        number: "HR2202",
+        exit: Exit.sink,
+        where: sink,
+        advice: ["A sink is a folder or postgres://…"]
+      })
+    ),
+    Match.orElse((rest) => refusedByStore(rest))
+  )
+
+interface Places {
+  readonly source: string
+  readonly sink: string
+}
+
+/** A store of ours that cannot be reached, or one that holds what we never wrote. */
+export const refusedByStore = (error: { readonly _tag: string; readonly cause?: unknown }): Refused =>
+  new Refused(
+    messageFor(
+      `${codeOf("StoreUnavailable")}: ${error._tag}${error.cause instanceof Error ? `: ${error.cause.message}` : ""}`,
+      null
+    )
+  )

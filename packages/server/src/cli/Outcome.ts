@@ -1,0 +1,136 @@
+/**
+ * How a run that ended is told: one line for people, one JSON line for
+ * machines, one exit code. The figures are the run's own stats.
+ */
+import * as Effect from "effect/Effect"
+import { relative } from "node:path"
+import type { RunProgress } from "@headrace/core/services/RunEvents"
+import { messageFor, sideOf } from "./Catalogue.ts"
+import { Exit } from "./Exit.ts"
+import { count, size, span } from "./Figures.ts"
+import type { JsonLine } from "./JsonLines.ts"
+import { Refused, refuse } from "./Message.ts"
+import { Screen } from "./Screen.ts"
+import { elapsedSeconds, type Tally } from "./Tally.ts"
+
+/** What a run came to; rows and bytes as the sink counted them. */
+export interface Figures {
+  readonly unit: string
+  readonly rowsRead: number
+  readonly rowsWritten: number
+  readonly rowsRejected: number
+  readonly bytes: number
+  readonly seconds: number
+  /** Where the sink put it, if it said so. */
+  readonly location: string | null
+  /** Why newer rows were left for the next run; null when none were. */
+  readonly leftForLater: string | null
+}
+
+const text = (value: unknown): string | null => (typeof value === "string" ? value : null)
+
+const leftForLater = (delivery: unknown): string | null =>
+  typeof delivery === "object" && delivery !== null && "leftForLater" in delivery
+    ? text(delivery.leftForLater)
+    : null
+
+const number = (value: unknown): number => (typeof value === "number" ? value : 0)
+
+export const figuresOf = (last: RunProgress, tally: Tally): Figures => {
+  const stats = last.stats ?? {}
+  return {
+    unit: last.unit.unitId,
+    rowsRead: number(stats["exported_rows"] ?? last.exportedRows),
+    rowsWritten: number(stats["applied_rows"] ?? last.appliedRows),
+    rowsRejected: number(stats["rejected_rows"]),
+    bytes: number(stats["applied_bytes"]),
+    seconds: typeof stats["duration_ms"] === "number" ? stats["duration_ms"] / 1000 : elapsedSeconds(tally),
+    location: text(stats["location"]),
+    leftForLater: leftForLater(stats["delivery"])
+  }
+}
+
+/** A path below the current folder in its short form; anything else as it is. */
+export const shortPlace = (place: string): string => {
+  const path = place.startsWith("file://") ? place.slice("file://".length) : place
+  if (!path.startsWith("/")) return place
+  const below = relative(process.cwd(), path)
+  return below === "" || below.startsWith("..") ? path : `./${below}`
+}
+
+/** `✓ public.orders   1,000 rows   → ./lake/…   61.2 kB   2.5s`. */
+export const successLine = (figures: Figures, sink: string): string => {
+  const { unit, rowsWritten, rowsRejected, bytes, seconds, location } = figures
+  const rows =
+    rowsWritten === 0 ? "nothing new" : `${count(rowsWritten)} ${rowsWritten === 1 ? "row" : "rows"}`
+  const aside = rowsRejected > 0 ? `   ${count(rowsRejected)} set aside` : ""
+  const weight = bytes > 0 && rowsWritten > 0 ? `   ${size(bytes)}` : ""
+  return `✓ ${unit}   ${rows}${aside}   → ${shortPlace(location ?? sink)}${weight}   ${span(seconds)}`
+}
+
+export const finishedLine = (outcome: string, runId: string, figures: Figures): JsonLine => ({
+  type: "run.finished",
+  outcome,
+  runId,
+  unit: figures.unit,
+  rowsRead: figures.rowsRead,
+  rowsWritten: figures.rowsWritten,
+  rowsRejected: figures.rowsRejected,
+  bytes: figures.bytes,
+  durationSeconds: figures.seconds,
+  location: figures.location,
+  leftForLater: figures.leftForLater
+})
+
+export interface Places {
+  readonly source: string
+  readonly sink: string
+}
+
+/** Prints a success; refuses with the run's own reason otherwise. */
+export const report = Effect.fn("report")(function* (last: RunProgress, tally: Tally, places: Places) {
+  const screen = yield* Screen
+  const figures = figuresOf(last, tally)
+  switch (last.event) {
+    case "RUN_SUCCEEDED":
+      if (screen.format === "text") screen.print(successLine(figures, places.sink))
+      if (figures.leftForLater !== null)
+        screen.tell(`! Newer rows wait for the next run: ${figures.leftForLater}`)
+      screen.emit(finishedLine("SUCCEEDED", last.runId, figures))
+      return Exit.done
+    case "RUN_PAUSED":
+      return yield* interrupted(tally)
+    case "RUN_RESET":
+      return yield* resetMeanwhile
+    default:
+      return yield* failedRun(last.message ?? "The run failed without saying why.", places)
+  }
+})
+
+/** Everything before the slice in flight is in the sink; the same command goes on. */
+export const interrupted = ({ slice }: Pick<Tally, "slice">): Refused =>
+  refuse({
+    title: "Interrupted",
+    number: "HR5502",
+    exit: Exit.interrupted,
+    why: [
+      slice === null
+        ? "What was committed before is in the sink."
+        : `Everything up to slice ${slice} is in the sink.`
+    ],
+    advice: ["Resume: the same command."]
+  })
+
+const resetMeanwhile = refuse({
+  title: "The unit was reset while it ran",
+  number: "HR5503",
+  exit: Exit.failed,
+  why: ["Somebody threw its checkpoint away; this run ended for it."],
+  advice: ["The same command begins anew."]
+})
+
+/** A failure knows its side by its code, and so which place to show. */
+export const failedRun = (lastError: string, { source, sink }: Places): Refused => {
+  const side = sideOf(lastError)
+  return new Refused(messageFor(lastError, side === "sink" ? sink : side === "source" ? source : null))
+}

@@ -1,0 +1,53 @@
+/** Which unit of a source is meant: the one that was named, or the only one there is. */
+import * as Effect from "effect/Effect"
+import type { EndpointRef } from "@headrace/core/domain/Endpoint"
+import type { UnitDescriptor } from "@headrace/core/domain/Unit"
+import { PythonWorker } from "@headrace/core/services/PythonWorker"
+import { Exit } from "./Exit.ts"
+import { refusedByWorker } from "./Failures.ts"
+import { refuse, type Refused } from "./Message.ts"
+import { nearest } from "./Nearest.ts"
+
+type Unit = typeof UnitDescriptor.Type
+
+/** Refused when the source has no such unit (naming near ones), or when none was named and there are several. */
+export const unitOf = Effect.fn("unitOf")(function* (
+  endpoint: EndpointRef,
+  named: string | null,
+  shown: string
+) {
+  const units = yield* (yield* PythonWorker)
+    .listUnits({ endpoint })
+    .pipe(Effect.mapError((error) => refusedByWorker(error, "source", shown)))
+  const found = units.find(({ unitId }) => unitId === named)
+  if (found !== undefined) return found
+  const only = units[0]
+  if (named === null && units.length === 1 && only !== undefined) return only
+  return yield* named === null ? unsaid(units, shown) : unknown(named, units, shown)
+})
+
+const all = (shown: string): string => `All: headrace discover ${shown}`
+
+const unsaid = (units: ReadonlyArray<Unit>, shown: string): Refused =>
+  refuse({
+    title: "Which unit? --unit is missing",
+    number: "HR2004",
+    exit: Exit.usage,
+    where: shown,
+    why: [`It has ${units.length} units${units.length === 0 ? "." : `, such as ${units[0]?.unitId}.`}`],
+    advice: [all(shown)]
+  })
+
+const unknown = (named: string, units: ReadonlyArray<Unit>, shown: string): Refused => {
+  const near = nearest(
+    named,
+    units.map(({ unitId }) => unitId)
+  )
+  const guess = near.length > 0 ? `Did you mean: ${near.join(", ")}?   ` : ""
+  return refuse({
+    title: `No unit "${named}" in ${shown}`,
+    number: "HR2003",
+    exit: Exit.source,
+    advice: [`${guess}${all(shown)}`]
+  })
+}

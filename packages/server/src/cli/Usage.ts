@@ -1,0 +1,60 @@
+/**
+ * A command line that makes no sense: what effect/cli found wrong, in the form
+ * of every other message, on stderr, with exit code 2.
+ */
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import type * as CliError from "effect/cli/CliError"
+import * as CliOutput from "effect/cli/CliOutput"
+import { Exit } from "./Exit.ts"
+import { lines, type Message, refuse } from "./Message.ts"
+import { redact } from "./Redact.ts"
+
+const guess = (near: ReadonlyArray<string>): string =>
+  near.length === 0 ? "" : `Did you mean: ${near.join(", ")}?`
+
+const told = (error: CliError.NonShowHelpErrors): readonly [string, string] => {
+  switch (error._tag) {
+    case "UnrecognizedOption":
+      return [`Unknown flag ${error.option}`, guess(error.suggestions)]
+    case "UnknownSubcommand":
+      return [`Unknown verb "${error.subcommand}"`, guess(error.suggestions)]
+    case "MissingOption":
+      return [`--${error.option} is missing`, ""]
+    case "MissingArgument":
+      return [`${error.argument} is missing`, ""]
+    case "InvalidValue":
+      return [`"${error.value}" is no value for ${error.option}`, `It takes ${error.expected}.`]
+    case "UnexpectedArgument":
+      return [`Nothing is known to do with: ${error.arguments.join(" ")}`, ""]
+    default:
+      return [error.message, ""]
+  }
+}
+
+/** One message for all that is wrong with the line; the first comes as its title. */
+export const usageMessage = (
+  errors: ReadonlyArray<CliError.NonShowHelpErrors>,
+  commandPath: ReadonlyArray<string>
+): Message => {
+  const [[title, advice] = ["The command line cannot be read", ""], ...rest] = errors.map(told)
+  return refuse({
+    title: redact(title),
+    number: "HR2100",
+    exit: Exit.usage,
+    why: rest.map(([also]) => redact(also)),
+    advice: [advice, `Help:  ${commandPath.join(" ")} --help`]
+  })
+}
+
+/** Help goes to stdout when it was asked for; a wrong line is told on stderr, without a page of help. */
+export const presenter = CliOutput.layerPresenter({
+  present: (event) =>
+    event._tag === "InvalidInvocation"
+      ? Console.error(lines(usageMessage(event.errors, event.commandPath)).join("\n"))
+      : event._tag === "Help" && event.reason === "Implicit"
+        ? Effect.flatMap(CliOutput.Formatter, ({ formatHelpDoc }) =>
+            Console.error(formatHelpDoc(event.helpDoc))
+          )
+        : CliOutput.defaultPresenter.present(event)
+})

@@ -1,0 +1,131 @@
+/**
+ * `headrace doctor`: looks at everything a run needs and says of each whether
+ * it is there, and what to do when it is not. Makes nothing and changes nothing.
+ */
+import * as Database from "@headrace/adapters/sql/Database"
+import * as PostgresBinaries from "@headrace/adapters/sql/PostgresBinaries"
+import { PythonWorker } from "@headrace/core/services/PythonWorker"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import { accessSync, constants, existsSync, statSync } from "node:fs"
+import { createServer } from "node:net"
+import { dirname, resolve } from "node:path"
+import type { ServerConfig } from "../../Config.ts"
+import * as RunningServer from "../../start/RunningServer.ts"
+import { settings, withWorker } from "../Engine.ts"
+import { Exit } from "../Exit.ts"
+import { refusedByWorker } from "../Failures.ts"
+import { Screen } from "../Screen.ts"
+import type { Verb } from "../Verb.ts"
+
+interface Finding {
+  readonly what: string
+  readonly ok: boolean
+  readonly detail: string
+}
+
+const fine = (what: string, detail: string): Finding => ({ what, ok: true, detail })
+const wrong = (what: string, detail: string): Finding => ({ what, ok: false, detail })
+
+export const doctor: Verb = Effect.gen(function* () {
+  const screen = yield* Screen
+  const config = yield* settings
+  const findings = [
+    node(),
+    yield* worker(config),
+    yield* database(config),
+    dataDirectory(resolve(config.data)),
+    yield* port(config)
+  ]
+  for (const finding of findings) {
+    if (screen.format === "text")
+      screen.print(`${finding.ok ? "✓" : "✗"} ${finding.what.padEnd(15)} ${finding.detail}`)
+    else screen.print(JSON.stringify({ v: 1, type: "doctor", ...finding }))
+  }
+  return findings.every(({ ok }) => ok) ? Exit.done : Exit.configuration
+})
+
+const node = (): Finding => {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number)
+  return major > 22 || (major === 22 && minor >= 19)
+    ? fine("Node", process.versions.node)
+    : wrong("Node", `${process.versions.node} is too old. Install 22.19 or newer.`)
+}
+
+/** Really starts one: an interpreter that is there and lacks a library is no worker. */
+const worker = ({ python }: ServerConfig) =>
+  Effect.flatMap(PythonWorker, (asked) => asked.listTemplates(null)).pipe(
+    Effect.map((templates) =>
+      fine("Python worker", `${python}, templates: ${templates.map(({ id }) => id).join(", ")}`)
+    ),
+    Effect.mapError((error) => refusedByWorker(error, "source", null)),
+    withWorker,
+    Effect.catch(({ title, why }) =>
+      Effect.succeed(
+        wrong(
+          "Python worker",
+          `${title}: ${why.join(" ")} Set HEADRACE_PYTHON to a Python 3.11 that has Headrace's packages.`
+        )
+      )
+    )
+  )
+
+const database = ({ databaseUrl }: ServerConfig): Effect.Effect<Finding> =>
+  Option.match(databaseUrl, {
+    onNone: () =>
+      PostgresBinaries.find(PostgresBinaries.packageName).pipe(
+        Effect.match({
+          onSuccess: () => fine("PostgreSQL", `embedded, from ${PostgresBinaries.packageName}`),
+          onFailure: (error) => wrong("PostgreSQL", error.message)
+        })
+      ),
+    onSome: (url) =>
+      Database.answers(url).pipe(
+        Effect.match({
+          onSuccess: (version) => fine("PostgreSQL", `${version} at ${placeOf(Redacted.value(url))}`),
+          onFailure: (error) => wrong("PostgreSQL", error.message)
+        })
+      )
+  })
+
+const placeOf = (url: string): string => {
+  const parsed = URL.parse(url)
+  return parsed === null ? "HEADRACE_DATABASE_URL" : `${parsed.host}${parsed.pathname}`
+}
+
+/** The nearest folder that exists decides whether the rest can be made. */
+const dataDirectory = (path: string): Finding => {
+  const there = existsSync(path)
+  let folder = path
+  while (!existsSync(folder)) folder = dirname(folder)
+  try {
+    accessSync(folder, constants.W_OK | constants.X_OK)
+    const isOpen = there && (statSync(path).mode & 0o077) !== 0
+    return fine(
+      "Data directory",
+      `${path}${there ? "" : " (made when it is needed)"}${isOpen ? ", open to others until the next start" : ""}`
+    )
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    return wrong("Data directory", `${path}: ${why}. Set HEADRACE_DATA to a folder of your own.`)
+  }
+}
+
+/** Taken is fine when it is our own server who took it. */
+const port = Effect.fnUntraced(function* (config: ServerConfig) {
+  const where = `${config.host}:${config.port}`
+  const running = yield* RunningServer.find(resolve(config.data))
+  if (Option.isSome(running)) return fine("Server", `runs and answers at ${running.value}`)
+  const refusal = yield* whyNotOpen(config)
+  return refusal === null
+    ? fine("Port", `${where} is free`)
+    : wrong("Port", `${where} cannot be opened: ${refusal}. Choose another one with HEADRACE_PORT.`)
+})
+
+const whyNotOpen = ({ host, port: wanted }: ServerConfig): Effect.Effect<string | null> =>
+  Effect.callback((resume) => {
+    const probe = createServer()
+    probe.once("error", (error) => resume(Effect.succeed(error.message)))
+    probe.listen(wanted, host, () => probe.close(() => resume(Effect.succeed(null))))
+  })

@@ -1,0 +1,59 @@
+/** `headrace serve`: the server, until a signal ends it. What it says goes to stderr. */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Context from "effect/Context"
+import * as HttpServer from "effect/http/HttpServer"
+import { resolve } from "node:path"
+import * as RunningServer from "../../start/RunningServer.ts"
+import * as Serve from "../../Serve.ts"
+import * as ServerLog from "../../ServerLog.ts"
+import { type EngineUnusable, settings, unusable } from "../Engine.ts"
+import { Exit } from "../Exit.ts"
+import { refuse, type Refused } from "../Message.ts"
+import { Screen } from "../Screen.ts"
+import { Signals } from "../Signals.ts"
+import type { Verb } from "../Verb.ts"
+import type { ServerConfig } from "../../Config.ts"
+
+export const serve: Verb = Effect.gen(function* () {
+  const screen = yield* Screen
+  const { url } = yield* started(yield* settings)
+  screen.emit({ type: "server.ready", url })
+  yield* (yield* Signals).next
+  return Exit.done
+}).pipe(Effect.scoped, Effect.provide(ServerLog.layer(process.stderr)))
+
+/** A server that answers at the url, for as long as the scope lives. One for each data directory. */
+export const started = Effect.fn("serve.started")(function* (config: ServerConfig) {
+  const data = resolve(config.data)
+  const other = yield* RunningServer.find(data)
+  if (Option.isSome(other)) return yield* runsAlready(data, other.value)
+  const services = yield* Effect.mapError(Layer.build(Serve.layer(config)), cannotStart)
+  const url = Serve.urlOf(Context.get(services, HttpServer.HttpServer))
+  yield* RunningServer.announce(data, url)
+  return { url, services }
+})
+
+const runsAlready = (data: string, url: string): Refused =>
+  refuse({
+    title: "A server already runs for this data directory",
+    number: "HR5601",
+    exit: Exit.running,
+    where: data,
+    why: [`It answers at ${url}.`],
+    advice: ["Use it, stop it, or set HEADRACE_DATA to another folder."]
+  })
+
+type CannotStart = Layer.Error<ReturnType<typeof Serve.layer>>
+
+const cannotStart = (error: CannotStart): Refused =>
+  error._tag === "CannotListen"
+    ? refuse({
+        title: "The port cannot be opened",
+        number: "HR1501",
+        exit: Exit.configuration,
+        where: `${error.host}:${error.port}`,
+        why: [error.message]
+      })
+    : unusable(error satisfies EngineUnusable)

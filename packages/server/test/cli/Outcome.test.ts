@@ -1,0 +1,152 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { codeOf, type FailureKind } from "@headrace/core/domain/Failure"
+import { knownCodes, messageFor, sideOf } from "../../src/cli/Catalogue.ts"
+import { report } from "../../src/cli/Outcome.ts"
+import { Screen, type ScreenOptions } from "../../src/cli/Screen.ts"
+import { observe } from "../../src/cli/Tally.ts"
+import { fakeScreen } from "./FakeScreen.ts"
+import { happened } from "./Happened.ts"
+
+const places = { source: "postgres://app:•••@db:5432/shop", sink: "./lake" }
+const reported = (event: ReturnType<typeof happened>, options: Partial<ScreenOptions> = {}) => {
+  const fake = fakeScreen(options)
+  return report(event, observe(null, event), places).pipe(
+    Effect.provideService(Screen, fake.screen),
+    Effect.map((exit) => ({ ...fake, exit }))
+  )
+}
+const failure = (message: string) => Effect.flip(reported(happened(5, { event: "RUN_FAILED", message })))
+const stats = {
+  exported_rows: 1000,
+  applied_rows: 1000,
+  rejected_rows: 0,
+  applied_bytes: 61_234,
+  duration_ms: 2500,
+  location: `${process.cwd()}/lake/public.orders`
+}
+const succeeded = happened(5, { event: "RUN_SUCCEEDED", state: "SUCCEEDED", stats })
+
+/** Every kind of failure there is, and on which sides it can happen: a new kind does not compile until it stands here. */
+const kinds: { readonly [Kind in FailureKind]: ReadonlyArray<"source" | "sink" | null> } = {
+  EndpointUnreachable: ["source", "sink", null],
+  AuthenticationFailed: ["source", "sink", null],
+  PermissionDenied: ["source", "sink", null],
+  ConfigInvalid: ["source", "sink", null],
+  UnitNotFound: [null],
+  SchemaChanged: [null],
+  RowRejected: [null],
+  SourceRewound: [null],
+  SourceReplaced: [null],
+  Throttled: ["source", "sink", null],
+  SinkFenced: [null],
+  SinkAmbiguous: [null],
+  SinkFull: [null],
+  StagingFull: [null],
+  Bug: [null],
+  WorkerUnavailable: [null],
+  WorkerLost: [null],
+  WorkerContractViolation: [null],
+  VersionConflict: [null],
+  KvUnavailable: [null],
+  CheckpointUnreadable: [null],
+  CheckpointFork: [null],
+  CheckpointAheadOfSink: [null],
+  StoreUnavailable: [null],
+  GraphUnavailable: [null],
+  SecretUnreadable: [null],
+  EndpointDeleted: [null],
+  Interrupted: [null],
+  Superseded: [null]
+}
+
+describe("the end of a run", () => {
+  it.effect("is one line with rows, place, size and time", () =>
+    Effect.gen(function* () {
+      const { written, exit } = yield* reported(succeeded)
+
+      assert.strictEqual(exit, 0)
+      assert.strictEqual(
+        written.stdout,
+        "✓ public.orders   1,000 rows   → ./lake/public.orders   61.2 kB   2.5s\n"
+      )
+    })
+  )
+
+  it.effect("says that nothing was new when nothing was", () =>
+    Effect.gen(function* () {
+      const empty = { ...stats, exported_rows: 0, applied_rows: 0, applied_bytes: 0 }
+      const { written } = yield* reported(happened(5, { event: "RUN_SUCCEEDED", stats: empty }))
+
+      assert.include(written.stdout, "nothing new")
+    })
+  )
+
+  it.effect("is one JSON line for machines, and no other word on stdout", () =>
+    Effect.gen(function* () {
+      const { jsonLines } = yield* reported(succeeded, { format: "jsonl" })
+
+      const [line, ...others] = jsonLines()
+      assert.deepInclude(line, {
+        type: "run.finished",
+        outcome: "SUCCEEDED",
+        rowsRead: 1000,
+        durationSeconds: 2.5
+      })
+      assert.deepStrictEqual(others, [])
+    })
+  )
+
+  it.effect("of a pause is an interruption that names the last slice in the sink", () =>
+    Effect.gen(function* () {
+      const refused = yield* Effect.flip(
+        reported(happened(5, { event: "RUN_PAUSED", state: "PAUSED", slice: 87 }))
+      )
+
+      assert.strictEqual(refused.exit, 130)
+      assert.include(refused.why.join(), "slice 87")
+    })
+  )
+
+  it.effect("of a failure shows the side it happened on and exits with its code", () =>
+    Effect.gen(function* () {
+      const source = yield* failure("SOURCE_UNREACHABLE: db:5432 refused the connection.")
+      const sink = yield* failure("SINK_PERMISSION: /lake may not be written by this user.")
+
+      assert.deepInclude(source, { exit: 5, where: places.source, number: "HR3001" })
+      assert.deepInclude(sink, { exit: 6, where: places.sink, number: "HR3022" })
+    })
+  )
+})
+
+describe("the catalogue", () => {
+  it("has words for every code a run can fail with", () => {
+    const codes = Object.entries(kinds).flatMap(([kind, sides]) =>
+      sides.map((side) => (isKind(kind) ? codeOf(kind, side) : kind))
+    )
+
+    assert.deepStrictEqual(
+      codes.filter((code) => !knownCodes.includes(code)),
+      []
+    )
+  })
+
+  it("gives no two codes the same number", () => {
+    const numbers = knownCodes.map((code) => messageFor(`${code}: x`, null).number)
+
+    assert.strictEqual(new Set(numbers).size, numbers.length)
+  })
+
+  it("keeps the sentence of a code nobody knows", () => {
+    const message = messageFor("E_WORLD_ENDED: The world ended.", null)
+
+    assert.deepStrictEqual(message.why, ["The world ended."])
+    assert.strictEqual(message.exit, 1)
+  })
+
+  it("blames neither side for what is ours", () => {
+    assert.isNull(sideOf("WORKER_LOST: The worker died."))
+  })
+})
+
+const isKind = (kind: string): kind is FailureKind => Object.hasOwn(kinds, kind)

@@ -1,0 +1,53 @@
+import { assert, describe, it } from "@effect/vitest"
+import { chooseProgress } from "../../src/cli/Screen.ts"
+import { fakeScreen } from "./FakeScreen.ts"
+
+const write = () => true
+
+describe("the screen", () => {
+  it("hides a secret on both streams, also in what is drawn", () => {
+    const { screen, written } = fakeScreen({ progress: "tty" })
+    screen.hide(["hunter2"])
+
+    screen.print("got hunter2")
+    screen.tell("said hunter2")
+    screen.draw("drew hunter2")
+
+    assert.notInclude(written.stdout + written.stderr, "hunter2")
+  })
+
+  it("tells nothing but failures when quiet", () => {
+    const { screen, written } = fakeScreen({ isQuiet: true })
+
+    screen.tell("Starting")
+    screen.complain({ title: "It failed", number: "HR5000", where: null, why: [], advice: [], exit: 1 })
+
+    assert.notInclude(written.stderr, "Starting")
+    assert.include(written.stderr, "It failed")
+  })
+
+  it("wipes a drawn line before anything else is written", () => {
+    const { screen, written } = fakeScreen({ progress: "tty" })
+
+    screen.draw("working")
+    screen.tell("a warning")
+
+    assert.strictEqual(written.stderr, "working\r\u001b[2Ka warning\n")
+  })
+
+  it("prints no progress as JSON when only the result was asked for", () => {
+    const { screen, jsonLines } = fakeScreen({ format: "json" })
+
+    screen.emit({ type: "run.progress", rows: 1 })
+    screen.emit({ type: "run.finished", outcome: "SUCCEEDED" })
+
+    assert.lengthOf(jsonLines(), 1)
+  })
+
+  it("draws on a terminal, writes lines elsewhere, and keeps still beside JSON lines", () => {
+    assert.strictEqual(chooseProgress("auto", "text", { write, isTTY: true }), "tty")
+    assert.strictEqual(chooseProgress("auto", "text", { write }), "plain")
+    assert.strictEqual(chooseProgress("auto", "jsonl", { write, isTTY: true }), "none")
+    assert.strictEqual(chooseProgress("plain", "jsonl", { write, isTTY: true }), "plain")
+  })
+})
