@@ -117,23 +117,47 @@ alter table lineitem alter updated_at set not null, add primary key (l_orderkey,
   add foreign key (l_orderkey) references orders;
 create index lineitem_updated_at on lineitem (updated_at);`
 
-/** Each fills some tables; together they are one transaction, so a shop is whole or absent. */
+/** One statement each: the driver sends one at a time. */
+const statements = (block: string): ReadonlyArray<string> =>
+  block
+    .split(/;\s*(?:\n|$)/)
+    .map((statement) => statement.trim())
+    .filter((statement) => statement !== "")
+
+/** Who reads the shop: sees its rows, and which transactions are open, so that the newest rows need not wait. */
+export const shopReader = "visitor"
+
+const reader = `
+do $$ begin create role ${shopReader} login; exception when duplicate_object then null; end $$;
+grant select on all tables in schema public to ${shopReader};
+grant pg_read_all_stats to ${shopReader};`
+
+/** To be run as one transaction, so that a shop is whole or absent. */
 export const fillShop: ReadonlyArray<string> = [
-  "set local synchronous_commit = off; set local maintenance_work_mem = '256MB'; set local timezone = 'UTC'",
-  regions,
-  people,
-  goods,
-  sales,
-  lines
+  "set local synchronous_commit = off",
+  "set local maintenance_work_mem = '256MB'",
+  "set local timezone = 'UTC'",
+  // The estimates of a source come from statistics; a small sample is enough for them.
+  "set local default_statistics_target = 10",
+  ...[regions, people, goods, sales, lines, reader].flatMap(statements),
+  "analyze"
 ]
 
-/** After the transaction, so that a source's estimates are true from the first run on. */
-export const analyseShop = "set default_statistics_target = 10; analyze"
+/** Is there a shop? Answers one row with one column, `found`. */
+export const findShop = "select to_regclass('public.lineitem') is not null as found"
 
-/** Corrects the quantity of `rows` order lines spread over the shop, as a clerk would: now. */
+/**
+ * Corrects the quantity of `rows` order lines spread over the shop, as a clerk
+ * would: now. Answers one row with one column, `changed`.
+ */
 export const touchShop = (rows: number): string => `
-update lineitem set l_quantity = l_quantity % 50 + 1, updated_at = clock_timestamp()
-where (l_orderkey, l_linenumber) in (
-  select o_orderkey, 1 from orders
-  where o_orderkey % greatest(1, ${orders} / ${rows}) = 0
-  order by o_orderkey limit ${rows})`
+with chosen as (
+  select o_orderkey from orders where o_orderkey % greatest(1, ${orders} / ${rows}) = 0 order by o_orderkey limit ${rows}
+), changed as (
+  update lineitem set l_quantity = l_quantity % 50 + 1, updated_at = clock_timestamp()
+  from chosen where l_orderkey = o_orderkey and l_linenumber = 1 returning 1
+)
+select count(*)::int as changed from changed`
+
+/** There is one first line an order, so no more can be changed at once. */
+export const mostTouched = orders
