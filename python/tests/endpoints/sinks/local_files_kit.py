@@ -67,7 +67,7 @@ def write(
         for batch in table.to_batches() if table is not None else ():
             session.writer().write_arrow(batch)
         if table is not None and table.num_rows == 0:
-            session.writer().write_arrow(pa.RecordBatch.from_pylist([], schema=table.schema))
+            session.writer().write_arrow(pa.record_batch([[] for _ in table.schema], schema=table.schema))
         record = commit_record(
             unit=where.unit, generation=where.generation, epoch=epoch, slice_=slice_, seal=session.seal(),
             prev_hash=prev_hash if prev_hash is not None else first_hash(where.unit, where.generation),

@@ -250,7 +250,8 @@ def test_merge_needs_a_key_and_key_comparison_of_deletes_is_refused(tmp_path: Pa
 def test_values_come_back_exactly(tmp_path: Path, values: list[object]) -> None:
     from headrace.rows import arrow_from_rows
 
-    table = pa.Table.from_batches([arrow_from_rows([{"value": value} for value in values], 0)])
+    batch = arrow_from_rows([{"value": value} for value in values], 0)
+    table = pa.table(batch.columns, schema=batch.schema)
 
     land(tmp_path, target(), table)
 
