@@ -83,7 +83,7 @@ def preview(request: PreviewRequest) -> Json:
         return source.preview(request.unit_id, request.limit)
 
 
-def sweep_staging(request: SweepStaging) -> Json:
+def sweep_staging(request: SweepStaging) -> Swept:
     swept = [staging_provider(name).sweep(request.older_than_seconds, request.keep) for name in STAGINGS]
     return Swept(sessions=sum(sessions for sessions, _ in swept), bytes=sum(size for _, size in swept))
 

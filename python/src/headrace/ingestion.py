@@ -133,6 +133,7 @@ def run_ingestion_unit(
 
     An incremental unit keeps one generation in its sink, and what the sink holds
     of it overrules an older ``checkpoint``. A full read is a generation of its own.
+    What processes staged that have died since is deleted first.
 
     Returns:
         ``new_checkpoint`` of the last slice that was stored, ``stats``, and in ``errors`` what ended the run.
@@ -150,6 +151,7 @@ def run_ingestion_unit(
         if sink_endpoint_id is not None:
             sink = opened.enter_context(closing(registry.configured_sink(sink_endpoint_id)))
         try:
+            provider.sweep(0, keep=())
             finished = run_unit(run, source, sink, provider, CommitAlways())
         except (ConfigInvalid, UnitNotFound):
             raise

@@ -1,8 +1,8 @@
 """The files of one staging session: an Arrow stream for each schema met, or native blocks, and a manifest.
 
 ``.part`` in a name means not finished. The manifest comes last: without it the
-rest counts for nothing. A lock is held on the directory as long as the session
-lives, so that a sweeper sees an owner whatever the clocks say.
+rest counts for nothing. The session holds the lock of its directory as long as
+it lives, so that a sweeper sees an owner whatever the clocks say.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import shutil
 import struct
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,13 +30,13 @@ _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 class SessionDirectory:
-    """The store of a session on disk. ``directory`` exists and is this session's alone."""
+    """The store of a session on disk. ``directory`` is this session's alone, which ``lock`` of it proves."""
 
-    def __init__(self, directory: Path, root: Path, max_bytes: int) -> None:
+    def __init__(self, directory: Path, root: Path, lock: int, max_bytes: int) -> None:
         self._directory = directory
         self._root = root
+        self._lock = lock
         self._max_bytes = max_bytes
-        self._lock = _lock(directory)
         self._bytes = 0
         self._streams: list[Path] = []
         self._schema: pa.Schema | None = None
@@ -87,13 +87,15 @@ class SessionDirectory:
                 yield NativeBlock(format=named.read_text(), data=file.read(size), rows=rows)
 
     def delete(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-        if self._file is not None:
-            self._file.close()
-        shutil.rmtree(self._directory)
-        remove_empty_parents(self._directory, self._root)
-        os.close(self._lock)
+        try:
+            for unfinished in (self._writer, self._file):
+                with suppress(OSError):  # a full disk has no room for the end of what is to go anyway
+                    if unfinished is not None:
+                        unfinished.close()
+            with explained(self._directory):
+                remove_session(self._directory, self._root)
+        finally:
+            os.close(self._lock)
 
     def _start_stream(self, schema: pa.Schema) -> None:
         self._end_stream()
@@ -151,19 +153,39 @@ def explained(path: Path) -> Generator[None]:
         ) from error
 
 
-def remove_empty_parents(directory: Path, root: Path) -> None:
+def remove_session(directory: Path, root: Path) -> None:
+    """Delete a session's directory, and those above it that nobody else needs. Its lock is the caller's."""
+    with suppress(FileNotFoundError):  # somebody emptied the staging directory by hand
+        shutil.rmtree(directory)
     for parent in directory.parents:
-        if parent == root:
+        if parent == root or not removed_if_empty(parent):
             return
-        try:
-            parent.rmdir()
-        except OSError:
-            return  # not empty: another session lives there
 
 
-def _lock(directory: Path) -> int:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
+def removed_if_empty(directory: Path) -> bool:
+    """False: another session lives there. One that is just being made there is made again by its owner."""
+    try:
+        directory.rmdir()
+    except OSError:
+        return False
+    return True
+
+
+def lock(directory: Path, *, wait: bool) -> int:
+    """Lock a session's directory until the descriptor is closed.
+
+    Raises:
+        FileNotFoundError: It is gone, or was when we had its lock; another may have its name by now.
+        BlockingIOError: Not to ``wait``, and it has an owner.
+    """
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        if not os.path.samestat(os.fstat(descriptor), directory.stat(follow_symlinks=False)):
+            raise FileNotFoundError(errno.ENOENT, "the session is gone", str(directory))
+    except BaseException:
+        os.close(descriptor)
+        raise
     return descriptor
 
 

@@ -19,19 +19,20 @@ import socket
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from headrace import frames
 from headrace.answers import outcome
-from headrace.calls import CALLS, decoded, endpoints_of, hello_answer
+from headrace.calls import CALLS, decoded, endpoints_of, hello_answer, sweep_staging
 from headrace.contract import CONTRACT_FINGERPRINT
 from headrace.conversation import Conversation
 from headrace.errors import ConfigInvalid, DataPlaneError, problem
 from headrace.heavy_call import HeavyCall
 from headrace.listening import NotPrivate, accept_one
 from headrace.logs import log_to_stderr
-from headrace.protocol import PROTOCOL_VERSION, Decide, Hello, RunIngestionUnit
+from headrace.protocol import PROTOCOL_VERSION, Decide, Hello, RunIngestionUnit, SweepStaging
 from headrace.redaction import Redaction
 
 log = logging.getLogger("headrace.worker")
@@ -181,6 +182,7 @@ def main() -> int:
         log.error("%s is not set: a worker is started by the server, which sets it", TOKEN)
         return 2
     _confine()
+    _drop_what_the_dead_staged()
     try:
         connection = accept_one(path)
     except (NotPrivate, OSError) as error:
@@ -193,9 +195,21 @@ def main() -> int:
     return 0 if converse(connection, token, redaction) else 1
 
 
+def _drop_what_the_dead_staged() -> None:
+    """A worker that was killed could not: the one that replaces it does. Sessions of the living are not touched."""
+    try:
+        swept = sweep_staging(SweepStaging(older_than_seconds=0, keep=[]))
+    except DataPlaneError as error:
+        log.warning("what dead processes staged is left for later: %s", error.message)
+        return
+    if swept.sessions > 0:
+        log.info("%s staging sessions of dead processes were deleted, %s bytes", swept.sessions, swept.bytes)
+
+
 def _hang_up_on_sigterm(connection: socket.socket) -> None:
     def hang_up(_signal: int, _frame: object) -> None:
-        connection.shutdown(socket.SHUT_RD)
+        with suppress(OSError):  # the peer was faster
+            connection.shutdown(socket.SHUT_RD)
 
     signal.signal(signal.SIGTERM, hang_up)
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -96,6 +100,108 @@ def test_what_a_killed_process_staged_is_swept(tmp_path: Path) -> None:
     assert (sessions, size > 0, list(tmp_path.iterdir())) == (1, True, [])
 
 
+def test_closing_removes_every_directory_that_has_become_empty_and_no_other(tmp_path: Path) -> None:
+    """P31"""
+    provider = LocalDiskStaging(tmp_path)
+    one, other = provider.allocate_session(context(slice_seq=0)), provider.allocate_session(context(slice_seq=1))
+
+    one.close()
+    left_by_the_first = sorted(path.name for path in tmp_path.rglob("*"))
+    other.close()
+
+    assert left_by_the_first == ["1", "3f0e3c4a-6f0a-4c37-9d4f-0d6f6b0a9a10", "dev"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sweeping_removes_the_directories_of_a_process_that_died_before_it_had_a_session(tmp_path: Path) -> None:
+    """P31"""
+    for directory in ("dev", "dev/run", "other"):
+        (tmp_path / directory).mkdir(mode=0o700)
+
+    LocalDiskStaging(tmp_path).sweep(0, keep=[])
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sweeping_touches_nothing_that_staging_did_not_make(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "staging", tmp_path / "elsewhere"
+    (root / "photos/2024/05").mkdir(parents=True)
+    (root / "photos/2024/05/holiday.jpg").write_text("mine")
+    (root / "empty").mkdir(mode=0o755)
+    (elsewhere / "run/0").mkdir(parents=True, mode=0o700)
+    (elsewhere / "run/0/rows-0").write_text("mine")
+    (root / "link").symlink_to(elsewhere)
+    before = sorted(tmp_path.rglob("*"))
+
+    assert LocalDiskStaging(root).sweep(0, keep=[]) == (0, 0)
+
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (elsewhere / "run/0/rows-0").exists()
+
+
+def test_sessions_that_begin_and_end_while_others_sweep_lose_nothing_and_leave_nothing(tmp_path: Path) -> None:
+    """P31"""
+    ended = threading.Event()
+
+    def sweep() -> int:
+        sessions = 0
+        while not ended.is_set():
+            sessions += LocalDiskStaging(tmp_path).sweep(0, keep=[])[0]
+        return sessions
+
+    def stage(run_id: str) -> None:
+        for _ in range(150):
+            with closing(LocalDiskStaging(tmp_path).allocate_session(context(run_id=run_id))) as session:
+                session.writer().write_batch(ROWS)
+                assert read(session) == list(ROWS)
+
+    with ThreadPoolExecutor() as threads:
+        sweepers = [threads.submit(sweep) for _ in range(2)]
+        try:
+            for staged in [threads.submit(stage, "run-1") for _ in range(2)]:
+                staged.result()
+        finally:
+            ended.set()
+
+    assert [sweeper.exception() for sweeper in sweepers] == [None, None]
+    assert list(tmp_path.iterdir()) == []
+
+
+_FILLS_THE_DISK = """
+import resource, sys
+from pathlib import Path
+from headrace.errors import StagingFull
+from headrace.stagings.local_disk import LocalDiskStaging
+from headrace.testing.staging_suite import context
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+session = LocalDiskStaging(Path(sys.argv[1])).allocate_session(context())
+try:
+    for _ in range(100):
+        session.writer().write_batch([{"text": "x" * 9_999}])
+except StagingFull:
+    session.close()
+    sys.exit(3)
+"""
+
+
+def test_a_session_that_met_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
+    """P31"""
+    ended = subprocess.run([sys.executable, "-c", _FILLS_THE_DISK, str(tmp_path)], check=False)
+
+    assert ended.returncode == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_closing_a_session_whose_files_somebody_deleted_is_no_error(tmp_path: Path) -> None:
+    session = LocalDiskStaging(tmp_path).allocate_session(context())
+    session.writer().write_batch(ROWS)
+    shutil.rmtree(tmp_path / "dev")
+
+    session.close()
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_sweeping_spares_the_runs_it_is_told_to_keep_and_what_is_young(tmp_path: Path) -> None:
     _leave_behind(tmp_path, "run-1")
 
@@ -118,11 +224,13 @@ def test_reading_and_writing_a_large_slice_keeps_memory_flat(tmp_path: Path) -> 
     assert highest - before < 4 * batch.nbytes
 
 
-def test_a_place_that_cannot_be_used_says_what_to_set(tmp_path: Path) -> None:
+@pytest.mark.parametrize("root", ["file", "file/staging", "dangling"])
+def test_a_place_that_cannot_be_used_says_what_to_set(tmp_path: Path, root: str) -> None:
     (tmp_path / "file").write_text("in the way")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
 
     with pytest.raises(ConfigInvalid, match="HEADRACE_STAGING_DIR"):
-        LocalDiskStaging(tmp_path / "file" / "staging").allocate_session(context())
+        LocalDiskStaging(tmp_path / root).allocate_session(context())
 
 
 def test_a_session_can_be_read_twice_from_disk(tmp_path: Path) -> None:

@@ -1,32 +1,37 @@
 """Staging in files of this machine: memory stays flat however large a slice is.
 
-A session is a directory ``<root>/<tenant>/<run>/<slice>``. What a dead process
-left there is swept by run and age; a session whose owner lives is locked and
-never touched.
+A session is a directory ``<root>/<tenant>/<run>/<slice>``. It goes when the
+session is closed, with every directory above it that has become empty, up to the
+root. What a dead process left is swept by run and age; a session whose owner
+lives is locked and never touched, nor is anything that staging did not make.
 """
 
 from __future__ import annotations
 
-import fcntl
+import logging
 import os
 import re
-import shutil
 import stat
 import tempfile
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
 from headrace.errors import ConfigInvalid
-from headrace.session_files import SessionDirectory, explained, remove_empty_parents
+from headrace.session_files import SessionDirectory, explained, lock, remove_session, removed_if_empty
 from headrace.sessions import StagedSession
 from headrace.staging import IngestionContext
+
+log = logging.getLogger("headrace.stagings.local_disk")
 
 MAXIMUM_SESSION_BYTES = 10 * 1024**3
 
 _UUID_AT_END = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
+_SESSION = re.compile(r"\d+(-\d+)?")
+_FILE = re.compile(r"(rows-\d+|blocks|manifest)(\.part)?|blocks\.format|manifest\.json")
 _LONGEST_SEGMENT = 120
 _PRIVATE = 0o700
 
@@ -44,23 +49,62 @@ class LocalDiskStaging:
 
     def allocate_session(self, context: IngestionContext) -> StagedSession:
         with explained(self._root):
-            _make_private(self._root)
-            directory = _claim(self._root / _segment(context.tenant) / run_segment(context.run_id), context.slice_seq)
-            store = SessionDirectory(directory, self._root, self._max_bytes)
+            directory, held = self._claim(_segment(context.tenant), run_segment(context.run_id), context.slice_seq)
+        store = SessionDirectory(directory, self._root, held, self._max_bytes)
         return StagedSession(str(directory.relative_to(self._root)), context, store)
 
     def sweep(self, older_than_seconds: float, keep: Iterable[str]) -> tuple[int, int]:
         kept = {run_segment(run_id) for run_id in keep}
         newest = time.time() - older_than_seconds
-        sessions = size = 0
-        for directory in sorted(self._root.glob("*/*/*/")):
-            if directory.parent.name in kept or directory.is_symlink():
-                continue
-            swept = _sweep_one(directory, newest)
-            if swept is not None:
-                sessions, size = sessions + 1, size + swept
-                remove_empty_parents(directory, self._root)
-        return sessions, size
+        with explained(self._root):
+            tenants = _directories(self._root)
+            runs = [run for tenant in tenants for run in _directories(tenant)]
+            sessions = [session for run in runs if run.name not in kept for session in _directories(run)]
+            sizes = [size for session in sessions if (size := self._swept(session, newest)) is not None]
+            for directory in (*runs, *tenants):
+                _remove_if_left_empty(directory)
+        return len(sizes), sum(sizes)
+
+    def _claim(self, tenant: str, run: str, slice_seq: int) -> tuple[Path, int]:
+        """Make a directory nobody has and lock it; a second session of the same slice gets a name of its own.
+
+        Until it is locked a sweep may take it for a dead one's, and until it is
+        there, a close or a sweep may remove what is empty above it. Then it is made again.
+        """
+        attempt = 0
+        while True:
+            directory = self._root / tenant / run / (str(slice_seq) if attempt == 0 else f"{slice_seq}-{attempt}")
+            with suppress(FileNotFoundError):
+                _make_private(self._root)
+                for parent in (directory.parent.parent, directory.parent):
+                    with suppress(FileExistsError):
+                        parent.mkdir(mode=_PRIVATE)
+                try:
+                    directory.mkdir(mode=_PRIVATE)
+                except FileExistsError:
+                    attempt += 1
+                    continue
+                return directory, lock(directory, wait=True)
+
+    def _swept(self, directory: Path, newest: float) -> int | None:
+        """Delete a session that is old and has no owner. Returns its bytes, or None when it was left."""
+        if not _SESSION.fullmatch(directory.name):
+            return None
+        try:
+            held = lock(directory, wait=False)
+        except (BlockingIOError, FileNotFoundError, PermissionError):
+            return None
+        try:
+            found = [(path.name, path.lstat()) for path in directory.iterdir()]
+            if os.fstat(held).st_mtime > newest or not all(_is_ours(name, about) for name, about in found):
+                return None
+            remove_session(directory, self._root)
+            return sum(about.st_size for _, about in found)
+        except OSError as error:
+            log.warning("what a dead process staged cannot be deleted: %s", error)
+            return None
+        finally:
+            os.close(held)
 
 
 def run_segment(run_id: str) -> str:
@@ -77,22 +121,6 @@ def _segment(text: str) -> str:
     return f"{encoded[:40]}%-{sha256(text.encode()).hexdigest()}"
 
 
-def _claim(run: Path, slice_seq: int) -> Path:
-    """Make a directory nobody has; a second session of the same slice gets a name of its own."""
-    attempt = 0
-    while True:
-        directory = run / (str(slice_seq) if attempt == 0 else f"{slice_seq}-{attempt}")
-        try:
-            run.parent.mkdir(mode=_PRIVATE, exist_ok=True)
-            run.mkdir(mode=_PRIVATE, exist_ok=True)
-            directory.mkdir(mode=_PRIVATE)
-            return directory
-        except FileExistsError:
-            attempt += 1
-        except FileNotFoundError:
-            continue  # another session's close has just removed the empty parents
-
-
 def _make_private(root: Path) -> None:
     root.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
     found = root.lstat()
@@ -102,24 +130,29 @@ def _make_private(root: Path) -> None:
             role="staging",
             details={"field": "HEADRACE_STAGING_DIR"},
         )
-    if stat.S_IMODE(found.st_mode) != _PRIVATE:
+    if not _is_private(found):
         root.chmod(_PRIVATE)
 
 
-def _sweep_one(directory: Path, newest: float) -> int | None:
-    """Delete a session that is old and has no owner. Returns its bytes, or None when it was left."""
-    try:
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return None
-    try:
-        if os.fstat(descriptor).st_mtime > newest:
-            return None
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        size = sum(path.stat().st_size for path in directory.iterdir())
-        shutil.rmtree(directory)
-        return size
-    except (BlockingIOError, FileNotFoundError):
-        return None
-    finally:
-        os.close(descriptor)
+def _directories(directory: Path) -> list[Path]:
+    """Those in it, links left out; nothing when it is gone."""
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(directory) as entries:
+        return sorted(Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False))
+    return []
+
+
+def _remove_if_left_empty(directory: Path) -> None:
+    """What a process left that died between making its directories, or between removing them."""
+    with suppress(FileNotFoundError):
+        if _is_private(directory.lstat()):
+            removed_if_empty(directory)
+
+
+def _is_private(found: os.stat_result) -> bool:
+    is_directory = stat.S_ISDIR(found.st_mode) and stat.S_IMODE(found.st_mode) == _PRIVATE
+    return is_directory and found.st_uid == os.getuid()
+
+
+def _is_ours(name: str, found: os.stat_result) -> bool:
+    """Whether staging wrote this file: a person may have put other things where it stages."""
+    return stat.S_ISREG(found.st_mode) and found.st_uid == os.getuid() and _FILE.fullmatch(name) is not None
