@@ -4,6 +4,7 @@
  * what decides before a run starts is looked at.
  */
 import type { JsonObject } from "./Endpoint.ts"
+import { nearest } from "./Nearest.ts"
 
 /** Every policy key there is, one spelling each. */
 export const policyKeys = [
@@ -37,35 +38,16 @@ export type PolicyKey = (typeof policyKeys)[number]
 /** Staging when nobody says otherwise. */
 export const defaultStagingProvider = "in_memory"
 
-const isKnown = (key: string): boolean => policyKeys.some((known) => known === key)
+export const isPolicyKey = (key: string): key is PolicyKey => policyKeys.some((known) => known === key)
 
 const isObject = (value: unknown): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
 const isSaid = (value: unknown): boolean => value !== undefined && value !== null && value !== ""
 
-/** How many letters apart two words are. */
-const distance = (a: string, b: string): number => {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
-  for (const [i, letter] of Array.from(a).entries()) {
-    const next = [i + 1]
-    for (const [j, other] of Array.from(b).entries())
-      next.push(Math.min(next[j]! + 1, row[j + 1]! + 1, row[j]! + (letter === other ? 0 : 1)))
-    row = next
-  }
-  return row[b.length]!
-}
-
-const plain = (key: string) => key.toLowerCase().replaceAll(/[^a-z]/g, "")
-
-/** The known key that looks most like `key`; null when none looks like it. */
-export const nearestPolicyKey = (key: string): PolicyKey | null => {
-  const ranked = policyKeys
-    .map((known) => ({ known, far: distance(plain(key), plain(known)) }))
-    .toSorted((a, b) => a.far - b.far)
-  const best = ranked[0]
-  return best !== undefined && best.far <= Math.max(2, Math.floor(key.length / 3)) ? best.known : null
-}
+/** The known key that looks most like `key`, whatever its case and separators; null when none looks like it. */
+export const nearestPolicyKey = (key: string): PolicyKey | null =>
+  nearest(key.replaceAll(/[^a-zA-Z]/g, ""), policyKeys, 1)[0] ?? null
 
 export interface UnknownPolicyKey {
   readonly key: string
@@ -75,7 +57,7 @@ export interface UnknownPolicyKey {
 /** Keys no part of Headrace reads. The command refuses them; in stored configurations they are a warning. */
 export const unknownPolicyKeys = (policy: JsonObject): ReadonlyArray<UnknownPolicyKey> =>
   Object.keys(policy)
-    .filter((key) => !isKnown(key))
+    .filter((key) => !isPolicyKey(key))
     .map((key) => ({ key, nearest: nearestPolicyKey(key) }))
 
 /** One sentence about an unknown key, for a refusal or a warning. */
@@ -86,7 +68,7 @@ export const describeUnknownKey = ({ key, nearest }: UnknownPolicyKey): string =
 
 /** What the data plane is given: the keys it knows. */
 export const knownPolicy = (policy: JsonObject): JsonObject =>
-  Object.fromEntries(Object.entries(policy).filter(([key]) => isKnown(key)))
+  Object.fromEntries(Object.entries(policy).filter(([key]) => isPolicyKey(key)))
 
 /** One policy of several, key by key: the endpoint's `config.ingestionPolicy`, over it the unit's, over both the run's. A null says nothing. */
 export const resolvePolicy = (...policies: ReadonlyArray<unknown>): JsonObject =>

@@ -4,6 +4,7 @@
  */
 import { Context, Effect, Layer, Option, Schema } from "effect"
 import { type Endpoint, JsonObject } from "../domain/Endpoint.ts"
+import { nearest } from "../domain/Nearest.ts"
 import { type UnitDescriptor, UnitId } from "../domain/Unit.ts"
 import { PythonWorker, type PythonWorkerError } from "../services/PythonWorker.ts"
 import type { SecretsError } from "../services/Secrets.ts"
@@ -77,7 +78,10 @@ export class Units extends Context.Service<
           if (here !== undefined) return here
           const units = driver === "worker" ? yield* list(endpoint) : declared
           const found = units.find((unit) => unit.unitId === unitId)
-          if (found === undefined) return yield* new UnitNotFound({ unitId, near: near(unitId, units) })
+          if (found === undefined) {
+            const ids = units.map((unit) => unit.unitId)
+            return yield* new UnitNotFound({ unitId, near: nearest(unitId, ids) })
+          }
           return found
         })
       })
@@ -174,13 +178,3 @@ const unavailable = ({ reason }: PythonWorkerError): UnitsUnavailable =>
         ? reason.problem.message
         : "No worker could ask the source for its units, and none is known from before. Try again in a moment."
   })
-
-/** Up to three units that a person may have meant: the same letters elsewhere, or nearly the same name. */
-const near = (unitId: string, units: ReadonlyArray<Unit>): ReadonlyArray<string> => {
-  const word = unitId.toLowerCase().split(".").at(-1) ?? ""
-  const letters = word.slice(0, Math.max(3, word.length - 2))
-  return units
-    .filter((unit) => unit.unitId.toLowerCase().includes(letters))
-    .slice(0, 3)
-    .map((unit) => unit.unitId)
-}

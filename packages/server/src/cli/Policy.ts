@@ -7,15 +7,18 @@
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { JsonObject } from "@headrace/core/domain/Endpoint"
+import { nearest } from "@headrace/core/domain/Nearest"
+import { isPolicyKey, type PolicyKey, policyKeys } from "@headrace/core/domain/Policy"
 import { Exit } from "./Exit.ts"
 import { refuse, type Refused } from "./Message.ts"
-import { nearest } from "./Nearest.ts"
 
 export const modes = ["full", "incremental"]
 export const dispositions = ["replace", "append", "merge"]
 
-/** Every key a policy may have, and how its text is read. */
-const keys = {
+type Kind = "word" | "list" | "number" | "json"
+
+/** How the text of each key is read. */
+const kinds: { readonly [Key in PolicyKey]: Kind } = {
   mode: "word",
   cursorField: "word",
   lookback: "word",
@@ -39,10 +42,9 @@ const keys = {
   require: "word",
   dataEngine: "word",
   limits: "json"
-} as const
-type Key = keyof typeof keys
+}
 
-const allowed: Partial<Record<Key, ReadonlyArray<string>>> = {
+const allowed: Partial<Record<PolicyKey, ReadonlyArray<string>>> = {
   mode: modes,
   writeDisposition: dispositions,
   deletes: ["ignore", "soft", "keyDiff"],
@@ -83,20 +85,18 @@ export const parsePolicy = (flags: PolicyFlags): Result.Result<JsonObject, Refus
   })
 }
 
-const isKey = (name: string): name is Key => Object.hasOwn(keys, name)
-
 const valueOf = (name: string, text: string, flag: string): Result.Result<JsonObject[string], Refused> => {
-  if (!isKey(name)) return Result.fail(unknown(`policy key "${name}"`, name, Object.keys(keys)))
+  if (!isPolicyKey(name)) return Result.fail(unknown(`policy key "${name}"`, name, policyKeys))
   const words = allowed[name]
   if (words !== undefined && !words.includes(text)) {
     return Result.fail(unknown(`value "${text}" of ${flag}`, text, words))
   }
-  return read[keys[name]](text.trim(), flag)
+  return read[kinds[name]](text.trim(), flag)
 }
 
 type Read = (text: string, flag: string) => Result.Result<JsonObject[string], Refused>
 
-const read: { readonly [Kind in (typeof keys)[Key]]: Read } = {
+const read: { readonly [Of in Kind]: Read } = {
   word: (text, flag) => (text === "" ? Result.fail(wrong(flag, text, "a word")) : Result.succeed(text)),
   list: (text, flag) => {
     const items = text.split(",").map((item) => item.trim())

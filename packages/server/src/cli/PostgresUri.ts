@@ -4,9 +4,9 @@
  * `${…}` and a percent-encoded folder.
  */
 import * as Result from "effect/Result"
+import { nearest } from "@headrace/core/domain/Nearest"
 import { Exit } from "./Exit.ts"
 import { refuse, type Refused } from "./Message.ts"
-import { nearest } from "./Nearest.ts"
 import { fill, placeholder } from "./Placeholders.ts"
 import type { Surroundings } from "./Reference.ts"
 

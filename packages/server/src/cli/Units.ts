@@ -1,12 +1,12 @@
 /** Which unit of a source is meant: the one that was named, or the only one there is. */
 import * as Effect from "effect/Effect"
 import type { EndpointRef } from "@headrace/core/domain/Endpoint"
+import { nearest } from "@headrace/core/domain/Nearest"
 import type { UnitDescriptor } from "@headrace/core/domain/Unit"
 import { PythonWorker } from "@headrace/core/services/PythonWorker"
 import { Exit } from "./Exit.ts"
 import { refusedByWorker } from "./Failures.ts"
 import { refuse, type Refused } from "./Message.ts"
-import { nearest } from "./Nearest.ts"
 
 type Unit = typeof UnitDescriptor.Type
 

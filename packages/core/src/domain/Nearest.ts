@@ -1,6 +1,6 @@
 /**
  * The known words a person most likely meant. Every "Did you mean" of the
- * command comes from here.
+ * control plane comes from here: policy keys, units, flags, schemes.
  */
 
 /** Edits (insert, delete, replace, swap of neighbours) that turn `a` into `b`. */
@@ -34,7 +34,11 @@ const strangeness = (typed: string, known: string): number => {
 }
 
 /** At most `limit` of `known`, nearest first; empty when nothing is near. */
-export const nearest = (typed: string, known: Iterable<string>, limit = 3): ReadonlyArray<string> => {
+export const nearest = <Word extends string>(
+  typed: string,
+  known: Iterable<Word>,
+  limit = 3
+): ReadonlyArray<Word> => {
   const tolerated = Math.max(2, Math.floor(typed.length / 3))
   return Array.from(known, (word) => ({ word, far: strangeness(typed, word) }))
     .filter(({ far }) => far <= tolerated)

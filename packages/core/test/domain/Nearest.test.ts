@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { nearest } from "../../src/cli/Nearest.ts"
+import { nearest } from "../../src/domain/Nearest.ts"
+import { unknownPolicyKeys } from "../../src/domain/Policy.ts"
 
 const units = ["public.orders", "public.order_items", "public.customers", "audit.Log"]
 
@@ -18,5 +19,16 @@ describe("nearest", () => {
 
   it("stays silent when nothing resembles the word", () => {
     assert.deepStrictEqual(nearest("warehouse", units), [])
+  })
+})
+
+describe("an unknown policy key", () => {
+  it("names the known one it resembles, whatever its case and separators", () => {
+    const unknown = unknownPolicyKeys({ cursor_field: "at", WriteDispositon: "merge", colour: 1 })
+
+    assert.deepStrictEqual(
+      unknown.map(({ nearest }) => nearest),
+      ["cursorField", "writeDisposition", null]
+    )
   })
 })
