@@ -1,0 +1,152 @@
+"""Who may import whom in the data plane, executed.
+
+A row names the places of ours and the libraries that its modules may import;
+everybody may import the standard library. A module without a row fails too.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "src" / "headrace"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+CONTRACTS = {"protocol", "errors", "staging", "endpoint"}
+CARRYING = CONTRACTS | {"commit", "observer", "policy", "records"}
+ARROW = {"msgspec", "pyarrow"}
+
+ALLOWED: dict[str, tuple[set[str], set[str]]] = {
+    # the words and the contracts
+    "__init__": (set(), set()),
+    "contract": (set(), set()),
+    "protocol": (set(), {"msgspec"}),
+    "frames": (set(), {"msgspec"}),
+    "errors": ({"protocol"}, set()),
+    "staging": ({"protocol"}, {"pyarrow"}),
+    "endpoint": ({"protocol", "staging"}, {"pyarrow"}),
+    "observer": ({"protocol"}, set()),
+    "policy": (CONTRACTS, set()),
+    "commit": (CONTRACTS, {"msgspec"}),
+    # what every staging provider shares
+    "rowtypes": (set(), {"pyarrow"}),
+    "rows": (CONTRACTS | {"rowtypes"}, {"pyarrow"}),
+    "seals": (CONTRACTS, {"pyarrow"}),
+    "session_files": (CONTRACTS, {"pyarrow"}),
+    "sessions": (CONTRACTS | {"rows", "seals"}, {"pyarrow"}),
+    "stagings": (CONTRACTS | {"session_files", "sessions"}, {"pyarrow"}),
+    # endpoints; their libraries are their family's
+    "systems": (CONTRACTS | {"commit", "rowtypes"}, ARROW),
+    "sources": (CONTRACTS | {"systems", "commit", "rowtypes"}, ARROW),
+    "sinks": (CONTRACTS | {"systems", "commit", "rowtypes"}, ARROW),
+    "registry": (CONTRACTS | {"systems", "sources", "sinks"}, set()),
+    # the steps of a run
+    "records": (CONTRACTS | {"rowtypes"}, ARROW),
+    "exporting": (CARRYING, {"pyarrow"}),
+    "importing": (CARRYING, {"pyarrow"}),
+    "saying": (CARRYING, {"msgspec"}),
+    "tally": (CARRYING | {"exporting"}, set()),
+    "run": (CARRYING | {"exporting", "importing", "saying", "tally"}, set()),
+    "ingestion": (CARRYING | {"exporting", "importing", "tally", "run", "registry", "stagings"}, {"msgspec"}),
+    # what ships for the tests of others
+    "testing": (CONTRACTS | {"commit", "rowtypes", "stagings", "registry"}, ARROW | {"pytest", "hypothesis"}),
+    # the worker
+    "listening": (set(), set()),
+    "logs": (set(), set()),
+    "conversation": (CONTRACTS | {"frames"}, set()),
+    "redaction": (CONTRACTS | {"registry"}, {"msgspec"}),
+    "answers": (CONTRACTS | {"observer", "conversation", "redaction"}, set()),
+    "watched_run": (CONTRACTS | {"observer", "frames", "conversation"}, set()),
+    "calls": (CONTRACTS | {"__init__", "run", "registry", "stagings"}, {"msgspec"}),
+    "heavy_call": (
+        CONTRACTS
+        | {"run", "ingestion", "registry", "stagings", "conversation", "redaction", "answers", "watched_run", "logs"},
+        set(),
+    ),
+    "worker": (
+        CONTRACTS
+        | {"contract", "frames", "listening", "logs", "conversation", "redaction", "answers", "calls", "heavy_call"},
+        set(),
+    ),
+}
+
+FAMILIES: dict[str, set[str]] = {
+    "local_files": set(),
+    "postgres": {"adbc_driver_postgresql", "psycopg"},
+}
+"""Systems, and the libraries that their modules may import. A module's name begins with its family's."""
+
+ROLES = ("systems", "sources", "sinks")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_imports_only_what_its_place_allows(path: Path) -> None:
+    place = _place(_name(path))
+    ours, libraries = ALLOWED[place]
+    libraries = libraries | (FAMILIES[_family(path)] if place in ROLES and path.stem != "__init__" else set())
+
+    imported = set(_imports(path))
+
+    assert {_place(name) for name in imported if _is_ours(name)} <= ours | {place}
+    assert {name.split(".")[0] for name in imported if not _is_ours(name)} <= libraries | sys.stdlib_module_names
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in MODULES if path.parent.name in ROLES and path.stem != "__init__"],
+    ids=lambda path: str(path.relative_to(PACKAGE)),
+)
+def test_an_endpoint_imports_no_module_of_another(path: Path) -> None:
+    endpoints = [name.split(".") for name in _imports(path) if name.startswith("headrace.endpoints.")]
+
+    assert [parts for parts in endpoints if parts[3:] and not _belongs(parts[3], _family(path))] == []
+
+
+def test_arrows_point_inward() -> None:
+    """A row names only rows above it, so nothing imports what imports it."""
+    rows = list(ALLOWED)
+
+    assert {(row, name) for row in rows for name in ALLOWED[row][0] if rows.index(name) >= rows.index(row)} == set()
+
+
+def test_no_row_is_without_a_module() -> None:
+    assert {_place(_name(path)) for path in MODULES} == set(ALLOWED)
+
+
+def _imports(path: Path) -> Iterator[str]:
+    """Full names; of ``from a import b`` it is ``a.b`` when that is a module of ours."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0 and node.module, f"{path}:{node.lineno}: write the whole name of the module"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _is_ours(name: str) -> bool:
+    return name.split(".")[0] == "headrace"
+
+
+def _name(path: Path) -> str:
+    return ".".join(("headrace", *path.relative_to(PACKAGE).with_suffix("").parts))
+
+
+def _place(name: str) -> str:
+    """The row a module belongs to: its folder or its own name, below ``endpoints`` when it is there."""
+    parts = name.split(".")[1:]
+    if parts[0] == "endpoints" and parts[1:]:
+        return "__init__" if parts[1] == "__init__" else parts[1]
+    return parts[0] if (PACKAGE / parts[0]).is_dir() or (PACKAGE / f"{parts[0]}.py").exists() else "__init__"
+
+
+def _family(path: Path) -> str:
+    (family,) = [family for family in FAMILIES if _belongs(path.stem, family)]
+    return family
+
+
+def _belongs(module: str, family: str) -> bool:
+    return module == family or module.startswith(f"{family}_")
