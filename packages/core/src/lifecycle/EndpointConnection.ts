@@ -14,6 +14,19 @@ export const parametersOf = (value: unknown): Readonly<Record<string, string>> =
     ? Object.fromEntries(Object.entries(value).map(([key, each]) => [key, textOf(each)]))
     : {}
 
+/** The same without those that say nothing. */
+export const saidOf = (value: unknown): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(parametersOf(value)).filter(([, text]) => text !== ""))
+
+/** Every parameter the template asks for: what was not said is empty, so that an empty password is one. */
+export const completed = (
+  { fields }: Pick<EndpointTemplate, "fields">,
+  parameters: Readonly<Record<string, string>>
+): Readonly<Record<string, string>> => ({
+  ...Object.fromEntries(fields.map(({ key }) => [key, ""])),
+  ...parameters
+})
+
 const textOf = (value: unknown): string => {
   if (value === null || value === undefined) return ""
   if (Array.isArray(value)) return value.map(textOf).join(",")

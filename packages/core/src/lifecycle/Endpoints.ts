@@ -22,9 +22,11 @@ import { Secrets, type SecretsError } from "../services/Secrets.ts"
 import type { TemplateCatalogError } from "../services/TemplateCatalog.ts"
 import { ConnectionTestFailed, EndpointUrlRequired } from "./EndpointFailure.ts"
 import {
+  completed,
   failed,
   parametersOf,
   refused,
+  saidOf,
   secretRequired,
   sentence,
   sourceIdOf,
@@ -149,7 +151,10 @@ export class Endpoints extends Context.Service<
 
         const connect = Effect.fnUntraced(
           function* (template: EndpointTemplate, parameters: Readonly<Record<string, string>>) {
-            const request = { templateId: TemplateId.make(template.id), parameters }
+            const request = {
+              templateId: TemplateId.make(template.id),
+              parameters: completed(template, parameters)
+            }
             const built = yield* worker.buildConnection(request)
             const test = yield* worker.testConnection({ ...request, level: null })
             if (test.success) return { built, test }
@@ -187,7 +192,7 @@ export class Endpoints extends Context.Service<
               config: {
                 ...said,
                 templateId: named,
-                parameters: { ...parametersOf(connection.config["parameters"]), ...parameters }
+                parameters: { ...saidOf(connection.config["parameters"]), ...parameters }
               },
               capabilities:
                 registration.capabilities.length > 0 ? registration.capabilities : test.capabilities
@@ -275,10 +280,11 @@ export class Endpoints extends Context.Service<
             const config = yield* opened(endpoint, template)
             const named = config?.["templateId"]
             if (typeof named !== "string" || named === "") return null
+            const parameters = parametersOf(config?.["parameters"])
             return {
               id: endpoint.id,
               templateId: TemplateId.make(named),
-              parameters: parametersOf(config?.["parameters"])
+              parameters: template === null ? parameters : completed(template, parameters)
             }
           })
         })

@@ -59,8 +59,7 @@ class PostgresParameters:
             port=_port(raw, role),
             database=_required(raw, "database", role),
             username=_required(raw, "username", role),
-            # Absent is empty: the server may trust whoever connects, and says so itself when it does not.
-            password=raw.get("password", ""),
+            password=_password(raw, role),
             schemas=_names(raw.get("schemas", ""), role),
             role=raw.get("role") or None,
             application_name=raw.get("application_name") or None,
@@ -91,6 +90,13 @@ def _required(raw: Mapping[str, str], name: str, role: Role | None) -> str:
     if "\0" in value:
         raise _invalid(name, f"{name} holds a NUL character, which PostgreSQL does not allow.", role)
     return value
+
+
+def _password(raw: Mapping[str, str], role: Role | None) -> str:
+    """It may be empty, where the server trusts whoever connects; it may not be forgotten."""
+    if "password" not in raw:
+        raise _invalid("password", "password is missing. Give the user's password, empty if there is none.", role)
+    return raw["password"]
 
 
 def _port(raw: Mapping[str, str], role: Role | None) -> int:
