@@ -1,0 +1,222 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import { existsSync, mkdirSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import * as Lake from "../scenario/Lake.ts"
+import * as Shop from "../scenario/Shop.ts"
+import * as HeadraceCommand from "./HeadraceCommand.ts"
+import * as Place from "./Place.ts"
+
+const live = { excludeTestServices: true, timeout: "60 seconds" } as const
+const byChange = ["--mode", "incremental", "--cursor", "changed", "--key", "id"]
+
+/** A run that is still going when it is interrupted: of so many slices that its end is far away. */
+const long = Effect.fnUntraced(function* (name: string) {
+  const { shop, uri, surroundings } = yield* Place.Place
+  yield* Shop.makeTable(shop, name, 100_000)
+  const words = [
+    "ingest",
+    "--source",
+    uri,
+    "-u",
+    `public.${name}`,
+    "--sink",
+    `./${name}`,
+    ...byChange,
+    "-o",
+    "jsonl"
+  ]
+  const sliced = [...words, "--policy", "targetSliceSize=1000"]
+  return { words: sliced, going: yield* HeadraceCommand.begun("headrace", sliced, surroundings) }
+})
+
+layer(Place.layer, live)("headrace ingest", (it) => {
+  it.effect("copies a table without a server, and the same command carries only what is new", () =>
+    Effect.gen(function* () {
+      const { folder, headrace, shop, uri } = yield* Place.Place
+      yield* Shop.makeTable(shop, "orders", 1_000)
+      const words = ["ingest", "--source", uri, "-u", "public.orders", "--sink", "./orders", ...byChange]
+
+      const first = yield* headrace(...words)
+      const again = yield* headrace(...words)
+      yield* Shop.changeRows(shop, "orders", 1, 7)
+      const changed = yield* headrace(...words)
+
+      assert.strictEqual(first.exit, 0, first.stderr)
+      assert.match(
+        first.stdout,
+        /^✓ public\.orders   1,000 rows   → \.\/orders\/public\.orders   [\d.]+ kB   [\d.]+s\n$/
+      )
+      assert.match(again.stdout, /^✓ public\.orders   nothing new/)
+      assert.match(changed.stdout, /^✓ public\.orders   7 rows/)
+      assert.deepStrictEqual(
+        yield* Lake.ids(join(folder, "orders")),
+        [...Lake.range(1, 1_000), ...Lake.range(1, 7)].toSorted((a, b) => a - b)
+      )
+      assert.notInclude(first.stdout + first.stderr + changed.stderr, "hunter2")
+    })
+  )
+
+  it.effect("with -o jsonl prints numbered lines, of which exactly the last one ends the run", () =>
+    Effect.gen(function* () {
+      const { headrace, shop, uri } = yield* Place.Place
+      yield* Shop.makeTable(shop, "lines", 2_000)
+
+      const ended = yield* headrace(
+        ...["ingest", "--source", uri, "-u", "public.lines", "--sink", "./lines", "-o", "jsonl"]
+      )
+      const lines = HeadraceCommand.jsonLines(ended.stdout)
+
+      assert.deepStrictEqual(
+        lines.map(({ seq }) => seq),
+        [...Lake.range(1, lines.length)]
+      )
+      assert.deepStrictEqual(
+        lines.map(({ type }) => type === "run.finished"),
+        lines.map((_, index) => index === lines.length - 1)
+      )
+      assert.deepInclude(lines.at(-1), {
+        outcome: "SUCCEEDED",
+        rowsRead: 2_000,
+        rowsWritten: 2_000,
+        rowsRejected: 0
+      })
+    })
+  )
+
+  it.effect("copies a table into another database by merge, and again what changed", () =>
+    Effect.gen(function* () {
+      const { headrace, shop, uri } = yield* Place.Place
+      yield* Shop.makeTable(shop, "people", 500)
+      yield* shop.control`create database copy`
+      const to = uri.replace("/shop", "/copy")
+      const words = [
+        "ingest",
+        "--source",
+        uri,
+        "-u",
+        "public.people",
+        "--sink",
+        to,
+        ...byChange,
+        "--write",
+        "merge"
+      ]
+
+      const first = yield* headrace(...words)
+      yield* Shop.changeRows(shop, "people", 10, 19)
+      const second = yield* headrace(...words)
+      const compared = yield* headrace("preview", to, "-u", "public.people", "-n", "200", "-o", "jsonl")
+
+      assert.strictEqual(first.exit, 0, first.stderr)
+      assert.match(second.stdout, /^✓ public\.people   10 rows/)
+      assert.strictEqual(HeadraceCommand.jsonLines(compared.stdout).length, 200)
+    })
+  )
+
+  it.effect("at Ctrl-C ends with 130, and the same command goes on without losing or doubling a row", () =>
+    Effect.gen(function* () {
+      const { folder, headrace } = yield* Place.Place
+      const { words, going } = yield* long("stopped")
+      yield* going.printed("slice.committed")
+      going.child.kill("SIGINT")
+
+      const stopped = yield* going.ended
+      const resumed = yield* headrace(...words)
+
+      assert.strictEqual(stopped.exit, 130, stopped.stderr)
+      assert.deepInclude(HeadraceCommand.jsonLines(stopped.stdout).at(-1), {
+        type: "run.finished",
+        outcome: "INTERRUPTED"
+      })
+      assert.match(stopped.stderr, /Resume: the same command/)
+      assert.strictEqual(resumed.exit, 0, resumed.stderr)
+      assert.deepStrictEqual(yield* Lake.ids(join(folder, "stopped")), Lake.range(1, 100_000))
+    })
+  )
+
+  it.effect("of a unit that is being carried ends with 8 and disturbs nothing (D1)", () =>
+    Effect.gen(function* () {
+      const { headrace } = yield* Place.Place
+      const { words, going } = yield* long("busy")
+      yield* going.printed("slice.committed")
+
+      const second = yield* headrace(...words)
+      going.child.kill("SIGTERM")
+      const first = yield* going.ended
+
+      assert.strictEqual(second.exit, 8, second.stderr)
+      assert.match(second.stderr, /public\.busy is already running +HR5001/)
+      assert.strictEqual(first.exit, 143, first.stderr)
+    })
+  )
+
+  it.effect("killed with SIGKILL loses and doubles nothing: the same command goes on", () =>
+    Effect.gen(function* () {
+      const { folder, headrace } = yield* Place.Place
+      const { words, going } = yield* long("killed")
+      yield* going.printed("slice.committed")
+      going.child.kill("SIGKILL")
+      yield* going.ended
+
+      const resumed = yield* headrace(...words)
+
+      assert.strictEqual(resumed.exit, 0, resumed.stderr)
+      assert.deepStrictEqual(yield* Lake.ids(join(folder, "killed")), Lake.range(1, 100_000))
+    })
+  )
+
+  it.effect("says what, where, why and what to do, with the exit code of its side", () =>
+    Effect.gen(function* () {
+      const { folder, headrace, shop, uri } = yield* Place.Place
+      yield* Shop.makeTable(shop, "refusals", 3)
+      writeFileSync(join(folder, "a-file"), "")
+      mkdirSync(join(folder, "fine"))
+      const from = (source: string, unit: string, ...more: ReadonlyArray<string>) =>
+        headrace("ingest", "--source", source, "-u", unit, "--sink", "./fine", ...more)
+
+      const nobody = yield* from("postgres://app@127.0.0.1:1/shop", "public.refusals")
+      const noDatabase = yield* from(uri.replace("/shop", "/nowhere"), "public.refusals")
+      const noTable = yield* from(uri, "public.refusal")
+      const noCursor = yield* from(
+        uri,
+        "public.refusals",
+        "--mode",
+        "incremental",
+        "--cursor",
+        "nope",
+        "--key",
+        "id"
+      )
+      const noKey = yield* from(uri, "public.refusals", "--policy", "writeDispositon=merge")
+      const noVariable = yield* from("postgres://app:${env:NOT_SET}@h/d", "public.refusals")
+      const noFolder = yield* headrace(
+        "ingest",
+        "--source",
+        uri,
+        "-u",
+        "public.refusals",
+        "--sink",
+        "./a-file"
+      )
+
+      assert.deepStrictEqual(
+        [nobody, noDatabase, noTable, noCursor, noKey, noVariable, noFolder].map(({ exit }) => exit),
+        [5, 5, 5, 3, 2, 3, 6]
+      )
+      assert.match(
+        nobody.stderr,
+        /✗ Cannot use the source +HR3001\n  postgres:\/\/app@127\.0\.0\.1:1\/shop\n  Nothing answers/
+      )
+      assert.match(noDatabase.stderr, /nowhere/)
+      assert.match(noTable.stderr, /✗ No unit "public\.refusal".*HR2003\n  Did you mean: public\.refusals/)
+      assert.match(noCursor.stderr, /nope/)
+      assert.match(noKey.stderr, /Unknown policy key "writeDispositon"[^]*Did you mean: writeDisposition/)
+      assert.match(noVariable.stderr, /NOT_SET is not set/)
+      assert.isFalse(
+        existsSync(join(folder, "fine", "public.refusals")),
+        "a refused run left something behind"
+      )
+    })
+  )
+})

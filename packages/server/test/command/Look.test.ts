@@ -1,0 +1,137 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import * as Shop from "../scenario/Shop.ts"
+import * as HeadraceCommand from "./HeadraceCommand.ts"
+import * as Place from "./Place.ts"
+
+const live = { excludeTestServices: true, timeout: "60 seconds" } as const
+
+layer(Place.layer, live)("looking before carrying", (it) => {
+  it.effect("check really connects and says what it met", () =>
+    Effect.gen(function* () {
+      const { folder, headrace, uri } = yield* Place.Place
+      writeFileSync(join(folder, "a-file"), "")
+
+      const works = yield* headrace("check", uri)
+      const refused = yield* headrace("check", "postgres://app@127.0.0.1:1/shop")
+      const below = yield* headrace("check", "./a-file/below")
+
+      assert.strictEqual(works.exit, 0, works.stderr)
+      assert.match(
+        works.stdout,
+        /^✓ postgres:\/\/postgres:•••@\S+ {3}version 18\S* {3}Connected to PostgreSQL/
+      )
+      assert.strictEqual(refused.exit, 5)
+      assert.match(
+        refused.stderr,
+        /✗ The connection does not work +HR3000\n[^]*Nothing answers at 127\.0\.0\.1:1/
+      )
+      assert.strictEqual(below.exit, 5, below.stdout)
+    })
+  )
+
+  it.effect("discover lists units with what a run would need to know of them", () =>
+    Effect.gen(function* () {
+      const { headrace, shop, uri } = yield* Place.Place
+      yield* Shop.makeTable(shop, "goods", 42)
+
+      const people = yield* headrace("discover", uri)
+      const machines = yield* headrace("discover", uri, "-o", "jsonl")
+      const unit = HeadraceCommand.jsonLines(machines.stdout).find(({ unitId }) => unitId === "public.goods")
+
+      assert.match(people.stdout, /^UNIT +KIND +ROWS +KEY +CURSOR\n/)
+      assert.match(people.stdout, /public\.goods +table +≈42 +id +/)
+      assert.deepInclude(unit, { kind: "table", estimatedRows: 42, primaryKey: ["id"] })
+    })
+  )
+
+  it.effect("preview shows the first rows, and refuses a unit that is not there by naming near ones", () =>
+    Effect.gen(function* () {
+      const { headrace, shop, uri } = yield* Place.Place
+      yield* Shop.makeTable(shop, "parts", 5)
+
+      const rows = yield* headrace("preview", uri, "-u", "public.parts", "-n", "2", "-o", "jsonl")
+      const unknown = yield* headrace("preview", uri, "-u", "public.part")
+      const many = yield* headrace("preview", uri, "-u", "public.parts", "-n", "201")
+
+      assert.deepStrictEqual(
+        HeadraceCommand.jsonLines(rows.stdout).map(({ note }) => note),
+        ["row 1", "row 2"]
+      )
+      assert.strictEqual(unknown.exit, 5)
+      assert.match(unknown.stderr, /No unit "public\.part"[^]*Did you mean: public\.parts/)
+      assert.strictEqual(many.exit, 2)
+    })
+  )
+
+  it.effect("leaves nothing behind in the temporary folder", () =>
+    Effect.gen(function* () {
+      const { uri, surroundings } = yield* Place.Place
+      const temporary = mkdtempSync(join(tmpdir(), "hr-look-"))
+      const environment = { ...surroundings.environment, TMPDIR: temporary }
+
+      const ended = yield* HeadraceCommand.run("headrace", ["check", uri], { ...surroundings, environment })
+      const left = readdirSync(temporary).filter((name) => !name.startsWith("node-compile-cache"))
+      rmSync(temporary, { recursive: true })
+
+      assert.strictEqual(ended.exit, 0, ended.stderr)
+      assert.deepStrictEqual(left, [])
+    })
+  )
+
+  it.effect("doctor finds everything in order, and names what is not with what to do", () =>
+    Effect.gen(function* () {
+      const { headrace, surroundings, folder } = yield* Place.Place
+      const broken = {
+        HEADRACE_PYTHON: "/no/such/python",
+        HEADRACE_DATABASE_URL: "postgres://a@127.0.0.1:1/b"
+      }
+
+      const fine = yield* headrace("doctor")
+      const data = join(folder, "fresh")
+      const ill = yield* HeadraceCommand.run("headrace", ["doctor"], {
+        ...surroundings,
+        data,
+        environment: broken
+      })
+
+      assert.strictEqual(fine.exit, 0, fine.stdout + fine.stderr)
+      assert.strictEqual(ill.exit, 3)
+      assert.match(ill.stdout, /✓ Node +\d+\./)
+      assert.match(ill.stdout, /✗ Python worker .*\/no\/such\/python.*HEADRACE_PYTHON/)
+      assert.match(ill.stdout, /✗ PostgreSQL .*HEADRACE_DATABASE_URL/)
+      assert.isFalse(existsSync(data), "looking made the data directory")
+    })
+  )
+
+  it.effect("a line that makes no sense ends with 2, says what, and prints nothing", () =>
+    Effect.gen(function* () {
+      const { headrace, surroundings } = yield* Place.Place
+
+      const verb = yield* headrace("ingset")
+      const flag = yield* headrace("ingest", "--sorce", "x")
+      const missing = yield* headrace("ingest", "--sink", "./lake")
+      const setting = yield* HeadraceCommand.run("headrace", ["serve"], {
+        ...surroundings,
+        environment: { HEADRACE_PORT: "http" }
+      })
+
+      assert.deepStrictEqual(
+        [verb, flag, missing, setting].map(({ exit, stdout }) => [exit, stdout]),
+        [
+          [2, ""],
+          [2, ""],
+          [2, ""],
+          [3, ""]
+        ]
+      )
+      assert.match(verb.stderr, /Unknown verb "ingset"[^]*Did you mean: ingest\?/)
+      assert.match(flag.stderr, /Unknown flag --sorce[^]*Did you mean: --source/)
+      assert.match(missing.stderr, /--source is missing/)
+      assert.match(setting.stderr, /HEADRACE_PORT must be a port number/)
+    })
+  )
+})
