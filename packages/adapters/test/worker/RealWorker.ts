@@ -2,6 +2,7 @@
 import { contractFingerprint } from "@headrace/core/protocol/Fingerprint"
 import { filled } from "@headrace/core/testing/Transcripts"
 import { Deferred, Effect, Layer, Queue, Schema } from "effect"
+import { spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -28,6 +29,29 @@ export const layer = (options: Partial<SocketPythonWorker.Options> = {}) =>
       SocketPythonWorker.layer({ python, pythonPath, env, stagingDir, workers: 2, ...options })
     )
   )
+
+const abandoned = `
+import os, signal, sys
+from headrace.staging import IngestionContext
+from headrace.stagings import staging_provider
+
+place = dict(tenant="acme", endpoint_id="numbers", unit_id="rows", sink_id="kb", run_id=sys.argv[1])
+context = IngestionContext(**place, epoch=1, generation=1, slice_seq=0, slice=None, prev_hash="")
+staging_provider("local_disk").allocate_session(context).writer().write_batch([{"id": 1}])
+os.kill(os.getpid(), signal.SIGKILL)
+`
+
+/** A process that stages a slice of the run on local disk and is killed before it can clean up. */
+export const dieWhileStaging = (runId: string, stagingDir: string) =>
+  Effect.callback<void>((resume) => {
+    const child = spawn(python, ["-c", abandoned, runId], {
+      env: { PYTHONPATH: pythonPath, HEADRACE_STAGING_DIR: stagingDir },
+      stdio: "inherit"
+    })
+    child.on("exit", (_, name) =>
+      resume(name === "SIGKILL" ? Effect.void : Effect.die(new Error(`it ended by ${name}, not SIGKILL`)))
+    )
+  })
 
 const Received = Schema.Record(Schema.String, Schema.Json)
 const decodeReceived = Schema.decodeUnknownSync(Received)

@@ -57,7 +57,7 @@ export const make = Effect.sync(() => {
             (node) => node.tenant === tenant && (entityType === null || node.record.entityType === entityType)
           )
           .toSorted(
-            (a, b) => compare(a.logicalKey, b.logicalKey) || compare(a.record.entityType, b.record.entityType)
+            (a, b) => compare(a.record.entityType, b.record.entityType) || compare(a.logicalKey, b.logicalKey)
           )
       ),
     edges: (tenant) =>

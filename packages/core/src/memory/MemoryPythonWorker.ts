@@ -7,7 +7,7 @@
 import { Deferred, Effect, Layer, Stream } from "effect"
 import type { UnitDescriptor } from "../domain/Unit.ts"
 import { UnitId } from "../domain/Unit.ts"
-import { type Decide, type Problem, type RunEvent, type Verdict } from "../protocol/Protocol.ts"
+import type { Decide, Problem, RunEvent, Verdict } from "../protocol/Protocol.ts"
 import { PythonWorker, PythonWorkerError, RequestRejected, WorkerLost } from "../services/PythonWorker.ts"
 import * as Plane from "./MemoryDataPlane.ts"
 import { carry, type Moment } from "./MemoryRun.ts"
@@ -66,13 +66,19 @@ const unreachable = {
   ]
 }
 
-type Waiting = Map<string, Deferred.Deferred<Verdict>>
+type Place = Omit<Decide, "verdict">
 
-const gate = ({ runId, sliceSeq, batch }: Omit<Decide, "verdict">) => JSON.stringify([runId, sliceSeq, batch])
+/** What a run waits for: it asks one question at a time. */
+interface Question {
+  readonly place: Place
+  readonly answer: Deferred.Deferred<Verdict>
+}
+
+const isAt = (a: Place, b: Place) => a.sliceSeq === b.sliceSeq && a.batch === b.batch
 
 const make = Effect.fnUntraced(function* (script: Script) {
   const plane = yield* Plane.MemoryDataPlane
-  const waiting: Waiting = new Map()
+  const waiting = new Map<string, Question>()
 
   const templateOf = (templateId: string) => {
     const found = plane.templates.find(({ id }) => id === templateId)
@@ -90,13 +96,12 @@ const make = Effect.fnUntraced(function* (script: Script) {
       : Effect.succeed(found)
   }
 
-  const verdict = (place: Omit<Decide, "verdict">) =>
+  const ask = (place: Place, event: Effect.Effect<void, PythonWorkerError>) =>
     Effect.gen(function* () {
       const answer = yield* Deferred.make<Verdict>()
-      waiting.set(gate(place), answer)
-      return yield* Deferred.await(answer).pipe(
-        Effect.ensuring(Effect.sync(() => waiting.delete(gate(place))))
-      )
+      waiting.set(place.runId, { place, answer })
+      yield* event
+      return yield* Deferred.await(answer)
     })
 
   return PythonWorker.of({
@@ -147,14 +152,15 @@ const make = Effect.fnUntraced(function* (script: Script) {
           plane.asked.push(request)
           yield* templateOf(request.source.templateId)
           const unit = yield* unitOf(request.unitId)
-          yield* carry({ plane, request, unit, events, verdict, script })
-        })
+          yield* carry({ plane, request, unit, events, ask, script })
+        }).pipe(Effect.ensuring(Effect.sync(() => waiting.delete(request.runId))))
       ),
-    decide: Effect.fnUntraced(function* ({ verdict: said, ...place }) {
-      const answer = waiting.get(gate(place))
-      if (answer === undefined)
+    decide: Effect.fnUntraced(function* ({ verdict, ...place }) {
+      const question = waiting.get(place.runId)
+      if (question === undefined || !isAt(question.place, place))
         return yield* configInvalid(`No run "${place.runId}" waits for this decision.`)
-      return yield* Effect.asVoid(Deferred.succeed(answer, said))
+      waiting.delete(place.runId)
+      return yield* Effect.asVoid(Deferred.succeed(question.answer, verdict))
     }),
     sweepStaging: ({ keep }) =>
       Effect.sync(() => {

@@ -1,7 +1,8 @@
 /**
  * One run of the reference worker, as the protocol orders it: `Opened`,
  * `Planned`, then for each slice `Sealed`, a decision and `Committed`; last
- * `Finished`. Checkpoints are `{"next": n}`: the position of the first unread row.
+ * `Finished`. Without a sink it carries records instead of rows. Checkpoints are
+ * `{"next": n}`: the position of the first that was not read.
  */
 import { Cause, Clock, Effect, Queue, Schema } from "effect"
 import { Checkpoint, unitPath } from "../domain/Checkpoint.ts"
@@ -32,7 +33,11 @@ interface Run {
   readonly request: RunIngestionUnit
   readonly unit: SourceUnit
   readonly events: Queue.Queue<RunEvent, PythonWorkerError | Cause.Done>
-  readonly verdict: (place: Omit<Decide, "verdict">) => Effect.Effect<Verdict>
+  /** Says the event and waits for what is decided about it. */
+  readonly ask: (
+    place: Omit<Decide, "verdict">,
+    event: Effect.Effect<void, PythonWorkerError>
+  ) => Effect.Effect<Verdict, PythonWorkerError>
   readonly script: {
     readonly during?: (moment: Moment) => Effect.Effect<void, PythonWorkerError>
     readonly sliceRows?: number
@@ -53,29 +58,40 @@ const checkpointAt = (next: number) => Checkpoint.make({ next })
 
 const knownStaging = ["in_memory", "local_disk"]
 
+/** The most records one message says. */
+const batchRecords = 500
+
 interface Piece {
   readonly seq: SliceSeq
   readonly index: number
   readonly from: number | null
   readonly to: number
   readonly rows: ReadonlyArray<Row>
+  readonly records: ReadonlyArray<NormalizedRecord>
 }
 
+/** What a run carries: rows into a sink, or records for the knowledge base. */
+type Load = Pick<Piece, "rows" | "records">
+
+const loadOf = (run: Run): Load =>
+  run.request.sink === null
+    ? { rows: [], records: run.unit.records ?? metadataOf(run) }
+    : { rows: run.unit.rows, records: [] }
+
+const sizeOf = ({ rows, records }: Load) => rows.length + records.length
+
 /** The slices from `start` to the end, numbered on from `nextSeq`. */
-const planOf = (
-  { request, unit, script }: Run,
-  start: number | null,
-  nextSeq: number
-): ReadonlyArray<Piece> => {
+const planOf = ({ request, script }: Run, load: Load, start: number | null, nextSeq: number) => {
   const asked = request.policy["targetSliceSize"]
   const size = typeof asked === "number" ? asked : (script.sliceRows ?? 1000)
   const first = start ?? 0
-  const count = Math.ceil((unit.rows.length - first) / size)
-  return Array.from({ length: Math.max(0, count) }, (_, index) => {
+  const count = Math.ceil((sizeOf(load) - first) / size)
+  return Array.from({ length: Math.max(0, count) }, (_, index): Piece => {
     const from = first + index * size
-    const to = Math.min(from + size, unit.rows.length)
+    const to = Math.min(from + size, sizeOf(load))
     const seq = SliceSeq.make(nextSeq + index)
-    return { seq, index, from: index === 0 ? start : from, to, rows: unit.rows.slice(from, to) }
+    const [rows, records] = [load.rows.slice(from, to), load.records.slice(from, to)]
+    return { seq, index, from: index === 0 ? start : from, to, rows, records }
   })
 }
 
@@ -141,29 +157,33 @@ const commitSlice = (run: Run, piece: Piece) => {
   return { commitRecord: commit, adopted: false }
 }
 
-const manifestOf = ({ seq, from, to, rows }: Piece) => ({
-  sliceSeq: seq,
-  from: from === null ? null : checkpointAt(from),
-  to: checkpointAt(to),
-  read: rows.length,
-  rows: rows.length,
+const manifestOf = (piece: Piece) => ({
+  sliceSeq: piece.seq,
+  from: piece.from === null ? null : checkpointAt(piece.from),
+  to: checkpointAt(piece.to),
+  read: sizeOf(piece),
+  rows: sizeOf(piece),
   rejected: 0,
   filtered: 0,
-  sha256: `${seq}`,
-  bytes: rows.length * 10
+  sha256: `${piece.seq}`,
+  bytes: sizeOf(piece) * 10
 })
 
-/** Sends the slice's records and waits for the answer; true when all of them count. */
-const sendRecords = Effect.fnUntraced(function* (run: Run, { seq, index }: Piece) {
-  const records = run.unit.records ?? (index === 0 ? metadataOf(run) : [])
-  if (index > 0 || records.length === 0) return "commit" as const
-  yield* Queue.offer(run.events, Records.make({ sliceSeq: seq, batch: 0, records }))
-  return yield* run.verdict({ runId: run.request.runId, sliceSeq: seq, batch: 0 })
+/** Sends the slice's records, batch by batch, and waits for each answer; the first that is not `commit` ends it. */
+const sendRecords = Effect.fnUntraced(function* (run: Run, { seq: sliceSeq, records }: Piece) {
+  const { runId } = run.request
+  for (let batch = 0; batch * batchRecords < records.length; batch++) {
+    const some = records.slice(batch * batchRecords, (batch + 1) * batchRecords)
+    const say = Queue.offer(run.events, Records.make({ sliceSeq, batch, records: some }))
+    const said = yield* run.ask({ runId, sliceSeq, batch }, Effect.asVoid(say))
+    if (said !== "commit") return said
+  }
+  return "commit" as const
 })
 
 /** One slice from export to commit. Answers whether it counts; not: the run ends here, in order. */
 const carrySlice = Effect.fnUntraced(function* (run: Run, piece: Piece) {
-  const { plane, request, events, verdict, script } = run
+  const { plane, request, events, ask, script } = run
   const at = (name: MomentName) => script.during?.({ name, slice: piece.index, request }) ?? Effect.void
   const { runId } = request
   const session = { runId, sliceSeq: piece.seq }
@@ -171,12 +191,9 @@ const carrySlice = Effect.fnUntraced(function* (run: Run, piece: Piece) {
   const counts = { sliceSeq: piece.seq, rows: piece.to, bytes: piece.to * 10, counter: piece.index }
   yield* Queue.offer(events, Progress.make({ phase: "export", ...counts }))
   yield* at("staged")
-  const stored = request.sink === null ? yield* sendRecords(run, piece) : "commit"
-  if (stored === "commit") {
-    yield* Queue.offer(events, Sealed.make(manifestOf(piece)))
-    yield* at("sealed")
-  }
-  const said = stored === "commit" ? yield* verdict({ runId, sliceSeq: piece.seq, batch: null }) : stored
+  const stored = yield* sendRecords(run, piece)
+  const seal = Effect.andThen(Queue.offer(events, Sealed.make(manifestOf(piece))), at("sealed"))
+  const said = stored === "commit" ? yield* ask({ runId, sliceSeq: piece.seq, batch: null }, seal) : stored
   if (said === "commit" && request.sink !== null) {
     yield* at("committing")
     yield* Queue.offer(events, Committed.make({ ...commitSlice(run, piece), location: pathOf(run) }))
@@ -211,13 +228,14 @@ const startOf = Effect.fnUntraced(function* (
 /** Says what the run came to: how far it reached, how much that was. */
 const finish = Effect.fnUntraced(function* (
   run: Run,
+  load: Load,
   reached: number | null,
   rows: number,
   startedAt: number
 ) {
-  const { request, events, script, unit } = run
+  const { request, events, script } = run
   yield* script.during?.({ name: "finishing", slice: null, request }) ?? Effect.void
-  const isComplete = reached === null || reached >= unit.rows.length
+  const isComplete = reached === null || reached >= sizeOf(load)
   const isDone = reached === null || (request.policy["mode"] !== "incremental" && isComplete)
   const stats = {
     exported_rows: rows,
@@ -232,24 +250,25 @@ const finish = Effect.fnUntraced(function* (
 
 /** Plays the whole run into `events` and ends them. */
 export const carry = Effect.fnUntraced(function* (run: Run) {
-  const { request, events, script, unit } = run
+  const { request, events, script } = run
   const startedAt = yield* Clock.currentTimeMillis
   yield* checkStaging(run)
   const newest = request.sink === null ? null : yield* openSink(run)
   yield* Queue.offer(events, Opened.make({ fenced: request.sink !== null, highWater: newest }))
   yield* script.during?.({ name: "opened", slice: null, request }) ?? Effect.void
   const start = yield* startOf(run, newest)
-  const pieces = planOf(run, start, newest === null ? request.nextSeq : newest.sliceSeq + 1)
-  const estimatedRows = unit.rows.length - (start ?? 0)
+  const load = loadOf(run)
+  const pieces = planOf(run, load, start, newest === null ? request.nextSeq : newest.sliceSeq + 1)
+  const estimatedRows = Math.max(0, sizeOf(load) - (start ?? 0))
   yield* Queue.offer(events, Planned.make({ slices: pieces.length, estimatedRows, strategy: "position" }))
   let reached = start
   let rows = 0
   for (const piece of pieces) {
     if (!(yield* carrySlice(run, piece))) break
     reached = piece.to
-    rows += piece.rows.length
+    rows += sizeOf(piece)
   }
-  yield* finish(run, reached, rows, startedAt)
+  yield* finish(run, load, reached, rows, startedAt)
 }, cleanStaging)
 
 /** A run that ends by itself or is interrupted empties its staging; one whose process dies leaves it behind. */

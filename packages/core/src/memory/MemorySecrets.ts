@@ -16,7 +16,8 @@ const encode = (text: string) => new TextEncoder().encode(text)
 const bound = ({ tenant, endpointId, field }: SecretPlace) =>
   encode(JSON.stringify([tenant, endpointId, field]))
 
-const toText = (bytes: Uint8Array) => mark + btoa(String.fromCharCode(...bytes))
+const toText = (bytes: Uint8Array) =>
+  mark + btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""))
 const toBytes = (sealed: string) =>
   Uint8Array.from(atob(sealed.slice(mark.length)), (byte) => byte.charCodeAt(0))
 

@@ -35,21 +35,22 @@ export class GraphStore extends Context.Service<
   {
     /**
      * Writes every node and edge of the batch, or nothing. Writing the same
-     * (runId, sliceSeq, batch) again changes nothing. The same records in another
-     * batch keep the number of nodes and edges and raise the nodes' versions.
-     * An edge may come before the nodes at its ends. Answers how many nodes and edges were written.
+     * (runId, sliceSeq, batch) again changes nothing and answers the same. The same
+     * records in another batch keep the number of nodes and edges and raise the nodes'
+     * versions; what was written last is what is read. An edge may come before the
+     * nodes at its ends. Answers how many nodes and edges were written.
      */
     readonly write: (
       batch: GraphBatch
     ) => Effect.Effect<{ readonly nodes: number; readonly edges: number }, GraphStoreError>
 
-    /** The tenant's nodes, of one entity type or of all, in order of key. */
+    /** The tenant's nodes, of one entity type or of all, in order of (entityType, logical key), byte by byte. */
     readonly nodes: (
       tenant: string,
       entityType: string | null
     ) => Effect.Effect<ReadonlyArray<GraphNode>, GraphStoreError>
 
-    /** The tenant's edges, in order of (type, source, target). */
+    /** The tenant's edges, in order of (type, source, target), byte by byte. */
     readonly edges: (tenant: string) => Effect.Effect<ReadonlyArray<GraphEdge>, GraphStoreError>
   }
 >()("@headrace/core/services/GraphStore") {}

@@ -1,9 +1,9 @@
 /**
  * Secrets — turns a secret into text that may be stored, and back.
  *
- * Sealed text is bound to its place: moved to another tenant, endpoint or field
- * it does not open. Text that `seal` never made opens as itself, since existing
- * databases hold clear values.
+ * Sealed text is bound to its place: moved to another tenant, endpoint or field,
+ * or changed, it does not open. Text without the mark of `seal` opens as itself,
+ * since existing databases hold clear values.
  */
 import { Context, type Effect, type Redacted, Schema } from "effect"
 
@@ -27,7 +27,7 @@ export class Secrets extends Context.Service<
   }
 >()("@headrace/core/services/Secrets") {}
 
-/** The text was sealed for another place, or its key is gone. Holds no part of the secret. */
+/** The text was sealed for another place or changed, or its key is gone. Holds no part of the secret. */
 export class SecretsError extends Schema.TaggedError<SecretsError>()("SecretsError", {
   field: Schema.String,
   detail: Schema.String

@@ -1,8 +1,9 @@
 /**
- * Values the suites and the reference worker need: one template with every kind
- * of content filled in, shaped like those of the real registry.
+ * Values the suites need: one template with every kind of content filled in,
+ * shaped like those of the real registry, and records for a graph.
  */
-import { TemplateId } from "../domain/Endpoint.ts"
+import { EndpointId, TemplateId } from "../domain/Endpoint.ts"
+import type { NormalizedEdge, NormalizedRecord } from "../domain/Graph.ts"
 import type { EndpointTemplate, TemplateField } from "../domain/Template.ts"
 
 export const field = (key: string, change: Partial<TemplateField> = {}): TemplateField => ({
@@ -102,3 +103,27 @@ export const template: EndpointTemplate = {
     fallbackMessage: "No version could be read."
   }
 }
+
+/** A page of a wiki, said as a record. */
+export const record = (
+  logicalId: string | null,
+  change: Partial<NormalizedRecord> = {}
+): NormalizedRecord => ({
+  entityType: "docs.page",
+  logicalId,
+  displayName: `Page ${logicalId}`,
+  scope: { domainId: "docs", projectId: null, teamId: "tëam" },
+  provenance: { endpointId: EndpointId.make("wiki"), vendor: "test", sourceEventId: "42" },
+  phase: null,
+  payload: { text: "Größe ☃", deep: { list: [1, null, "two"] } },
+  edges: [],
+  ...change
+})
+
+export const edge = (from: string, to: string, change: Partial<NormalizedEdge> = {}): NormalizedEdge => ({
+  type: "CHILD_OF",
+  sourceLogicalId: from,
+  targetLogicalId: to,
+  properties: {},
+  ...change
+})

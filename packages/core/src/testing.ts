@@ -1,0 +1,11 @@
+/** Every contract as a suite: whoever writes an adapter of a service calls that service's `suite` with it. */
+export * as EndpointRepoSuite from "./testing/EndpointRepoSuite.ts"
+export * as GraphStoreSuite from "./testing/GraphStoreSuite.ts"
+export * as KvStoreSuite from "./testing/KvStoreSuite.ts"
+export * as PythonWorkerSuite from "./testing/PythonWorkerSuite.ts"
+export * as RunEngineSuite from "./testing/RunEngineSuite.ts"
+export * as RunEventsSuite from "./testing/RunEventsSuite.ts"
+export * as RunRepoSuite from "./testing/RunRepoSuite.ts"
+export * as SecretsSuite from "./testing/SecretsSuite.ts"
+export * as TemplateCatalogSuite from "./testing/TemplateCatalogSuite.ts"
+export * as UnitStateRepoSuite from "./testing/UnitStateRepoSuite.ts"
