@@ -23,6 +23,8 @@ class Word(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=T
 
 # ---- templates
 
+Family: TypeAlias = Literal["JDBC", "HTTP", "STREAM", "FILE", "WAREHOUSE"]
+
 
 class FieldOption(Word):
     label: str
@@ -105,7 +107,7 @@ class EndpointDescriptor(Word):
     """What the control plane calls an endpoint template."""
 
     id: str
-    family: Literal["JDBC", "HTTP", "STREAM", "FILE", "WAREHOUSE"]
+    family: Family
     title: str
     vendor: str
     fields: list[TemplateField]
@@ -151,7 +153,7 @@ class HelloAnswer(Word):
 
 
 class ListTemplates(Word):
-    family: str | None
+    family: Family | None
 
 
 class BuildConnection(Word):
