@@ -55,6 +55,11 @@ const isPostgresUrl = (text: string): boolean =>
 const wholeNumber = (name: string, minimum: number, maximum: number) =>
   Config.schema(Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum, maximum })), name)
 
+const logLevels = ["All", "Trace", "Debug", "Info", "Warn", "Error", "Fatal", "None"] as const
+
+/** In whatever case it is written. */
+const levelOf = (text: string) => logLevels.find((level) => level.toLowerCase() === text.toLowerCase())
+
 const ownPython = join(".venv", "bin", "python")
 
 /** Reads every setting through the current `ConfigProvider`; fails with the first that is wrong. */
@@ -100,9 +105,12 @@ export const load: Effect.Effect<ServerConfig, SettingInvalid> = Effect.gen(func
     ),
     logLevel: yield* setting(
       "HEADRACE_LOG_LEVEL",
-      Config.withDefault(Config.LogLevel("HEADRACE_LOG_LEVEL"), "Info"),
-      "one of All, Trace, Debug, Info, Warn, Error, Fatal, None"
-    ),
+      Config.withDefault(
+        checked("HEADRACE_LOG_LEVEL", (text) => levelOf(text) !== undefined),
+        "Info"
+      ),
+      `one of ${logLevels.join(", ")}`
+    ).pipe(Effect.map((text) => levelOf(text) ?? "Info")),
     defaultTenant: yield* setting(
       "HEADRACE_DEFAULT_TENANT",
       Config.withDefault(Config.NonEmptyString("HEADRACE_DEFAULT_TENANT"), "dev"),

@@ -36,14 +36,15 @@ describe("Config", () => {
         HEADRACE_DATABASE_URL: "postgresql://app:x@db/shop",
         HEADRACE_PORT: "0",
         HEADRACE_HOST: "::1",
-        HEADRACE_PYTHON: "/usr/bin/python3"
+        HEADRACE_PYTHON: "/usr/bin/python3",
+        HEADRACE_LOG_LEVEL: "debug"
       })
 
       assert.deepStrictEqual(
         Option.map(config.databaseUrl, Redacted.value),
         Option.some("postgresql://app:x@db/shop")
       )
-      assert.deepInclude(config, { port: 0, host: "::1", python: "/usr/bin/python3" })
+      assert.deepInclude(config, { port: 0, host: "::1", python: "/usr/bin/python3", logLevel: "Debug" })
     })
   )
 
