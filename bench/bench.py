@@ -25,16 +25,17 @@ SIZES = {"li_1m": 1_000_000, "li_4m": 4_000_000}
 # A TPC-H-shaped lineitem: sixteen columns, the same value for the same row number every time.
 FILL = """
 create table {table} as
-select n as l_id, (n * 7919) %% 200000 + 1 as l_partkey, (n * 104729) %% 10000 + 1 as l_suppkey, (n %% 7)::int as l_linenumber,
-  (n %% 50 + 1)::numeric(15,2) as l_quantity, ((n * 31) %% 10000000 / 100.0)::numeric(15,2) as l_extendedprice,
-  (n %% 11 / 100.0)::numeric(15,2) as l_discount, (n %% 9 / 100.0)::numeric(15,2) as l_tax,
-  chr(65 + (n %% 3)::int)::char(1) as l_returnflag, chr(70 + (n %% 2)::int)::char(1) as l_linestatus,
-  date '1992-01-01' + (n %% 2500)::int as l_shipdate, date '1992-02-01' + (n %% 2500)::int as l_commitdate,
-  (array['DELIVER IN PERSON','COLLECT COD','NONE','TAKE BACK RETURN'])[n %% 4 + 1] as l_shipinstruct,
-  (array['AIR','RAIL','SHIP','TRUCK','MAIL'])[n %% 5 + 1] as l_shipmode,
+select n as l_id, n * 7919 % 200000 + 1 as l_partkey, n * 104729 % 10000 + 1 as l_suppkey,
+  (n % 7)::int as l_linenumber, (n % 50 + 1)::numeric(15,2) as l_quantity,
+  (n * 31 % 10000000 / 100.0)::numeric(15,2) as l_extendedprice,
+  (n % 11 / 100.0)::numeric(15,2) as l_discount, (n % 9 / 100.0)::numeric(15,2) as l_tax,
+  chr(65 + (n % 3)::int)::char(1) as l_returnflag, chr(70 + (n % 2)::int)::char(1) as l_linestatus,
+  date '1992-01-01' + (n % 2500)::int as l_shipdate, date '1992-02-01' + (n % 2500)::int as l_commitdate,
+  (array['DELIVER IN PERSON','COLLECT COD','NONE','TAKE BACK RETURN'])[n % 4 + 1] as l_shipinstruct,
+  (array['AIR','RAIL','SHIP','TRUCK','MAIL'])[n % 5 + 1] as l_shipmode,
   'carefully final deposits ' || md5(n::text) as l_comment,
   timestamptz '2024-01-01 00:00:00Z' + n * interval '1 second' as updated_at
-from generate_series(1, {rows}) n
+from generate_series(1::bigint, {rows}) n
 """
 
 
@@ -43,7 +44,7 @@ def fill(socket_dir: str) -> None:
         admin.execute("create database bench")
     with psycopg.connect(host=socket_dir, user="postgres", dbname="bench", autocommit=True) as db:
         for table, rows in SIZES.items():
-            db.execute(FILL.format(table=table, rows=rows).replace("%%", "%"))
+            db.execute(FILL.format(table=table, rows=rows))
             db.execute(f"alter table {table} add primary key (l_id)")
             db.execute(f"create index on {table} (updated_at, l_id)")
             db.execute(f"vacuum (freeze, analyze) {table}")
@@ -97,11 +98,13 @@ def throughput(server: Server, work: Path, table: str, rounds: int) -> None:
         ours.append(seconds)
         if counted(lake) != SIZES[table]:
             raise RuntimeError(f"{counted(lake)} rows arrived, {SIZES[table]} expected")
-    a, b, rows = statistics.median(raw), statistics.median(ours), SIZES[table]
     ratio = statistics.median(o / r for o, r in zip(ours, raw, strict=True))
-    print(
-        f"{table}: raw COPY {a:.2f} s ({rows / a / 1e3:.0f} k rows/s), Headrace to Parquet {b:.2f} s ({rows / b / 1e3:.0f} k rows/s), ratio {ratio:.2f}"
-    )
+    print(f"{table}: raw COPY {paced(raw, table)}, Headrace to Parquet {paced(ours, table)}, ratio {ratio:.2f}")
+
+
+def paced(seconds: list[float], table: str) -> str:
+    median = statistics.median(seconds)
+    return f"{median:.2f} s ({SIZES[table] / median / 1e3:.0f} k rows/s)"
 
 
 def nothing_to_do(server: Server, work: Path, times: int) -> None:
@@ -109,9 +112,8 @@ def nothing_to_do(server: Server, work: Path, times: int) -> None:
     source, sink = register(server, server.socket_dir, work / "lake-warm", policy, "warm")
     server.run(source, "public.li_1m", sink)
     spent = sorted(server.run(source, "public.li_1m", sink, every=0.001)[0] * 1000 for _ in range(times))
-    print(
-        f"nothing to do, warm: median {statistics.median(spent):.1f} ms, p95 {spent[int(times * 0.95)]:.1f} ms, n = {times}"
-    )
+    median, slow = statistics.median(spent), spent[int(times * 0.95)]
+    print(f"nothing to do, warm: median {median:.1f} ms, p95 {slow:.1f} ms, n = {times}")
 
 
 def memory(work: Path, source_host: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import threading
@@ -35,10 +36,7 @@ class Server:
     @property
     def socket_dir(self) -> str:
         """Where the embedded PostgreSQL listens; its own pid file says so in the fifth line."""
-        pid_file = next(self.data.rglob("postmaster.pid"), None) or Path(
-            "/var/lib/headrace", str(self.data / "postgres").strip("/").replace("/", "-"), "postmaster.pid"
-        )
-        return pid_file.read_text().splitlines()[4]
+        return (self.data / "postgres" / "postmaster.pid").read_text().splitlines()[4]
 
     def ask(self, document: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The ``data`` of an answer. Raises ``RuntimeError`` with the first message when there are errors."""
@@ -98,6 +96,8 @@ def serving(data: Path) -> Iterator[Server]:
     finally:
         process.terminate()
         process.wait(timeout=30)
+        # Root's database lies elsewhere, behind a link.
+        shutil.rmtree((data / "postgres").resolve(), ignore_errors=True)
 
 
 def await_health(server: Server) -> None:
