@@ -114,7 +114,7 @@ def with_plugins(known: Mapping[str, Entry], plugins: Sequence[EntryPoint]) -> M
 
     Raises:
         EndpointCollision: A template id is taken; the message names both claimants.
-        ConfigInvalid: A plugin cannot be loaded.
+        ConfigInvalid: A plugin cannot be loaded, or gives something else than entries.
     """
     entries = dict(known)
     claimants = dict.fromkeys(known, "headrace itself")
@@ -136,10 +136,29 @@ def _plugins_of_environment() -> list[EntryPoint]:
 
 
 def _load(plugin: EntryPoint) -> Mapping[str, Entry]:
+    named = f"The plugin {plugin.name!r} ({plugin.value})"
     try:
-        return cast("Mapping[str, Entry]", plugin.load())
-    except (ImportError, AttributeError) as error:
-        raise ConfigInvalid(f"The plugin {plugin.name!r} ({plugin.value}) cannot be loaded: {error}.") from error
+        loaded: Any = plugin.load()
+    except Exception as error:  # importing it runs code of others, which may raise anything
+        raise ConfigInvalid(f"{named} cannot be loaded: {type(error).__name__}: {error}.") from error
+    if not isinstance(loaded, Mapping):
+        raise ConfigInvalid(f"{named} is no mapping of template ids to entries.")
+    entries = cast("Mapping[str, Entry]", loaded)
+    for template_id, entry in entries.items():
+        if not _is_entry(entry):
+            raise ConfigInvalid(
+                f"{named} gives no entry for {template_id!r}: described, and source or sink or both, "
+                "each written module:Class, are expected."
+            )
+    return entries
+
+
+def _is_entry(entry: Any) -> bool:
+    if not isinstance(entry, Mapping):
+        return False
+    places = {key: place for key, place in cast("Entry", entry).items() if key in ("described", "source", "sink")}
+    is_whole = "described" in places and len(places) > 1
+    return is_whole and all(all(str(place).partition(":")) for place in places.values())
 
 
 def _known(endpoint_id: str) -> Configured:
@@ -171,22 +190,16 @@ def _class(template_id: str, role: str) -> Callable[[Mapping[str, str]], Any]:
             f"Endpoints of the template {template_id!r} cannot be {verb}.", details={"field": "templateId"}
         )
     module, _, name = entry[role].partition(":")
-    with_missing = missing_library(template_id)
     try:
         return getattr(import_module(module), name)
     except ModuleNotFoundError as error:
-        raise with_missing(error) from error
-
-
-def missing_library(template_id: str) -> Callable[[ModuleNotFoundError], ConfigInvalid]:
-    """What to tell a person whose installation lacks the library that a template needs."""
-
-    def explain(error: ModuleNotFoundError) -> ConfigInvalid:
-        extra = _entry(template_id).get("extra")
-        way = f"pip install 'headrace[{extra}]'" if extra else f"install {error.name}"
-        return ConfigInvalid(
+        way = f"pip install 'headrace[{entry['extra']}]'" if "extra" in entry else f"install {error.name}"
+        raise ConfigInvalid(
             f"The template {template_id!r} needs the library {error.name!r}, which is not installed: {way}.",
             details={"library": error.name or ""},
-        )
-
-    return explain
+        ) from error
+    except (ImportError, AttributeError) as error:
+        raise ConfigInvalid(
+            f"The {role} of the template {template_id!r} cannot be loaded from {entry[role]}: {error}. "
+            "Install a version of its package that goes with this Headrace."
+        ) from error
