@@ -34,20 +34,8 @@ import {
   worked
 } from "./EndpointConnection.ts"
 import { type EndpointQuery, pageOf } from "./EndpointList.ts"
+import type { Registration } from "./Registration.ts"
 import { Templates } from "./Templates.ts"
-
-export interface Registration {
-  readonly sourceId: string | null
-  readonly name: string
-  readonly description: string | null
-  readonly verb: string
-  readonly url: string | null
-  readonly authPolicy: string | null
-  readonly domain: string | null
-  readonly labels: ReadonlyArray<string>
-  readonly config: JsonObject | null
-  readonly capabilities: ReadonlyArray<string>
-}
 
 export interface TestRequest {
   readonly templateId: string

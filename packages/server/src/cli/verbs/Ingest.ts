@@ -9,6 +9,7 @@ import * as Stream from "effect/Stream"
 import type { JsonObject } from "@headrace/core/domain/Endpoint"
 import { Endpoints } from "@headrace/core/lifecycle/Endpoints"
 import { Ingestion } from "@headrace/core/lifecycle/Ingestion"
+import { fromTemplate } from "@headrace/core/lifecycle/Registration"
 import { RunEvents } from "@headrace/core/services/RunEvents"
 import { Owner, withEngine } from "../Engine.ts"
 import { Exit } from "../Exit.ts"
@@ -72,18 +73,7 @@ const registered = Effect.fnUntraced(function* (
   side: "source" | "sink"
 ) {
   return yield* (yield* Endpoints)
-    .ensure(yield* Owner, {
-      sourceId: side === "source" ? sourceId : `${sourceId}#sink`,
-      name: sourceId,
-      description: null,
-      verb: side === "source" ? "READ" : "WRITE",
-      url: null,
-      authPolicy: null,
-      domain: null,
-      labels: [],
-      config: { templateId, parameters },
-      capabilities: []
-    })
+    .ensure(yield* Owner, fromTemplate(side === "source" ? sourceId : `${sourceId}#sink`, templateId, parameters))
     .pipe(Effect.mapError((error) => refusedBySystem(error, side, shown)))
 })
 
