@@ -8,7 +8,7 @@ is a warning, because older configurations hold others.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, TypeVar, cast, get_args
 
@@ -121,7 +121,7 @@ def parse(raw: Mapping[str, Json]) -> RunPolicy:
         staging_provider=_optional(staging, "staging.provider", _text),
         staging_max_bytes=_value(staging, "staging.maxBytes", _positive, DEFAULT_MAX_BYTES),
         schema_contract=_value(raw, "schemaContract", _one_of(SchemaContract), "evolve"),
-        quarantine=_quarantine(quarantine) if "quarantine" in raw else Quarantine(),
+        quarantine=_quarantine(quarantine) if raw.get("quarantine") is not None else Quarantine(),
         nulls=_value(raw, "nulls", _one_of(NullCursors), "once"),
         attempts=_value(raw, "attempts", _positive, 1),
         on_new_generation=_optional(raw, "onNewGeneration", _one_of(WriteDisposition)),
@@ -138,16 +138,25 @@ KEYS = (
     "parameters", "targetSliceSize", "sliceBytes", "maxParallelSlices", "batchBytes", "staging", "schemaContract",
     "quarantine", "nulls", "attempts", "onNewGeneration", "require", "dataEngine", "limits",
 )  # fmt: skip
+KEYS_WITHIN: Mapping[str, tuple[str, ...]] = {
+    "staging": ("provider", "maxBytes"),
+    "quarantine": ("maxRows", "maxRatio"),
+    "limits": ("memoryBytes", "rowBytes"),
+}
 
 
-def _unknown(raw: Mapping[str, Json]) -> list[str]:
-    warnings: list[str] = []
+def _unknown(raw: Mapping[str, Json]) -> Iterator[str]:
+    yield from _unknown_of(raw, KEYS, "")
+    for outer, known in KEYS_WITHIN.items():
+        yield from _unknown_of(_mapping(raw, outer), known, f"{outer}.")
+
+
+def _unknown_of(raw: Mapping[str, Json], known: Sequence[str], prefix: str) -> Iterator[str]:
     for key in raw:
-        if key not in KEYS:
-            near = difflib.get_close_matches(key, KEYS, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            warnings.append(f"The policy key {key!r} means nothing here and is ignored.{hint}")
-    return warnings
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f" Did you mean {prefix + near[0]!r}?" if near else ""
+            yield f"The policy key {prefix + key!r} means nothing here and is ignored.{hint}"
 
 
 def _quarantine(raw: Mapping[str, Json]) -> Quarantine:
