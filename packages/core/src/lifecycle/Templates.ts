@@ -10,8 +10,17 @@ import { TemplateCatalog, type TemplateCatalogError } from "../services/Template
 /** A worker that takes longer counts as away. */
 const patience = Duration.seconds(5)
 
+/** What a worker can do does not change while it lives, so that a run need not ask. */
+const freshness = Duration.minutes(1)
+
 /** After a failure the worker is not asked again for so long: a list of forms must not wait for a dead worker. */
 const backOff = Duration.seconds(30)
+
+interface Heard {
+  readonly templates: ReadonlyArray<EndpointTemplate>
+  /** When it is asked for again, in milliseconds. */
+  readonly until: number
+}
 
 export class Templates extends Context.Service<
   Templates,
@@ -33,6 +42,7 @@ export class Templates extends Context.Service<
       const worker = yield* PythonWorker
       const catalog = yield* TemplateCatalog
       const askAgainAt = yield* Ref.make(0)
+      const last = yield* Ref.make<Heard | null>(null)
 
       const heard = Effect.gen(function* () {
         if ((yield* Clock.currentTimeMillis) < (yield* Ref.get(askAgainAt))) return Option.none()
@@ -43,9 +53,13 @@ export class Templates extends Context.Service<
       })
 
       const all = Effect.gen(function* () {
+        const before = yield* Ref.get(last)
+        const now = yield* Clock.currentTimeMillis
+        if (before !== null && now < before.until) return before.templates
         const answer = yield* heard
         if (Option.isNone(answer)) return yield* catalog.known
         yield* catalog.remember(answer.value)
+        yield* Ref.set(last, { templates: answer.value, until: now + Duration.toMillis(freshness) })
         return answer.value
       })
 
