@@ -7,12 +7,15 @@ everything else waits.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from headrace import frames
 from headrace.protocol import Json, Problem, Progress, RunEvent
+
+log = logging.getLogger("headrace.worker")
 
 WINDOW = 4
 
@@ -44,13 +47,23 @@ class Conversation:
         self._send({"_tag": "Pong"})
 
     def chunk(self, request_id: Any, event: RunEvent) -> None:
+        """Raises what ``frames.encode`` raises for an event that no frame can say."""
         self._send({"_tag": "Chunk", "requestId": request_id, "values": [event]})
 
     def _exit(self, request_id: Any, exit_: Mapping[str, Json]) -> None:
-        self._send({"_tag": "Exit", "requestId": request_id, "exit": exit_})
+        try:
+            data = frames.encode({"_tag": "Exit", "requestId": request_id, "exit": exit_})
+        except (TypeError, OverflowError, ValueError, RecursionError) as error:
+            # The caller waits for an answer: without one it would wait for ever.
+            log.error("the answer to call %s fits no frame: %s", request_id, error)
+            self.die(request_id, "UnsayableAnswer", f"The answer fits no frame: {error}.")
+            return
+        self._write(data)
 
     def _send(self, frame: Mapping[str, Json]) -> None:
-        data = frames.encode(frame)
+        self._write(frames.encode(frame))
+
+    def _write(self, data: bytes) -> None:
         with self._lock:
             self._wire.sendall(data)
 

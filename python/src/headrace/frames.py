@@ -9,7 +9,8 @@ nothing a peer announces is allocated before it is known to be there.
 from __future__ import annotations
 
 import struct
-from typing import Any, BinaryIO
+from collections.abc import Iterable
+from typing import Any, BinaryIO, cast
 
 import msgspec
 
@@ -18,6 +19,7 @@ MAXIMUM_DEPTH = 32
 MAXIMUM_ENTRIES = 1024 * 1024
 
 _LENGTH = struct.Struct(">I")
+_CONTAINERS = (dict, list, tuple)
 _MAP, _ARRAY, _TEXT, _BYTES, _SCALAR = range(5)
 
 
@@ -30,11 +32,32 @@ class FrameRefused(ValueError):
 
 
 def encode(message: Any) -> bytes:
-    """A whole frame. Raises ``FrameRefused`` for a message that the peer would refuse for its size."""
-    body = msgspec.msgpack.encode(message)
+    """A whole frame. Times and the like become text, since no frame may hold an extension type.
+
+    Raises:
+        FrameRefused: The peer would refuse it.
+        TypeError, OverflowError, ValueError, RecursionError: It holds something no frame can say.
+    """
+    plain = msgspec.to_builtins(message, builtin_types=(bytes,), str_keys=True)
+    _require_bounded(plain)
+    body = msgspec.msgpack.encode(plain)
     if len(body) > MAXIMUM_FRAME_BYTES:
         raise FrameRefused("frame-too-large")
     return _LENGTH.pack(len(body)) + body
+
+
+def _require_bounded(plain: Any) -> None:
+    levels: list[tuple[Any, int]] = [(plain, 1)]
+    entries = 0
+    while levels:
+        container, depth = levels.pop()
+        if depth > MAXIMUM_DEPTH:
+            raise FrameRefused("too-deep")
+        entries += len(container)
+        if entries > MAXIMUM_ENTRIES:
+            raise FrameRefused("too-many-entries")
+        values = cast("Iterable[Any]", container.values() if type(container) is dict else container)
+        levels.extend((value, depth + 1) for value in values if type(value) in _CONTAINERS)
 
 
 def read(stream: BinaryIO) -> dict[str, Any]:
