@@ -2,7 +2,7 @@
 import * as Headrace from "@headrace/core/lifecycle/Headrace"
 import * as MemoryDataPlane from "@headrace/core/memory/MemoryDataPlane"
 import * as MemoryPythonWorker from "@headrace/core/memory/MemoryPythonWorker"
-import { Layer, Option } from "effect"
+import { Layer, Option, References } from "effect"
 import type { ServerConfig } from "../src/Config.ts"
 import { httpLayer } from "../src/http/Server.ts"
 
@@ -24,7 +24,9 @@ export const layer = (script: MemoryPythonWorker.Script = {}, contents: MemoryDa
     Layer.provideMerge(Headrace.layer),
     Layer.provideMerge(Headrace.layerStoresMemory),
     Layer.provideMerge(MemoryPythonWorker.layerScript(script)),
-    Layer.provideMerge(MemoryDataPlane.layer(contents))
+    Layer.provideMerge(MemoryDataPlane.layer(contents)),
+    // Runs that fail on purpose say so to their log.
+    Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, config.logLevel))
   )
 
 /** A source whose password is `hunter2`. */
