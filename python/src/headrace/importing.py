@@ -67,7 +67,12 @@ class SinkRun:
     def make(
         sink: SinkEndpoint, owner: Owner, parsed: RunPolicy, describe: Callable[[], DatasetSchema], policy: Policy
     ) -> SinkRun:
-        """Decide how rows land. Raises ``ConfigInvalid`` when the sink cannot do what the policy asks."""
+        """Decide how rows land, and have seen that there is such a unit, before the sink is touched.
+
+        Raises:
+            ConfigInvalid: The sink cannot do what the policy asks.
+            UnitNotFound: The source has no such unit.
+        """
         capabilities = sink.capabilities()
         if parsed.require_exactly_once and capabilities.delivery == "C":
             raise ConfigInvalid(
@@ -76,7 +81,8 @@ class SinkRun:
                 details={"field": "policy.require"},
             )
         described = functools.cache(describe)
-        key = parsed.primary_keys or described().primary_key
+        keys_of_the_source = described().primary_key
+        key = parsed.primary_keys or keys_of_the_source
         unit = unit_path(owner.tenant, owner.endpoint_id, owner.unit_id, owner.sink_id)
         target = Target(
             unit=unit,

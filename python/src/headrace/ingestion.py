@@ -127,9 +127,11 @@ def run_ingestion_unit(
     unit_id: str,
     checkpoint: Json,
     policy: Policy,
-    staging_provider_id: str,
+    staging_provider_id: str | None = None,
 ) -> IngestionUnitResult:
     """Carry everything of a unit that is new since ``checkpoint``.
+
+    Rows are staged with ``staging_provider_id``; unsaid, with the policy's provider, else in memory.
 
     An incremental unit keeps one generation in its sink, and what the sink holds
     of it overrules an older ``checkpoint``. A full read is a generation of its own.
@@ -143,7 +145,8 @@ def run_ingestion_unit(
         UnitNotFound: The source has no such unit.
     """
     parsed = parse(policy)
-    provider = staging_provider(staging_provider_id or parsed.staging_provider or DEFAULT_STAGING)
+    chosen = parsed.staging_provider or DEFAULT_STAGING if staging_provider_id is None else staging_provider_id
+    provider = staging_provider(chosen)
     run = _own_run(source_endpoint_id, sink_endpoint_id, unit_id, checkpoint, policy, parsed)
     with ExitStack() as opened:
         source = opened.enter_context(closing(registry.configured_source(source_endpoint_id)))
