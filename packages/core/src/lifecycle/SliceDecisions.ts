@@ -48,13 +48,15 @@ type Newest = typeof CommitRecord.Type
 
 /**
  * How the checkpoint stands to the sink's newest slice: the same, ahead of it,
- * one slice behind it, moved but not counted, or of another history.
+ * one slice behind it, moved but not counted, or of another history. A sink that
+ * holds nothing of what was committed to it was emptied: going on would lose rows.
  */
 const relate = (
-  newest: Newest,
+  newest: Newest | null,
   { run: { generation, nextSeq } }: RunRequest,
   cursor: Checkpoint | null
 ): "same" | "ahead" | "behind" | "uncounted" | "fork" => {
+  if (newest === null) return cursor === null ? "same" : "ahead"
   if (newest.generation !== generation || newest.sliceSeq + 1 === nextSeq) return "same"
   if (newest.sliceSeq < nextSeq) return "ahead"
   if (newest.sliceSeq > nextSeq) return "fork"
@@ -98,11 +100,17 @@ const make = Effect.gen(function* () {
     yield* publish(request, account, { event: "SLICE_COMMITTED", slice: slice.sliceSeq, phase: "commit" })
   }, Effect.uninterruptible)
 
-  /** The sink may hold one slice more than we noted, when a run died between the two. */
-  const reconcile = Effect.fnUntraced(function* (request: RunRequest, account: AccountRef, newest: Newest) {
+  /** The sink may hold one slice more than we noted, when a run died between the two. One that does not fence keeps no record. */
+  const reconcile = Effect.fnUntraced(function* (
+    request: RunRequest,
+    account: AccountRef,
+    { fenced, highWater: newest }: Event<"Opened">
+  ) {
+    if (!fenced) return
     const cursor = cursorOf((yield* Ref.get(account)).kept)
     const relation = relate(newest, request, cursor)
     if (relation === "ahead" || relation === "fork") yield* new CheckpointMismatch({ kind: relation })
+    if (newest === null) return
     if (relation === "behind") yield* moveTo(request, account, newest.toCkpt)
     if (relation !== "same") yield* runs.advance(request.run.runId, next(newest.sliceSeq))
   }, Effect.uninterruptible)
@@ -178,8 +186,7 @@ const make = Effect.gen(function* () {
     moveTo,
     answer: Effect.fn("SliceDecisions.answer")(function* (request, account, event) {
       yield* Match.valueTags(event, {
-        Opened: ({ highWater }) =>
-          highWater === null ? Effect.void : reconcile(request, account, highWater),
+        Opened: (opened) => reconcile(request, account, opened),
         Planned: (plan) => Ref.update(account, (now) => ({ ...now, tally: withPlan(now.tally, plan) })),
         Progress: (progress) => onProgress(request, account, progress),
         Records: (records) => onRecords(request, account, records),

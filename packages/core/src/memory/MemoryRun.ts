@@ -66,6 +66,8 @@ interface Piece {
   readonly index: number
   readonly from: number | null
   readonly to: number
+  /** Rows or records of this run up to the end of the slice. */
+  readonly soFar: number
   readonly rows: ReadonlyArray<Row>
   readonly records: ReadonlyArray<NormalizedRecord>
 }
@@ -91,7 +93,7 @@ const planOf = ({ request, script }: Run, load: Load, start: number | null, next
     const to = Math.min(from + size, sizeOf(load))
     const seq = SliceSeq.make(nextSeq + index)
     const [rows, records] = [load.rows.slice(from, to), load.records.slice(from, to)]
-    return { seq, index, from: index === 0 ? start : from, to, rows, records }
+    return { seq, index, from: index === 0 ? start : from, to, soFar: to - first, rows, records }
   })
 }
 
@@ -188,7 +190,7 @@ const carrySlice = Effect.fnUntraced(function* (run: Run, piece: Piece) {
   const { runId } = request
   const session = { runId, sliceSeq: piece.seq }
   plane.staged.add(session)
-  const counts = { sliceSeq: piece.seq, rows: piece.to, bytes: piece.to * 10, counter: piece.index }
+  const counts = { sliceSeq: piece.seq, rows: piece.soFar, bytes: piece.soFar * 10, counter: piece.index }
   yield* Queue.offer(events, Progress.make({ phase: "export", ...counts }))
   yield* at("staged")
   const stored = yield* sendRecords(run, piece)

@@ -1,0 +1,61 @@
+/** Several processes over the same stores: what one asks of a unit whose run another carries. */
+import { assert, it } from "@effect/vitest"
+import { Context, Effect, Layer } from "effect"
+import { TestClock } from "effect/testing"
+import { RunId } from "../../src/domain/Run.ts"
+import * as Headrace from "../../src/lifecycle/Headrace.ts"
+import * as MemoryDataPlane from "../../src/memory/MemoryDataPlane.ts"
+import * as MemoryPythonWorker from "../../src/memory/MemoryPythonWorker.ts"
+import * as MemoryRunRepo from "../../src/memory/MemoryRunRepo.ts"
+import { RunRepo } from "../../src/services/RunRepo.ts"
+import * as Shop from "./Shop.ts"
+
+/** One process of several over the same stores. */
+const processThat = (script: MemoryPythonWorker.Script) =>
+  Layer.fresh(Headrace.layer).pipe(
+    Layer.provideMerge(Layer.fresh(MemoryRunRepo.layerProcess)),
+    Layer.provideMerge(Layer.fresh(MemoryPythonWorker.layerScript(script)))
+  )
+
+/** The first process, with the stores it shares. */
+const oneOfMany = (script: MemoryPythonWorker.Script) =>
+  processThat(script).pipe(
+    Layer.provideMerge(Headrace.layerStoresMemory),
+    Layer.provideMerge(MemoryRunRepo.layerStore),
+    Layer.provideMerge(MemoryDataPlane.layer())
+  )
+
+const far = Shop.stopAt("staged", 2)
+it.effect("D16 ends a run that another process carries, within a second of it", () =>
+  Effect.gen(function* () {
+    const there = yield* Layer.build(processThat(far))
+    const shop = yield* Shop.opened()
+    const { end } = yield* Effect.provideContext(Shop.started(shop.name), there)
+    yield* far.reached
+
+    const [answer] = yield* Effect.all([Shop.reset(shop.name), TestClock.adjust("2 seconds")], {
+      concurrency: "unbounded"
+    })
+
+    assert.strictEqual(answer.state, "IDLE")
+    assert.strictEqual((yield* end).at(-1)?.event, "RUN_RESET")
+    assert.isNull(yield* Shop.kept(shop))
+  }).pipe(Effect.provide(oneOfMany({})))
+)
+
+it.effect("gives up on a run elsewhere that does not end in half a minute, and leaves the checkpoint", () =>
+  Effect.gen(function* () {
+    const shop = yield* Shop.opened()
+    yield* Shop.run(shop.name)
+    const before = yield* Shop.kept(shop)
+    const there = Context.get(yield* Layer.build(Layer.fresh(MemoryRunRepo.layerProcess)), RunRepo)
+    const { runId } = yield* there.open({ ...shop.place, runId: RunId.make("hung"), fresh: false })
+
+    const [error] = yield* Effect.all([Effect.flip(Shop.reset(shop.name)), TestClock.adjust("40 seconds")], {
+      concurrency: "unbounded"
+    })
+
+    assert.deepInclude(error, { _tag: "RunNotEnded", runId })
+    assert.deepStrictEqual(yield* Shop.kept(shop), before)
+  }).pipe(Effect.provide(oneOfMany({})))
+)

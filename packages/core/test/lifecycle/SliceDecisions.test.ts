@@ -1,0 +1,180 @@
+/** What is decided when the sink's newest slice and our checkpoint are compared, before anything is committed. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Option } from "effect"
+import { Checkpoint, checkpointKey } from "../../src/domain/Checkpoint.ts"
+import { SliceSeq } from "../../src/domain/Run.ts"
+import * as Headrace from "../../src/lifecycle/Headrace.ts"
+import * as MemoryDataPlane from "../../src/memory/MemoryDataPlane.ts"
+import * as MemoryPythonWorker from "../../src/memory/MemoryPythonWorker.ts"
+import { KvStore } from "../../src/services/KvStore.ts"
+import { RunRepo, RunRepoError } from "../../src/services/RunRepo.ts"
+import * as Shop from "./Shop.ts"
+
+/** A run that broke off with two slices of three rows committed and noted; what the lake holds of it. */
+const brokenOff = Effect.gen(function* () {
+  const shop = yield* Shop.opened()
+  yield* Shop.run(shop.name)
+  assert.deepStrictEqual(yield* Shop.cursor(shop), Shop.at(6))
+  const { sinks } = yield* MemoryDataPlane.MemoryDataPlane
+  const slots = sinks.get(shop.path)?.slots ?? []
+  /** Lets the lake hold a slice nobody told us of. */
+  const hold = (sliceSeq: number, from: number, to: number) =>
+    Effect.sync(() => {
+      const commit = { ...slots[0]!.commit, sliceSeq: SliceSeq.make(sliceSeq) }
+      const bounds = { fromCkpt: Shop.at(from), toCkpt: Shop.at(to), rows: to - from }
+      slots.push({ commit: { ...commit, ...bounds }, rows: Shop.allRows.slice(from, to) })
+    })
+  return { shop, slots, hold }
+})
+
+const breaks = () => Shop.layer(Shop.failOnceAt("committing", 2))
+
+/** The run was refused with this code, and neither lake nor checkpoint moved. */
+const refused = Effect.fnUntraced(function* (shop: Shop.Shop, code: string) {
+  const before = [yield* Shop.landed(shop), yield* Shop.cursor(shop)]
+
+  const end = yield* Shop.run(shop.name)
+
+  assert.strictEqual(end.event, "RUN_FAILED")
+  assert.match((yield* Shop.status(shop)).lastError ?? "", new RegExp(`^${code}: .*[Rr]eset the unit`))
+  assert.deepStrictEqual([yield* Shop.landed(shop), yield* Shop.cursor(shop)], before)
+})
+
+/** A reset is the way out of a refusal: everything is loaded anew. */
+const resetHelps = Effect.fnUntraced(function* (shop: Shop.Shop) {
+  yield* Shop.reset(shop.name)
+  assert.strictEqual((yield* Shop.run(shop.name)).event, "RUN_SUCCEEDED")
+  assert.deepStrictEqual(yield* Shop.landed(shop), Shop.allRows)
+})
+
+describe("a sink that holds one slice more than was noted", () => {
+  it.effect("P30 moves the checkpoint behind that slice, which is not carried again", () =>
+    Effect.gen(function* () {
+      const { shop, hold } = yield* brokenOff
+      yield* hold(2, 6, 9)
+
+      const end = yield* Shop.run(shop.name)
+
+      assert.deepInclude(end, { event: "RUN_SUCCEEDED", exportedRows: 1 })
+      assert.deepStrictEqual(yield* Shop.landed(shop), Shop.allRows)
+      assert.deepStrictEqual(yield* Shop.cursor(shop), Shop.at(10))
+    }).pipe(Effect.provide(breaks()))
+  )
+
+  it.effect("and nothing is left to carry: the checkpoint still catches up", () =>
+    Effect.gen(function* () {
+      const { shop, hold } = yield* brokenOff
+      yield* hold(2, 6, 10)
+
+      yield* Shop.run(shop.name)
+
+      assert.deepStrictEqual(yield* Shop.cursor(shop), Shop.at(10))
+      yield* Shop.run(shop.name)
+      assert.strictEqual((yield* Shop.asked).at(-1)?.nextSeq, 3)
+    }).pipe(Effect.provide(breaks()))
+  )
+})
+
+describe("a checkpoint that moved before its slice was counted", () => {
+  const uncounted = Layer.effect(
+    RunRepo,
+    Effect.map(RunRepo, (runs) => {
+      let isLeft = true
+      return RunRepo.of({
+        ...runs,
+        advance: (runId, nextSeq) => {
+          if (nextSeq !== 2 || !isLeft) return runs.advance(runId, nextSeq)
+          isLeft = false
+          return Effect.fail(new RunRepoError({ cause: "away" }))
+        }
+      })
+    })
+  )
+  const layer = Headrace.layer.pipe(
+    Layer.provideMerge(uncounted),
+    Layer.provideMerge(Headrace.layerStoresMemory),
+    Layer.provideMerge(MemoryPythonWorker.layer)
+  )
+
+  it.effect("stays, and the slice is counted by the next run, which carries the rest once", () =>
+    Effect.gen(function* () {
+      const shop = yield* Shop.opened()
+      yield* Shop.run(shop.name)
+      const { lastError } = yield* Shop.status(shop)
+      const broken = yield* Shop.cursor(shop)
+
+      const end = yield* Shop.run(shop.name)
+      yield* Shop.run(shop.name)
+
+      assert.match(lastError ?? "", /^STORE_UNAVAILABLE: /)
+      assert.deepStrictEqual(broken, Shop.at(6))
+      assert.deepInclude(end, { event: "RUN_SUCCEEDED", exportedRows: 4 })
+      assert.deepStrictEqual(yield* Shop.landed(shop), Shop.allRows)
+      assert.deepStrictEqual(
+        (yield* Shop.asked).map(({ nextSeq }) => Number(nextSeq)),
+        [0, 1, 4]
+      )
+    }).pipe(Effect.provide(layer))
+  )
+})
+
+describe("a sink that holds less than was committed to it", () => {
+  it.effect("because it was restored is refused as CHECKPOINT_AHEAD_OF_SINK: going on would lose rows", () =>
+    Effect.gen(function* () {
+      const { shop, slots } = yield* brokenOff
+      slots.pop()
+
+      yield* refused(shop, "CHECKPOINT_AHEAD_OF_SINK")
+      yield* resetHelps(shop)
+    }).pipe(Effect.provide(breaks()))
+  )
+
+  it.effect("because it was emptied is refused as CHECKPOINT_AHEAD_OF_SINK too", () =>
+    Effect.gen(function* () {
+      const { shop, slots } = yield* brokenOff
+      slots.splice(0)
+
+      yield* refused(shop, "CHECKPOINT_AHEAD_OF_SINK")
+      yield* resetHelps(shop)
+    }).pipe(Effect.provide(breaks()))
+  )
+})
+
+describe("a sink of another history", () => {
+  it.effect("whose next slice began elsewhere is refused as CHECKPOINT_FORK", () =>
+    Effect.gen(function* () {
+      const { shop, hold } = yield* brokenOff
+      yield* hold(2, 5, 9)
+
+      yield* refused(shop, "CHECKPOINT_FORK")
+      yield* resetHelps(shop)
+    }).pipe(Effect.provide(breaks()))
+  )
+
+  it.effect("that is more than one slice on is refused as CHECKPOINT_FORK", () =>
+    Effect.gen(function* () {
+      const { shop, hold } = yield* brokenOff
+      yield* hold(3, 6, 10)
+
+      yield* refused(shop, "CHECKPOINT_FORK")
+    }).pipe(Effect.provide(breaks()))
+  )
+
+  it.effect("is not one whose cursor has the same keys in another order", () =>
+    Effect.gen(function* () {
+      const { shop, slots, hold } = yield* brokenOff
+      yield* hold(2, 6, 9)
+      const last = slots.at(-1)!
+      const fromCkpt = Checkpoint.make({ by: "position", next: 6 })
+      slots[slots.length - 1] = { ...last, commit: { ...last.commit, fromCkpt } }
+      const kv = yield* KvStore
+      const key = checkpointKey(shop.key, shop.place.sinkId)
+      const { value, version } = Option.getOrThrow(yield* kv.get("acme", key))
+      yield* kv.put("acme", key, Object.assign({}, value, { cursor: { next: 6, by: "position" } }), version)
+
+      const end = yield* Shop.run(shop.name)
+
+      assert.deepInclude(end, { event: "RUN_SUCCEEDED", exportedRows: 1 })
+    }).pipe(Effect.provide(breaks()))
+  )
+})
