@@ -6,14 +6,28 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from headrace.endpoint import Policy
 from headrace.observer import Answer, CommitAlways
-from headrace.protocol import GraphScope, Json, NormalizedRecord, Phase, Provenance, Records, RunEvent, Sealed, Verdict
-from headrace.run import UnitRun
+from headrace.protocol import (
+    Finished,
+    GraphScope,
+    Json,
+    NormalizedRecord,
+    Phase,
+    Provenance,
+    Records,
+    RunEvent,
+    Sealed,
+    Verdict,
+)
+from headrace.run import UnitRun, run_unit
 from headrace.staging import Row, Slice
+from headrace.stagings.local_disk import LocalDiskStaging
 from headrace.testing.row_endpoints import RecordsSource, RowsSource
+from headrace.testing.row_sink import Place, RowsSink, place
 
 
 def rows(count: int) -> list[dict[str, Any]]:
@@ -119,3 +133,35 @@ class SourceThat(RowsSource):
 
 def ids(found: Sequence[Row]) -> list[Any]:
     return [row["id"] for row in found]
+
+
+class Runs:
+    """Runs of one unit: five rows, two a slice, into a sink of its own, staged below a directory of its own."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.provider = LocalDiskStaging(root)
+        self._store = str(root)
+
+    def carry(
+        self,
+        observer: Watching | None = None,
+        *,
+        source: Any = None,
+        sink: dict[str, str] | None = None,
+        policy: Any = None,
+        **changes: Any,
+    ) -> Finished:
+        run = unit_run(sink_id="lake", policy={"mode": "incremental"} if policy is None else policy, **changes)
+        from_ = source or RowsSource(rows_parameters(5))
+        return run_unit(
+            run, from_, RowsSink({"store": self._store, **(sink or {})}), self.provider, observer or Watching()
+        )
+
+    @property
+    def stored(self) -> Place:
+        return place("dev/shop/rows/lake", self._store)
+
+    @property
+    def leftovers(self) -> list[Path]:
+        return list(self.root.iterdir()) if self.root.exists() else []

@@ -1,0 +1,167 @@
+"""What becomes of each thing a source yields: staged, set aside with its reason, or the end of the slice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pytest
+from carrying import SourceThat, Watching, record, rows
+
+from headrace.errors import Bug, RowRejected
+from headrace.exporting import ROWS_AT_ONCE, Exported, export_slice
+from headrace.policy import parse
+from headrace.protocol import Rejected, RejectedRow
+from headrace.saying import REJECTED_BYTES, tell_rejected
+from headrace.sessions import StagedSession
+from headrace.staging import NativeBlock, Seal, Slice, StagingSession
+from headrace.stagings.in_memory import InMemoryStaging
+from headrace.testing.staging_suite import context, read
+
+WHOLE = Slice(seq=0, bounds=None, from_checkpoint=None, to_checkpoint=None)
+
+
+@pytest.fixture
+def session() -> Iterator[StagingSession]:
+    with closing(InMemoryStaging().allocate_session(context())) as opened:
+        yield opened
+
+
+def export(
+    session: StagingSession, yielded: list[Any], policy: Any = None, observer: Watching | None = None
+) -> Exported:
+    source = SourceThat(lambda _: iter(yielded))
+    return export_slice(source, "rows", [WHOLE], policy or {}, parse(policy or {}), session, observer or Watching())
+
+
+def odd_rows(count: int, *odd: int) -> list[dict[str, Any]]:
+    """Rows of numbers; those at ``odd`` hold a text where the others hold a number."""
+    return [{"n": f"no number {n}" if n in odd else n} for n in range(count)]
+
+
+def test_a_row_that_cannot_be_carried_is_set_aside_with_its_position_its_reason_and_its_hash(session: Any) -> None:
+    exported = export(session, odd_rows(2500, 3, 2100), {"quarantine": {"maxRows": 2, "maxRatio": 1}})
+
+    assert (exported.read, exported.seal.rows) == (2500, 2498)
+    assert [row.position for row in exported.rejected] == [3, 2100]
+    assert "'n'" in exported.rejected[0].reason
+    payload = json.dumps({"n": "no number 3"})
+    assert exported.rejected[0].payload == payload
+    assert exported.rejected[0].sha256 == hashlib.sha256(payload.encode()).hexdigest()
+    assert [row["n"] for row in read(session, 500)] == [n for n in range(2500) if n not in (3, 2100)]
+
+
+@pytest.mark.parametrize(
+    ("quarantine", "tells"),
+    [
+        ({"maxRows": 1, "maxRatio": 1}, "more than the policy's quarantine allows"),
+        ({"maxRows": 9, "maxRatio": 0.01}, "more than the policy's quarantine allows"),
+        (None, "column 'n'"),
+    ],
+    ids=["more rows than allowed", "a greater part than allowed", "none is allowed"],
+)
+def test_more_rejected_rows_than_the_policy_allows_end_the_slice(session: Any, quarantine: Any, tells: str) -> None:
+    with pytest.raises(RowRejected, match=tells):
+        export(session, odd_rows(100, 3, 5), {"quarantine": quarantine})
+
+
+def test_the_first_row_beyond_the_limit_ends_the_reading_too(session: Any) -> None:
+    taken: list[int] = []
+
+    def read_on(_: object) -> Iterator[Any]:
+        for n, row in enumerate(odd_rows(5000, *range(1, 5000))):
+            taken.append(n)
+            yield row
+
+    with pytest.raises(RowRejected):
+        export_slice(SourceThat(read_on), "rows", [WHOLE], {}, parse({}), session, Watching())
+
+    assert len(taken) == ROWS_AT_ONCE
+
+
+def test_a_row_too_large_to_be_shown_is_set_aside_with_its_hash_alone(session: Any) -> None:
+    exported = export(session, [{"n": 1}, {"n": "x" * 20_000}], {"quarantine": {"maxRows": 1, "maxRatio": 1}})
+
+    assert (exported.rejected[0].payload, len(exported.rejected[0].sha256)) == (None, 64)
+
+
+def test_arrow_and_native_blocks_are_staged_as_they_are(session: Any) -> None:
+    batch = pa.record_batch([pa.array([1, 2], pa.int16())], names=["n"])
+
+    exported = export(session, [batch, batch])
+
+    assert (exported.read, exported.seal.rows) == (4, 4)
+    assert session.reader().schema == batch.schema
+
+    with closing(InMemoryStaging().allocate_session(context())) as native:
+        block = NativeBlock(format="pgcopy", data=b"123", rows=2)
+        assert export(native, [block]).read == 2
+        assert list(native.reader().iter_native()) == [block]
+
+
+def test_records_that_name_no_endpoint_are_given_the_runs(session: Any) -> None:
+    export(session, [record(1)])
+
+    (row,) = read(session)
+    assert row["provenance"] == {"endpointId": "shop", "vendor": "test", "sourceEventId": None}
+
+
+def test_what_is_none_of_the_three_shapes_is_a_bug_of_the_source(session: Any) -> None:
+    with pytest.raises(Bug, match="yielded a int") as bug:
+        export(session, [1])
+
+    assert bug.value.role == "source"
+
+
+def test_a_staging_that_loses_a_row_is_found_out() -> None:
+    class Lossy(StagedSession):
+        def seal(self) -> Seal:
+            seal = super().seal()
+            return Seal(rows=seal.rows - 1, bytes=seal.bytes, sha256=seal.sha256)
+
+    with closing(Lossy("lossy", context(), Nowhere())) as session, pytest.raises(Bug, match="some are lost"):
+        export(session, list(rows(3)))
+
+
+class Nowhere:
+    """A store that keeps nothing."""
+
+    def append(self, batch: pa.RecordBatch) -> None: ...
+
+    def append_native(self, block: NativeBlock) -> None: ...
+
+    def finish(self, seal: Seal) -> None: ...
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        return iter(())
+
+    def blocks(self) -> Iterator[NativeBlock]:
+        return iter(())
+
+    def delete(self) -> None: ...
+
+
+def test_the_observer_hears_of_every_batch_while_rows_are_read(session: Any) -> None:
+    watching = Watching()
+
+    export(session, rows(2500), observer=watching)
+
+    assert watching.phases == [("export", 0)] * 3
+
+
+def test_rejected_rows_are_told_in_messages_of_at_most_a_mebibyte() -> None:
+    watching = Watching()
+    held = [RejectedRow(position=n, reason="r" * 100, sha256="0" * 64, payload="p" * 16_000) for n in range(200)]
+
+    tell_rejected(watching, 4, held)
+
+    told = watching.of(Rejected)
+    assert [row for event in told for row in event.rows] == held
+    assert all(event.slice_seq == 4 for event in told)
+    assert len(told) == 4
+    assert max(sum(len(msgspec.msgpack.encode(row)) for row in event.rows) for event in told) <= REJECTED_BYTES

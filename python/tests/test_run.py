@@ -1,0 +1,148 @@
+"""The loop of a run: what it says, in which order, and who decides."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from carrying import Runs, SourceThat, Watching, ids, rows, rows_parameters, unit_run
+
+from headrace.errors import SinkFenced
+from headrace.protocol import Committed, Opened, Planned, Sealed
+from headrace.run import run_unit
+from headrace.testing.row_endpoints import RowsSource
+from headrace.testing.row_sink import RowsSink
+
+INCREMENTAL = {"mode": "incremental"}
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Runs:
+    return Runs(tmp_path / "staging")
+
+
+def test_events_come_in_the_order_of_the_protocol(runs: Runs) -> None:
+    watching = Watching()
+
+    finished = runs.carry(watching)
+
+    assert [type(event) for event in watching.events] == [Opened, Planned, *[Sealed, Committed] * 3]
+    sealed, committed = watching.of(Sealed), watching.of(Committed)
+    assert [(event.from_, event.to) for event in sealed] == [
+        (None, {"next": 2}), ({"next": 2}, {"next": 4}), ({"next": 4}, {"next": 5}),
+    ]  # fmt: skip
+    assert [event.sha256 for event in sealed] == [event.commit_record.sha256 for event in committed]
+    assert finished.new_checkpoint == {"next": 5}
+
+
+def test_what_was_read_is_staged_set_aside_or_filtered(runs: Runs) -> None:
+    watching = Watching()
+    odd = [{"id": n, "name": n if n == 4 else "text"} for n in range(1, 5)]
+    source = SourceThat(lambda slice_: iter(odd[slice(*slice_.bounds)]))
+
+    finished = runs.carry(watching, source=source, policy={**INCREMENTAL, "quarantine": {"maxRows": 1, "maxRatio": 1}})
+
+    assert [(event.read, event.rows, event.rejected, event.filtered) for event in watching.of(Sealed)] == [
+        (2, 2, 0, 0), (2, 1, 1, 0),
+    ]  # fmt: skip
+    assert finished.errors == []
+    assert (finished.stats["exported_rows"], finished.stats["rejected_rows"], finished.stats["applied_rows"]) == (
+        4,
+        1,
+        3,
+    )
+
+
+def test_a_slice_has_left_staging_before_the_next_one_begins(runs: Runs) -> None:
+    """P31"""
+    sessions: list[int] = []
+    watching = Watching(on_ask=lambda: sessions.append(len(list(runs.root.glob("*/*/*")))))
+
+    runs.carry(watching)
+
+    assert sessions == [1, 1, 1]
+
+
+# ---- who decides
+
+
+@pytest.mark.parametrize("verdict", ["stop", "abort"])
+def test_a_slice_that_was_not_to_be_committed_is_nowhere_and_ends_the_run(runs: Runs, verdict: Any) -> None:
+    watching = Watching(verdict=lambda event: "commit" if event.slice_seq == 0 else verdict)
+
+    finished = runs.carry(watching)
+
+    assert (finished.new_checkpoint, finished.errors) == ({"next": 2}, [])
+    assert (ids(runs.stored.rows), finished.stats["slices"]) == ([1, 2], 1)
+    assert runs.leftovers == []
+
+
+def test_a_replacement_that_was_stopped_stays_unseen(runs: Runs) -> None:
+    runs.carry(policy={"mode": "full"})
+    stopped = Watching(verdict=lambda event: "stop" if event.slice_seq == 1 else "commit")
+
+    finished = runs.carry(stopped, policy={"mode": "full"}, generation=2, epoch=2)
+
+    assert finished.new_checkpoint == {"next": 2}
+    assert runs.stored.rows == rows(5)
+
+
+def test_a_run_past_its_deadline_ends_at_the_slice_boundary(runs: Runs) -> None:
+    past = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
+
+    finished = runs.carry(deadline=past, checkpoint={"next": 2})
+
+    assert (finished.new_checkpoint, finished.errors, runs.stored.rows) == ({"next": 2}, [], [])
+
+
+def test_an_older_owner_is_refused_before_anything_is_read(runs: Runs) -> None:
+    runs.carry(epoch=7)
+
+    with pytest.raises(SinkFenced):
+        runs.carry(epoch=6, source=SourceThat(_must_not_be_read))
+
+
+def _must_not_be_read(_: object) -> Iterator[Any]:
+    raise AssertionError("nothing was to be read")
+
+
+def test_a_load_whose_last_slice_is_stored_is_only_completed(runs: Runs) -> None:
+    class SinkThatCannotComplete(RowsSink):
+        def complete(self, target: Any, policy: Any) -> str:
+            raise ConnectionResetError
+
+    run = unit_run(sink_id="lake", policy={"mode": "full"})
+    broken = SinkThatCannotComplete({"store": str(runs.root)})
+    assert run_unit(run, RowsSource(rows_parameters(5)), broken, runs.provider, Watching()).errors != []
+
+    finished = runs.carry(policy={"mode": "full"}, epoch=2, source=SourceThat(_must_not_be_read))
+
+    assert (finished.errors, finished.stats["slices"], runs.stored.rows) == ([], 0, rows(5))
+
+
+def test_a_slice_that_another_run_stored_to_another_end_is_no_gap(runs: Runs) -> None:
+    class SinkThatAnswersLate(RowsSink):
+        """Says that nothing is there, as it was when another run had not yet committed."""
+
+        def high_water(self, target: Any, epoch: int) -> None:
+            super().high_water(target, epoch)
+
+    runs.carry(
+        Watching(verdict=lambda event: "stop" if event.slice_seq == 1 else "commit"),
+        policy={**INCREMENTAL, "targetSliceSize": 3},
+    )
+    late = SinkThatAnswersLate({"store": str(runs.root)})
+
+    finished = run_unit(
+        unit_run(sink_id="lake", policy=INCREMENTAL, epoch=2),
+        RowsSource(rows_parameters(5)),
+        late,
+        runs.provider,
+        Watching(),
+    )
+
+    assert [error.tag for error in finished.errors] == ["SinkAmbiguous"]
+    assert ids(runs.stored.rows) == [1, 2, 3]
