@@ -114,7 +114,7 @@ export const status = ({ name: { endpointId, unitId } }: Shop) =>
   IngestionStatuses.use((statuses) => statuses.status(scope, endpointId, unitId))
 
 /** The checkpoint record as it is stored. */
-export const kept = ({ place }: Shop) => CheckpointLog.use((log) => log.shown(place))
+export const kept = ({ place }: Pick<Shop, "place">) => CheckpointLog.use((log) => log.shown(place))
 
 export const cursor = ({ place }: Shop) =>
   CheckpointLog.use((log) => Effect.map(log.read(place), ({ record }) => record?.cursor ?? null))
