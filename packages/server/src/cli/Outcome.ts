@@ -108,15 +108,15 @@ export const report = Effect.fn("report")(function* (last: RunProgress, tally: T
 })
 
 /** Everything before the slice in flight is in the sink; the same command goes on. */
-export const interrupted = ({ slice }: Pick<Tally, "slice">): Refused =>
+export const interrupted = ({ committed }: Pick<Tally, "committed">): Refused =>
   refuse({
     title: "Interrupted",
     number: "HR5502",
     exit: Exit.interrupted,
     why: [
-      slice === null
+      committed === null
         ? "What was committed before is in the sink."
-        : `Everything up to slice ${slice} is in the sink.`
+        : `Everything up to slice ${committed} is in the sink.`
     ],
     advice: ["Resume: the same command."]
   })

@@ -11,6 +11,8 @@ export interface Tally {
   /** `plan`, `stage`, `write`, `commit`, `finish`; `start` before the first. */
   readonly phase: string
   readonly slice: number | null
+  /** The last slice that is in the sink; null before the first. */
+  readonly committed: number | null
   readonly rows: number
   readonly bytes: number
   /** The source's own estimate. */
@@ -34,6 +36,7 @@ export const observe = (before: Tally | null, progress: RunProgress): Tally => {
     unit: progress.unit.unitId,
     phase: phase ?? known?.phase ?? "start",
     slice: progress.slice ?? known?.slice ?? null,
+    committed: (progress.event === "SLICE_COMMITTED" ? progress.slice : null) ?? known?.committed ?? null,
     rows,
     bytes: Math.max(known?.bytes ?? 0, progress.bytes),
     rowsTotal: progress.rowsTotal ?? known?.rowsTotal ?? null,

@@ -4,7 +4,7 @@ import { codeOf, type FailureKind } from "@headrace/core/domain/Failure"
 import { knownCodes, messageFor, sideOf } from "../../src/cli/Catalogue.ts"
 import { report } from "../../src/cli/Outcome.ts"
 import { Screen, type ScreenOptions } from "../../src/cli/Screen.ts"
-import { observe } from "../../src/cli/Tally.ts"
+import { observe, type Tally } from "../../src/cli/Tally.ts"
 import { fakeScreen } from "./FakeScreen.ts"
 import { happened } from "./Happened.ts"
 
@@ -97,15 +97,24 @@ describe("the end of a run", () => {
     })
   )
 
-  it.effect("of a pause is an interruption that names the last slice in the sink", () =>
-    Effect.gen(function* () {
-      const refused = yield* Effect.flip(
-        reported(happened(5, { event: "RUN_PAUSED", state: "PAUSED", slice: 87 }))
-      )
+  it.effect(
+    "of a pause is an interruption that names the last slice in the sink, not one that was given up",
+    () =>
+      Effect.gen(function* () {
+        const paused = happened(5, { event: "RUN_PAUSED", state: "PAUSED" })
+        const before = [
+          happened(3, { event: "SLICE_COMMITTED", slice: 87 }),
+          happened(4, { event: "SLICE_STARTED", slice: 88 })
+        ].reduce<Tally | null>(observe, null)
 
-      assert.strictEqual(refused.exit, 130)
-      assert.include(refused.why.join(), "slice 87")
-    })
+        const refused = yield* report(paused, observe(before, paused), places).pipe(
+          Effect.provideService(Screen, fakeScreen().screen),
+          Effect.flip
+        )
+
+        assert.strictEqual(refused.exit, 130)
+        assert.include(refused.why.join(), "slice 87")
+      })
   )
 
   it.effect("of a failure shows the side it happened on and exits with its code", () =>

@@ -73,7 +73,10 @@ const registered = Effect.fnUntraced(function* (
   side: "source" | "sink"
 ) {
   return yield* (yield* Endpoints)
-    .ensure(yield* Owner, fromTemplate(side === "source" ? sourceId : `${sourceId}#sink`, templateId, parameters))
+    .ensure(
+      yield* Owner,
+      fromTemplate(side === "source" ? sourceId : `${sourceId}#sink`, templateId, parameters)
+    )
     .pipe(Effect.mapError((error) => refusedBySystem(error, side, shown)))
 })
 
@@ -91,7 +94,7 @@ const untilItEnds = Effect.fnUntraced(function* <R>(
     screen.tell("Stopping… the slice in flight is finished first (Ctrl-C again drops it)")
     yield* pause
     yield* Ref.set(heard, yield* signals.next)
-    return yield* interrupted({ slice: null })
+    return yield* interrupted({ committed: null })
   })
   return yield* Effect.raceFirst(watching, stopping).pipe(
     Effect.flatMap(({ last, tally }) => report(last, tally, places)),
