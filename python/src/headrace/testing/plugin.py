@@ -11,7 +11,10 @@ from collections.abc import Iterator
 import pytest
 
 pytest.register_assert_rewrite(
-    "headrace.testing.source_suite", "headrace.testing.sink_suite", "headrace.testing.staging_suite"
+    "headrace.testing.source_suite",
+    "headrace.testing.sink_suite",
+    "headrace.testing.sink_writing",
+    "headrace.testing.staging_suite",
 )
 
 
