@@ -1,6 +1,6 @@
 /**
  * A run's tally as text: one line that is drawn over itself on a terminal, or
- * plain lines for logs, one when a phase is first reached and one every ten
+ * plain lines for logs, one when rows first reach a phase and one every ten
  * seconds. Pure: the caller holds the clock and the screen.
  */
 import { about, count, size, span } from "./Figures.ts"
@@ -48,8 +48,8 @@ export const plainLine = (
   said: Said | null,
   tally: Tally
 ): { readonly line: string | null; readonly said: Said } => {
-  const before = said?.runId === tally.runId ? said : { runId: tally.runId, phases: [], at: 0 }
-  const isNewPhase = !before.phases.includes(tally.phase)
+  const before = said?.runId === tally.runId ? said : { runId: tally.runId, phases: [], at: tally.at }
+  const isNewPhase = tally.rows > 0 && !before.phases.includes(tally.phase)
   if (!isNewPhase && tally.at - before.at < plainIntervalMs) return { line: null, said: before }
   const phases = isNewPhase ? [...before.phases, tally.phase] : before.phases
   return { line: `  ${describe(tally)}`, said: { runId: tally.runId, phases, at: tally.at } }

@@ -63,13 +63,26 @@ describe("the line on a terminal", () => {
 })
 
 describe("plain lines", () => {
-  it("come when a phase is first reached, and not again for every slice", () => {
+  it("come when rows first reach a phase, and not again for every slice", () => {
     const phases = ["plan", "export", "import", "export", "import", "export"]
-    const tallies = phases.map((phase, second) => after(started, happened(second, { phase })))
+    const tallies = phases.map((phase, second) =>
+      after(started, happened(second, { phase, exportedRows: second * 10 }))
+    )
 
     assert.deepStrictEqual(
       plainLines(tallies).map((line) => line.trim().split(/\s+/)[1]),
-      ["plan", "stage", "write"]
+      ["stage", "write"]
+    )
+  })
+
+  it("say that the first rows are waited for only when it takes long", () => {
+    const tallies = Array.from({ length: 15 }, (_, second) =>
+      after(started, happened(second, { phase: "export" }))
+    )
+
+    assert.deepStrictEqual(
+      plainLines(tallies).map((line) => /waiting for first rows \(\d+s/.exec(line)?.[0]),
+      ["waiting for first rows (10s"]
     )
   })
 
