@@ -102,7 +102,9 @@ const withoutSecrets = (text: string, secrets: ReadonlyArray<string>) =>
 
 /**
  * The text of `lastError`: `<CODE>: <message>` on one line, at most 500
- * characters, without any of `secrets`.
+ * characters, without any of `secrets`, however the message breaks their lines.
  */
-export const lastError = (code: string, message: string, secrets: ReadonlyArray<string> = []): string =>
-  cut(oneLine(`${code}: ${withoutSecrets(message, secrets)}`))
+export const lastError = (code: string, message: string, secrets: ReadonlyArray<string> = []): string => {
+  const line = oneLine(withoutSecrets(message, secrets))
+  return cut(oneLine(`${code}: ${withoutSecrets(line, secrets.map(oneLine))}`))
+}

@@ -7,7 +7,7 @@
  * while; then the run stays open, and is settled as an orphan once its owner
  * is gone.
  */
-import { Context, DateTime, Effect, Layer, Option, Schedule } from "effect"
+import { Cause, Context, DateTime, Effect, Layer, Option, Schedule } from "effect"
 import {
   type IngestionState,
   IngestionUnitEvent,
@@ -17,6 +17,7 @@ import type { RunStats } from "../domain/Run.ts"
 import { RunEvents, type RunHappening, RunProgress } from "../services/RunEvents.ts"
 import { type Run, type RunOutcome, RunRepo } from "../services/RunRepo.ts"
 import { UnitStateRepo } from "../services/UnitStateRepo.ts"
+import { lastErrorOf, type RunError, RunRevoked } from "./RunFailure.ts"
 import { emptyTally, rowsShown, type RunTally } from "./RunTally.ts"
 
 export type Ending =
@@ -64,6 +65,12 @@ const outcomeOf = (run: Run, current: Option.Option<IngestionUnitState>): RunOut
   return outcomes[current.value.state]
 }
 
+/** Why a run is told as failed: what ended it, or, when it ended well, what kept that from counting. */
+const whyFailed = (ending: Ending, otherwise: Cause.Cause<RunError>): string =>
+  ending._tag === "Failed" ? ending.reason : lastErrorOf(otherwise, null)
+
+const superseded = Cause.fail(new RunRevoked())
+
 export class RunSettlement extends Context.Service<
   RunSettlement,
   {
@@ -96,10 +103,9 @@ export class RunSettlement extends Context.Service<
         const tell = Effect.fnUntraced(function* (
           run: Run,
           ending: Ending,
-          outcome: RunOutcome,
+          { outcome, why }: { readonly outcome: RunOutcome; readonly why: string },
           tally: RunTally
         ) {
-          const failed = outcome === "FAILED" && ending._tag === "Failed"
           yield* events.publish(
             RunProgress.make({
               at: yield* DateTime.now,
@@ -113,7 +119,7 @@ export class RunSettlement extends Context.Service<
               ...rowsShown(tally),
               bytes: tally.bytes,
               rowsTotal: tally.rowsTotal,
-              message: failed ? ending.reason : null,
+              message: outcome === "FAILED" ? why : null,
               stats: outcome === "SUCCEEDED" && ending._tag === "Completed" ? ending.stats : null
             })
           )
@@ -122,18 +128,19 @@ export class RunSettlement extends Context.Service<
         return RunSettlement.of({
           settle: Effect.fn("RunSettlement.settle")(function* (run, ending, closing = {}) {
             const { complete = false, tally = emptyTally, onFailed = Effect.void } = closing
-            const outcome = yield* settleState(run, ending).pipe(
+            const { reached: outcome, why } = yield* settleState(run, ending).pipe(
               Effect.tap((reached) => (reached === "FAILED" ? onFailed : Effect.void)),
               Effect.tap((reached) => runs.close(run.runId, reached, { complete })),
               Effect.retry(again),
+              Effect.map((reached) => ({ reached, why: whyFailed(ending, superseded) })),
               Effect.catchCause((cause) =>
-                Effect.as(
-                  Effect.logError("The end of a run could not be recorded", run.runId, cause),
-                  "FAILED" as const
-                )
+                Effect.as(Effect.logError("The end of a run could not be recorded", run.runId, cause), {
+                  reached: "FAILED" as const,
+                  why: whyFailed(ending, cause)
+                })
               )
             )
-            yield* tell(run, ending, outcome, tally)
+            yield* tell(run, ending, { outcome, why }, tally)
             return outcome
           }, Effect.uninterruptible)
         })

@@ -1,6 +1,6 @@
 /** Several processes over the same stores: what one asks of a unit whose run another carries. */
 import { assert, it } from "@effect/vitest"
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { RunId } from "../../src/domain/Run.ts"
 import * as Headrace from "../../src/lifecycle/Headrace.ts"
@@ -57,5 +57,37 @@ it.effect("gives up on a run elsewhere that does not end in half a minute, and l
 
     assert.deepInclude(error, { _tag: "RunNotEnded", runId })
     assert.deepStrictEqual(yield* Shop.kept(shop), before)
+  }).pipe(Effect.provide(oneOfMany({})))
+)
+
+const zombie = Shop.stopAt("staged", 1)
+it.effect("a run whose process lost its place ends SUPERSEDED, and nothing it does later counts", () =>
+  Effect.gen(function* () {
+    const scope = yield* Scope.make()
+    const place = yield* Layer.buildWithScope(Layer.fresh(MemoryRunRepo.layerProcess), scope)
+    const worker = yield* Layer.build(Layer.fresh(MemoryPythonWorker.layerScript(zombie)))
+    const there = yield* Layer.build(
+      Layer.fresh(Headrace.layer).pipe(Layer.provideMerge(Layer.succeedContext(Context.merge(place, worker))))
+    )
+    const shop = yield* Shop.opened()
+    const old = yield* Effect.provideContext(Shop.started(shop.name), there)
+    yield* zombie.reached
+    yield* Scope.close(scope, Exit.void)
+
+    const taken = yield* Shop.run(shop.name)
+    yield* zombie.goOn
+    yield* TestClock.adjust("2 seconds")
+    const last = (yield* old.end).at(-1)
+
+    assert.strictEqual(taken.event, "RUN_SUCCEEDED")
+    assert.strictEqual(last?.event, "RUN_FAILED")
+    assert.match(last?.message ?? "", /^SUPERSEDED: /)
+    assert.deepInclude(yield* Shop.status(shop), {
+      state: "SUCCEEDED",
+      lastRunId: taken.runId,
+      lastError: null
+    })
+    assert.deepStrictEqual(yield* Shop.landed(shop), Shop.allRows)
+    assert.deepStrictEqual(yield* Shop.cursor(shop), Shop.at(10))
   }).pipe(Effect.provide(oneOfMany({})))
 )

@@ -233,10 +233,12 @@ describe("one unit", () => {
     Effect.gen(function* () {
       const endpoint = yield* configured({})
 
-      const error = yield* Effect.flip(find(endpoint, "PUBLIC.Ordres"))
+      const errors = yield* Effect.forEach(["PUBLIC.ORDERS", "people", "warehouse"], (unitId) =>
+        Effect.flip(find(endpoint, unitId))
+      )
 
-      assert.deepInclude(error, { _tag: "UnitNotFound", unitId: "PUBLIC.Ordres" })
-      assert.isTrue(error._tag === "UnitNotFound" && error.near.length <= 3)
+      const near = errors.map((error) => (error._tag === "UnitNotFound" ? error.near : error._tag))
+      assert.deepStrictEqual(near, [["public.orders"], ["public.people"], []])
     }).pipe(Effect.provide(Shop.layer({}, twoTables)))
   )
 })
