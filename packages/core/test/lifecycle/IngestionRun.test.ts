@@ -3,11 +3,14 @@ import { Effect, Layer, Option, type Schema } from "effect"
 import { checkpointKey } from "../../src/domain/Checkpoint.ts"
 import { CheckpointLog, cursorOf } from "../../src/lifecycle/CheckpointLog.ts"
 import { Ingestion } from "../../src/lifecycle/Ingestion.ts"
+import * as Headrace from "../../src/lifecycle/Headrace.ts"
 import * as MemoryDataPlane from "../../src/memory/MemoryDataPlane.ts"
+import * as MemoryPythonWorker from "../../src/memory/MemoryPythonWorker.ts"
 import { EndpointRepo } from "../../src/services/EndpointRepo.ts"
 import { Ids } from "../../src/services/Ids.ts"
 import { KvStore } from "../../src/services/KvStore.ts"
 import { isTerminal } from "../../src/services/RunEvents.ts"
+import { UnitStateRepo } from "../../src/services/UnitStateRepo.ts"
 import * as Shop from "./Shop.ts"
 
 /** Ids as readable as they are unique: `id-1`, `id-2`, … */
@@ -70,6 +73,40 @@ describe("a run into a sink", () => {
         [Shop.at(9), 9]
       ])
     }).pipe(Effect.provide(Shop.layer(watched)))
+  )
+
+  const copies: Array<Schema.Json> = []
+  const copying = Layer.effect(
+    UnitStateRepo,
+    Effect.map(UnitStateRepo, (units) =>
+      UnitStateRepo.of({
+        ...units,
+        copyCheckpoint: (unit, record) =>
+          Effect.andThen(
+            Effect.sync(() => copies.push(record)),
+            units.copyCheckpoint(unit, record)
+          )
+      })
+    )
+  )
+  it.effect("P28 copies each checkpoint into the state table, as KV holds it", () =>
+    Effect.gen(function* () {
+      const shop = yield* Shop.opened({ mode: "incremental", targetSliceSize: 5 })
+
+      yield* Shop.run(shop.name)
+
+      assert.strictEqual(copies.length, 3)
+      assert.deepInclude(copies[0], { cursor: { next: 5 } })
+      assert.deepStrictEqual(copies.at(-1), yield* Shop.kept(shop))
+    }).pipe(
+      Effect.provide(
+        Headrace.layer.pipe(
+          Layer.provideMerge(copying),
+          Layer.provideMerge(Headrace.layerStoresMemory),
+          Layer.provideMerge(MemoryPythonWorker.layer)
+        )
+      )
+    )
   )
 
   it.effect("P20 hands the worker the cursor of the last run and nothing of the record around it", () =>

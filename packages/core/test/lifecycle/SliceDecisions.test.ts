@@ -61,6 +61,25 @@ describe("a sink that holds one slice more than was noted", () => {
     }).pipe(Effect.provide(breaks()))
   )
 
+  const breaking = Shop.failOnceAt("committing", 2)
+  const later = Shop.meanwhile()
+  it.effect("P30 moves it before anything else: a run that dies at once leaves it there", () =>
+    Effect.gen(function* () {
+      const { shop, hold } = yield* brokenOff
+      yield* hold(2, 6, 9)
+      yield* later.does(Shop.failOnceAt("staged", 0).during)
+
+      const end = yield* Shop.run(shop.name)
+
+      assert.match(end.message ?? "", /^WORKER_LOST: /)
+      assert.deepStrictEqual(yield* Shop.cursor(shop), Shop.at(9))
+    }).pipe(
+      Effect.provide(
+        Shop.layer({ during: (moment) => Effect.andThen(breaking.during(moment), later.during(moment)) })
+      )
+    )
+  )
+
   it.effect("and nothing is left to carry: the checkpoint still catches up", () =>
     Effect.gen(function* () {
       const { shop, hold } = yield* brokenOff
