@@ -1,5 +1,6 @@
 /** Headrace in memory with one shop: a table of ten orders, a lake, and the verbs in which tests speak of them. */
 import { Deferred, Effect, Layer, Option, Stream } from "effect"
+import { TestClock } from "effect/testing"
 import { Checkpoint, unitPath } from "../../src/domain/Checkpoint.ts"
 import type { JsonObject } from "../../src/domain/Endpoint.ts"
 import type { RunId } from "../../src/domain/Run.ts"
@@ -155,6 +156,10 @@ export const run = Effect.fnUntraced(function* (name: Named) {
 
 /** The cursor of somebody who has read as many rows. */
 export const at = (next: number) => Checkpoint.make({ next })
+
+/** Lets the clock go on for as long as the effect takes, whatever it waits for. */
+export const whileTimePasses = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.raceFirst(effect, Effect.forever(Effect.andThen(TestClock.adjust("100 millis"), Effect.yieldNow)))
 
 type Moment = MemoryPythonWorker.Moment
 type During = (moment: Moment) => Effect.Effect<void, PythonWorkerError>

@@ -8,6 +8,7 @@ import * as MemoryTemplateCatalog from "../../src/memory/MemoryTemplateCatalog.t
 import { PythonWorker } from "../../src/services/PythonWorker.ts"
 import { TemplateCatalog } from "../../src/services/TemplateCatalog.ts"
 import { template } from "../../src/testing/Samples.ts"
+import * as Shop from "./Shop.ts"
 
 /** A worker that a test sends away, calls back, or lets ponder for ever. */
 const moody = () => {
@@ -119,7 +120,7 @@ describe("while the worker is away", () => {
       yield* TestClock.adjust("1 minute")
       yield* silent.is("silent")
 
-      const [listed] = yield* Effect.all([list, TestClock.adjust("5 seconds")], { concurrency: "unbounded" })
+      const listed = yield* Shop.whileTimePasses(list)
 
       assert.sameDeepMembers([...listed], [...all])
     }).pipe(Effect.provide(silent.layer))
