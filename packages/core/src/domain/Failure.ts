@@ -75,6 +75,10 @@ const codes = {
 /** Everything a run can fail of. */
 export type FailureKind = keyof typeof codes
 
+const isFailureKind = (kind: string): kind is FailureKind => Object.hasOwn(codes, kind)
+
+export const failureKinds: ReadonlyArray<FailureKind> = Object.keys(codes).filter(isFailureKind)
+
 export type Side = "source" | "sink" | "staging"
 
 /** The capital code of a failure; `side` chooses where a kind has one code for each. */
