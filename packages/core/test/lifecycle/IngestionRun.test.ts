@@ -7,17 +7,9 @@ import * as Headrace from "../../src/lifecycle/Headrace.ts"
 import * as MemoryDataPlane from "../../src/memory/MemoryDataPlane.ts"
 import * as MemoryPythonWorker from "../../src/memory/MemoryPythonWorker.ts"
 import { EndpointRepo } from "../../src/services/EndpointRepo.ts"
-import { Ids } from "../../src/services/Ids.ts"
 import { KvStore } from "../../src/services/KvStore.ts"
-import { isTerminal } from "../../src/services/RunEvents.ts"
 import { UnitStateRepo } from "../../src/services/UnitStateRepo.ts"
 import * as Shop from "./Shop.ts"
-
-/** Ids as readable as they are unique: `id-1`, `id-2`, … */
-const countedIds = Layer.sync(Ids, () => {
-  let count = 0
-  return { uuid: Effect.sync(() => `id-${++count}`) }
-})
 
 describe("a run into a sink", () => {
   it.effect("P19, P24 lands every row once and leaves cursor, run id, stats and time in KV", () =>
@@ -161,58 +153,6 @@ describe("a run into a sink", () => {
       assert.isAbove(places[1]?.generation ?? 0, places[0]?.generation ?? 0)
       assert.strictEqual(places[1]?.nextSeq, 0)
       assert.deepStrictEqual(yield* Shop.landed(shop), Shop.allRows)
-    }).pipe(Effect.provide(Shop.layer()))
-  )
-})
-
-describe("what a run says", () => {
-  it.effect("D10 is under one id from the answer to the checkpoint, of the promised form", () =>
-    Effect.gen(function* () {
-      const shop = yield* Shop.opened()
-
-      const { runId, end } = yield* Shop.started(shop.name)
-      yield* end
-
-      assert.strictEqual(runId, `ingestion-${shop.source.id}-public.orders-id-3`)
-      assert.strictEqual((yield* Shop.asked)[0]?.runId, runId)
-      assert.strictEqual((yield* Shop.status(shop)).lastRunId, runId)
-      assert.deepInclude(yield* Shop.kept(shop), { lastRunId: runId })
-    }).pipe(Effect.provide(Shop.layer().pipe(Layer.provide(countedIds))))
-  )
-
-  it.effect("begins with RUN_STARTED, tells each slice in order, and ends exactly once", () =>
-    Effect.gen(function* () {
-      const shop = yield* Shop.opened({ mode: "incremental", targetSliceSize: 5 })
-
-      const events = yield* (yield* Shop.started(shop.name)).end
-
-      const slice = ["SLICE_STARTED", "SLICE_PROGRESS", "SLICE_COMMITTED"]
-      assert.deepStrictEqual(
-        events.map(({ event }) => event),
-        ["RUN_STARTED", ...slice, ...slice, "RUN_SUCCEEDED"]
-      )
-      assert.deepStrictEqual(
-        events
-          .filter(({ event }) => event === "SLICE_COMMITTED")
-          .map((told) => [told.slice, told.sliceCount]),
-        [
-          [1, 2],
-          [2, 2]
-        ]
-      )
-      assert.strictEqual(events.filter(isTerminal).length, 1)
-    }).pipe(Effect.provide(Shop.layer()))
-  )
-
-  it.effect("warns of policy keys nobody reads, and does not send them to the worker", () =>
-    Effect.gen(function* () {
-      const shop = yield* Shop.opened({ ...Shop.bySlices, targetSliceSise: 5 })
-
-      const [first] = yield* (yield* Shop.started(shop.name)).end
-
-      assert.include(first?.message, `"targetSliceSise"`)
-      assert.include(first?.message, `"targetSliceSize"`)
-      assert.deepStrictEqual((yield* Shop.asked)[0]?.policy, Shop.bySlices)
     }).pipe(Effect.provide(Shop.layer()))
   )
 })
