@@ -83,7 +83,7 @@ export const load: Effect.Effect<ServerConfig, SettingInvalid> = Effect.gen(func
     host: yield* setting(
       "HEADRACE_HOST",
       Config.withDefault(checked("HEADRACE_HOST", isLoopback), "127.0.0.1"),
-      "127.0.0.1, ::1 or localhost: without sign-in (HEADRACE_OIDC_ISSUER) Headrace serves this machine only"
+      "127.0.0.1, ::1 or localhost: there is no sign-in yet, so Headrace serves this machine only"
     ),
     port: yield* setting(
       "HEADRACE_PORT",

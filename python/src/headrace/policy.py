@@ -22,11 +22,6 @@ Deletes: TypeAlias = Literal["ignore", "soft", "keyDiff"]
 SchemaContract: TypeAlias = Literal["evolve", "freeze", "discard_row", "discard_value"]
 NullCursors: TypeAlias = Literal["once", "quarantine", "ignore"]
 
-SLICE_ROWS = 100_000
-SLICE_BYTES = 256 * 1024 * 1024
-SLICE_SECONDS = 60
-"""A slice ends at the first of the three it reaches."""
-
 _Value = TypeVar("_Value")
 
 
@@ -54,8 +49,9 @@ class RunPolicy:
     filter: Json = None
     limit: int | None = None
     parameters: Mapping[str, Json] = field(default_factory=dict[str, Json])
-    slice_rows: int = SLICE_ROWS
-    slice_bytes: int = SLICE_BYTES
+    slice_rows: int | None = None
+    slice_bytes: int | None = None
+    """A slice ends at the first of the two it reaches; None: as the source has it."""
     max_parallel_slices: int = 1
     batch_bytes: int = DEFAULT_BATCH_BYTES
     staging_provider: str | None = None
@@ -114,8 +110,8 @@ def parse(raw: Mapping[str, Json]) -> RunPolicy:
         filter=raw.get("filter"),
         limit=_optional(raw, "limit", _natural),
         parameters=_mapping(raw, "parameters"),
-        slice_rows=_value(raw, "targetSliceSize", _positive, SLICE_ROWS),
-        slice_bytes=_value(raw, "sliceBytes", _positive, SLICE_BYTES),
+        slice_rows=_optional(raw, "targetSliceSize", _positive),
+        slice_bytes=_optional(raw, "sliceBytes", _positive),
         max_parallel_slices=_value(raw, "maxParallelSlices", _positive, 1),
         batch_bytes=_value(raw, "batchBytes", _positive, DEFAULT_BATCH_BYTES),
         staging_provider=_optional(staging, "staging.provider", _text),

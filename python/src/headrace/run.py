@@ -121,7 +121,7 @@ class _Run:
                 self._described()
                 whole = Slice(seq=next_seq, bounds=METADATA, from_checkpoint=self.checkpoint, to_checkpoint=None)
                 return Plan(slices=iter([whole]), count=1, estimated_rows=None, strategy="metadata")
-            return self.source.plan(self.run.unit_id, self.checkpoint, self.run.policy, next_seq)
+            return self.source.plan(self.run.unit_id, self.checkpoint, self._reading_policy(), next_seq)
 
     def _drawn(self, plan: Plan) -> Iterator[Slice]:
         slices = iter(plan.slices)
@@ -207,11 +207,16 @@ class _Run:
             self.tally.location = location
 
     def _reading_policy(self) -> Policy:
-        """The policy with the format both ends name, when no step between them needs to see a value."""
+        """The policy with the provider that was chosen, and the format both ends name when no step sees a value."""
+        staging = self.run.policy.get("staging")
+        policy = {
+            **self.run.policy,
+            "staging": {**(staging if isinstance(staging, dict) else {}), "provider": self.provider.id},
+        }
         if self.sink is None or self.policy.quarantine.max_rows > 0:
-            return self.run.policy
+            return policy
         both = [name for name in self.source.capabilities().native_formats if name in self._native_formats()]
-        return {**self.run.policy, "nativeFormat": both[0]} if both else self.run.policy
+        return {**policy, "nativeFormat": both[0]} if both else policy
 
     def _native_formats(self) -> tuple[str, ...]:
         return () if self.sink is None else self.sink.capabilities().native_formats

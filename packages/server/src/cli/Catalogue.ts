@@ -52,6 +52,13 @@ const entries: Readonly<Record<string, Entry>> = {
   SUPERSEDED: { title: "A newer run has taken over", number: "HR5102", exit: Exit.running },
   STAGING_FULL: { title: "The staging area is full", number: "HR5201", exit: Exit.failed },
   STAGING_UNREACHABLE: { title: "Cannot reach the staging area", number: "HR5202", exit: Exit.failed },
+  STAGING_SIGN_IN: { title: "The staging area refused the sign-in", number: "HR5204", exit: Exit.failed },
+  STAGING_THROTTLED: {
+    title: "The staging area asks us to wait",
+    number: "HR5205",
+    exit: Exit.failed,
+    advice: again
+  },
   STAGING_PERMISSION: {
     title: "The staging area does not let us write",
     number: "HR5203",

@@ -52,7 +52,7 @@ const allowed: Partial<Record<PolicyKey, ReadonlyArray<string>>> = {
   nulls: ["once", "quarantine", "ignore"],
   onNewGeneration: ["merge", "replace", "append"],
   require: ["exactly-once"],
-  dataEngine: ["local", "spark"]
+  dataEngine: ["local"]
 }
 
 export interface PolicyFlags {

@@ -256,11 +256,13 @@ def _refuse_unmet(target: Target, columns: tuple[StoredColumn, ...], policy: Pol
         raise _invalid("schemaContract", f"schemaContract {contract} is not supported yet by jdbc.postgres.")
     if policy.get("deletes") not in (None, "ignore", "soft"):
         raise _invalid("deletes", f"deletes {policy.get('deletes')} is not supported yet by jdbc.postgres.")
+    if target.disposition != "merge":
+        return
     names = {column.name for column in columns}
     missing = [name for name in target.primary_key if name not in names]
     if missing:
         raise _invalid("primaryKeys", f"The unit has no column {missing[0]}, which the policy's primaryKeys names.")
-    if target.disposition == "merge" and not target.primary_key:
+    if not target.primary_key:
         raise _invalid(
             "primaryKeys",
             "writeDisposition is merge, and nothing says which row a new version takes the place of. "

@@ -210,7 +210,7 @@ def _held(position: Position | None, transaction: str, delivery: str, unit_id: s
             "Commit it or roll it back, or choose mode full.",
             role="source",
         )
-    delivered: dict[str, Json] = {"deletes": "not captured", "source": delivery}
+    delivered: dict[str, Json] = {"deletes": "not captured", "source": delivery, "leftForLater": delivery}
     return Plan(slices=iter(()), count=0, estimated_rows=0, strategy="nothing new", delivery=delivered)
 
 

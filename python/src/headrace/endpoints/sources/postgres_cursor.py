@@ -78,7 +78,7 @@ def bound_of(snapshot: Snapshot, order: Order, policy: ReadPolicy, horizon: Hori
         is_capped = bool(snapshot.ask(beyond, where=relation.unit_id)[0][0])
     delivery: dict[str, Json] = {"deletes": "not captured", "source": horizon.delivery}
     if is_capped:
-        delivery["leftForLater"] = horizon.delivery
+        delivery["leftForLater"] = horizon.held
     nulls = _null_cursors(snapshot, order, policy, table)
     if nulls:
         delivery["nullCursors"] = {"rows": nulls, "policy": policy.nulls}

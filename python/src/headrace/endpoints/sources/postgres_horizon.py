@@ -41,6 +41,8 @@ class Horizon:
     """A prepared transaction: its beginning is unknown, so the bound stays where it was."""
     delivery: str
     """What the unit shows about it."""
+    held: str = ""
+    """Why rows behind ``before`` wait for a later run, as the end of a sentence."""
 
 
 def horizon(snapshot: Snapshot, cursor: CatalogColumn, unit_id: str) -> Horizon:
@@ -64,9 +66,11 @@ def horizon(snapshot: Snapshot, cursor: CatalogColumn, unit_id: str) -> Horizon:
             f"lookback: open transactions are hidden from this user, so the newest {LAG_SECONDS} s are left for later"
         )
         moment = lagging if oldest is None else min(oldest, lagging)
-        return Horizon(before=_moment(cursor, moment, zone), held_by=None, delivery=f"{said}; grant pg_read_all_stats")
+        said = f"{said}; grant pg_read_all_stats"
+        return Horizon(before=_moment(cursor, moment, zone), held_by=None, delivery=said, held=said)
     before = None if oldest is None else _moment(cursor, oldest, zone)
-    return Horizon(before=before, held_by=None, delivery="never overtakes an open transaction")
+    held = f"a transaction is open since {oldest}, and its rows may come before them"
+    return Horizon(before=before, held_by=None, delivery="never overtakes an open transaction", held=held)
 
 
 def _moment(cursor: CatalogColumn, text: str, zone: str) -> str:
