@@ -1,25 +1,17 @@
-"""The control plane's side of a conversation: a worker in a thread or a process, and what is said to it."""
+"""The control plane's side of a conversation with a worker."""
 
 from __future__ import annotations
 
-import os
 import socket
-import subprocess
-import sys
-import tempfile
-import threading
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, BinaryIO, cast
 
 from headrace import frames
 from headrace.contract import CONTRACT_FINGERPRINT
-from headrace.redaction import Redaction
-from headrace.worker import converse
 
 TOKEN = "f" * 64
 SECONDS = 20.0
+"""Nothing a worker does takes so long; a test that waits longer fails instead of hanging."""
 
 
 class Peer:
@@ -40,6 +32,9 @@ class Peer:
         number = self._next_id if request_id is None else request_id
         self.send({"_tag": "Request", "id": number, "tag": tag, "payload": payload, "headers": []})
         return number
+
+    def interrupt(self, request_id: int) -> None:
+        self.send({"_tag": "Interrupt", "requestId": request_id})
 
     def receive(self, fits: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The first frame that fits, among those that wait and those to come."""
@@ -71,71 +66,57 @@ class Peer:
         assert value["_tag"] == tag, value
         return value
 
+    def progress(self, request_id: int) -> dict[str, Any]:
+        """The next progress of a stream."""
+        frame = self.receive(
+            lambda frame: (
+                frame.get("requestId") == request_id and frame.get("values", [{}])[0].get("_tag") == "Progress"
+            )
+        )
+        self.send({"_tag": "Ack", "requestId": request_id})
+        return frame["values"][0]
+
     def exit(self, request_id: int) -> dict[str, Any]:
         frame = self.of_request(request_id)
         assert frame["_tag"] == "Exit", frame
         return frame["exit"]
 
-    def call(self, tag: str, payload: Any) -> dict[str, Any]:
-        return self.exit(self.request(tag, payload))
+    def call(self, tag: str, payload: Any) -> Any:
+        """What a call that succeeds returns."""
+        exit_ = self.exit(self.request(tag, payload))
+        assert exit_["_tag"] == "Success", exit_
+        return exit_["value"]
+
+    def failure(self, tag: str, payload: Any) -> dict[str, Any]:
+        """The cause of a call that does not succeed."""
+        return self.cause(self.request(tag, payload))
+
+    def cause(self, request_id: int) -> dict[str, Any]:
+        """Why a request did not succeed: a ``Fail``, a ``Die`` or an ``Interrupt``."""
+        exit_ = self.exit(request_id)
+        assert exit_["_tag"] == "Failure", exit_
+        (cause,) = exit_["cause"]
+        return cause
+
+    def decide(self, run_id: str, slice_seq: int, verdict: str = "commit", batch: int | None = None) -> None:
+        assert self.call("decide", {"runId": run_id, "sliceSeq": slice_seq, "batch": batch, "verdict": verdict}) is None
 
     def greet(self, token: str = TOKEN) -> dict[str, Any]:
         hello = {"protocol": {"min": 1, "max": 1}, "token": token, "contractFingerprint": CONTRACT_FINGERPRINT}
         return self.exit(self.request("hello", hello, request_id=0))
 
+    def ping(self) -> None:
+        """Ask whether the worker hears, and wait until it says so."""
+        self.send({"_tag": "Ping"})
+        self.receive(lambda frame: frame["_tag"] == "Pong")
+
     def is_closed(self) -> bool:
         """Wait until the worker hangs up."""
-        return self._stream.read(1) == b""
+        try:
+            return self._stream.read(1) == b""
+        except ConnectionResetError:  # it left something of ours unread
+            return True
 
     def hang_up(self) -> None:
         self._stream.close()
         self.connection.close()
-
-
-@contextmanager
-def worker_thread() -> Generator[Peer]:
-    """A worker in a thread of this process. Leaving hangs up and waits for it."""
-    ours, theirs = socket.socketpair()
-    ended: list[bool] = []
-    thread = threading.Thread(target=lambda: ended.append(converse(theirs, TOKEN, Redaction())))
-    thread.start()
-    peer = Peer(ours)
-    try:
-        yield peer
-    finally:
-        peer.hang_up()
-        thread.join(SECONDS)
-        assert ended == [True], "the worker did not end when its socket closed"
-
-
-@contextmanager
-def worker_process(**environment: str) -> Generator[tuple[Peer, subprocess.Popen[str]]]:
-    """A worker as the server starts it."""
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "worker.sock"
-        process = start_worker(path, **environment)
-        try:
-            yield Peer(connect(path, process)), process
-        finally:
-            process.kill()
-            process.communicate()
-
-
-def start_worker(path: Path, **environment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "headrace.worker", "--socket", str(path)],
-        env={**os.environ, "HEADRACE_WORKER_TOKEN": TOKEN, **environment},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def connect(path: Path, process: subprocess.Popen[str]) -> socket.socket:
-    """Connect once the worker says that it listens."""
-    assert process.stderr is not None
-    for line in process.stderr:
-        if '"listening"' in line:
-            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            connection.connect(str(path))
-            return connection
-    raise AssertionError("the worker ended before it listened")

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from peer import TOKEN, Peer, worker_process
+from peer import TOKEN, Peer
+from worker_process import worker_process
 
 from headrace.contract import CONTRACT_FINGERPRINT
 
@@ -21,7 +22,7 @@ _KINDS = {"<text>": str, "<object>": dict, "<list>": list}
 
 @pytest.mark.parametrize("name", sorted(TRANSCRIPTS))
 def test_the_worker_says_what_the_transcript_says(name: str, tmp_path: Path) -> None:
-    with worker_process(HEADRACE_STAGING_DIR=str(tmp_path / "staging")) as (peer, _):
+    with worker_process(tmp_path) as (peer, _):
         lines = TRANSCRIPTS[name]
         if lines[0]["frame"].get("payload", {}).keys() != {"protocol", "token", "contractFingerprint"} and (
             name != "hello-missing"

@@ -35,7 +35,7 @@ def outcome(
             found = redaction.problem(problem(error))
             log.info("call %s fails: %s: %s", request_id, found.tag, found.message)
             return lambda: conversation.fail(request_id, found)
-        except Exception as error:  # the process boundary: a bug ends one call, not the worker
+        except (Exception, SystemExit) as error:  # the process boundary: a bug ends one call, not the worker
             log.exception("call %s died", request_id)
             name, message = type(error).__name__, redaction(str(error))
             return lambda: conversation.die(request_id, name, message)

@@ -7,13 +7,18 @@ can be told apart: at most four times a second, at least every five seconds.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
 
 from headrace.conversation import ChunkStream
+from headrace.errors import RowRejected
+from headrace.frames import FrameRefused
 from headrace.observer import Answer, RunInterrupted
 from headrace.protocol import Phase, Progress, Records, RunEvent, Sealed, Verdict
+
+log = logging.getLogger("headrace.worker")
 
 OFTEN_SECONDS = 0.25
 SELDOM_SECONDS = 5.0
@@ -46,7 +51,15 @@ class WatchedRun:
         question = (event.slice_seq, event.batch if isinstance(event, Records) else None)
         with self._changed:
             self._verdicts[question] = None
-        self.tell(event)
+        try:
+            self.tell(event)
+        except FrameRefused as refusal:
+            raise RowRejected(
+                f"Slice {event.slice_seq} holds a record that no message can carry ({refusal.verdict}). "
+                "Make the record smaller or flatter in the source.",
+                role="source",
+                details={"sliceSeq": event.slice_seq, "verdict": refusal.verdict},
+            ) from refusal
         return lambda: self._answer(question)
 
     def moved(self, phase: Phase, slice_seq: int | None, rows: int, bytes: int) -> None:
@@ -78,7 +91,7 @@ class WatchedRun:
             hooks = list(self._on_interrupt)
         self._stream.end()
         for hook in hooks:
-            threading.Thread(target=hook, daemon=True).start()
+            threading.Thread(target=_attempt, args=(hook,), daemon=True).start()
 
     def on_interrupt(self, hook: Callable[[], None]) -> None:
         """Call ``hook`` when the run is given up, or now if it was: it ends what the run may be blocked in.
@@ -89,7 +102,7 @@ class WatchedRun:
             self._on_interrupt.append(hook)
             if not self._interrupted:
                 return
-        hook()
+        _attempt(hook)
 
     def report_until(self, ended: threading.Event) -> None:
         """Say how far the run is until it ends. The body of the heartbeat's thread."""
@@ -108,3 +121,11 @@ class WatchedRun:
         if verdict is None or self._interrupted:
             raise RunInterrupted
         return verdict
+
+
+def _attempt(hook: Callable[[], None]) -> None:
+    """The run ends all the same when it cannot be ended sooner."""
+    try:
+        hook()
+    except Exception:
+        log.exception("what a run was blocked in could not be ended")

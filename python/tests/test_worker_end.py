@@ -1,0 +1,232 @@
+"""How a worker and its run end before their end: told to, left alone, or killed; and what stays in staging."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from peer import SECONDS, Peer
+from worker_process import PLUGINS, Worker, greeted, run_request, source, staged, worker_process
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator[tuple[Peer, Worker]]:
+    with greeted(tmp_path) as greeting:
+        yield greeting
+
+
+def until_it_reads(peer: Peer, worker: Worker, directory: Path) -> int:
+    """A run that is in the middle of a slice: one row is staged, and the source waits for the gate."""
+    asked = run_request()
+    asked["source"]["parameters"]["gate"] = str(directory / "gate")
+    run = peer.request("runIngestionUnit", asked)
+    peer.event(run, "Opened")
+    peer.event(run, "Planned")
+    return run
+
+
+def until_its_source_blocks(peer: Peer, worker: Worker, directory: Path) -> int:
+    """A run whose source waits inside a system and looks at nothing."""
+    odd = source("test.odd", doing="waits", password="canary")
+    run = peer.request("runIngestionUnit", run_request(unitId="odd", source=odd))
+    worker.wait_for_line("waiting")
+    assert staged(directory) != []
+    return run
+
+
+def until_it_asks(peer: Peer, worker: Worker, directory: Path) -> int:
+    """A run that waits for a verdict."""
+    run = peer.request("runIngestionUnit", run_request())
+    for tag in ("Opened", "Planned", "Sealed"):
+        peer.event(run, tag)
+    assert staged(directory) != []
+    return run
+
+
+def until_it_has_no_room(peer: Peer, worker: Worker, directory: Path) -> int:
+    """A run of which nobody acknowledges anything: it may say four things and waits with the fifth."""
+    run = peer.request("runIngestionUnit", run_request())
+    for _ in range(3):
+        peer.of_request(run, acknowledge=False)
+    peer.decide("run-1", 0)
+    peer.of_request(run, acknowledge=False)
+    return run
+
+
+WHERE: list[Callable[[Peer, Worker, Path], int]] = [
+    until_it_reads,
+    until_its_source_blocks,
+    until_it_asks,
+    until_it_has_no_room,
+]
+anywhere = pytest.mark.parametrize("begin", WHERE, ids=lambda begin: begin.__name__)
+
+
+@anywhere
+def test_an_interrupted_run_stops_where_it_is_drops_its_staging_and_leaves_the_worker_free(
+    worker: tuple[Peer, Worker], tmp_path: Path, begin: Any
+) -> None:
+    """P31"""
+    peer, process = worker
+    run = begin(peer, process, tmp_path)
+
+    peer.interrupt(run)
+
+    assert _the_end(peer, run) == {"_tag": "Failure", "cause": [{"_tag": "Interrupt", "fiberId": None}]}
+    assert staged(tmp_path) == []
+    again = peer.request("runIngestionUnit", run_request(runId="run-2", endpointId="other"))
+    assert peer.event(again, "Opened")["fenced"] is True
+
+
+@anywhere
+def test_a_worker_whose_server_is_gone_drops_the_staging_of_its_run_and_ends(
+    worker: tuple[Peer, Worker], tmp_path: Path, begin: Any
+) -> None:
+    """P31"""
+    peer, process = worker
+    begin(peer, process, tmp_path)
+
+    peer.hang_up()
+
+    assert process.ended() == 0
+    assert staged(tmp_path) == []
+
+
+@anywhere
+def test_a_worker_that_is_terminated_says_that_its_run_is_over_drops_its_staging_and_ends(
+    worker: tuple[Peer, Worker], tmp_path: Path, begin: Any
+) -> None:
+    """P31"""
+    peer, process = worker
+    run = begin(peer, process, tmp_path)
+
+    process.process.send_signal(signal.SIGTERM)
+
+    assert _the_end(peer, run)["cause"] == [{"_tag": "Interrupt", "fiberId": None}]
+    assert process.ended() == 0
+    assert staged(tmp_path) == []
+
+
+def test_an_interrupted_run_has_stored_whole_slices_only(worker: tuple[Peer, Worker], tmp_path: Path) -> None:
+    peer, process = worker
+    run = until_it_asks(peer, process, tmp_path)
+    peer.decide("run-1", 0)
+    peer.event(run, "Committed")
+    peer.event(run, "Sealed")
+    peer.interrupt(run)
+    peer.cause(run)
+
+    again = peer.request("runIngestionUnit", run_request(runId="run-2", epoch=2))
+
+    high_water = peer.event(again, "Opened")["highWater"]
+    assert (high_water["sliceSeq"], high_water["toCkpt"], high_water["rows"]) == (0, {"next": 2}, 2)
+
+
+def test_interrupting_a_call_that_is_over_or_never_was_is_no_error(worker: tuple[Peer, Worker]) -> None:
+    peer, _ = worker
+
+    peer.interrupt(12345)
+
+    peer.ping()
+
+
+def test_an_idle_worker_ends_when_it_is_terminated(worker: tuple[Peer, Worker]) -> None:
+    peer, process = worker
+
+    process.process.send_signal(signal.SIGTERM)
+
+    assert process.ended() == 0
+    assert peer.is_closed()
+
+
+def test_a_worker_ends_although_a_light_call_waits_for_its_system(worker: tuple[Peer, Worker]) -> None:
+    peer, process = worker
+    odd = source("test.odd", doing="waits", password="canary")
+    peer.request("preview", {"endpoint": odd, "unitId": "odd", "limit": 1})
+    process.wait_for_line("waiting")
+
+    peer.hang_up()
+
+    assert process.ended() == 0
+
+
+def test_what_a_killed_worker_staged_is_gone_when_the_next_one_listens(tmp_path: Path) -> None:
+    """P31"""
+    with greeted(tmp_path) as (peer, worker):
+        until_it_asks(peer, worker, tmp_path)
+        worker.process.send_signal(signal.SIGKILL)
+        assert worker.ended() == -signal.SIGKILL
+        assert staged(tmp_path) != []
+
+        with worker_process(tmp_path) as (_, next_worker):
+            assert staged(tmp_path) == []
+            assert "1 staging sessions of dead processes were deleted" in next_worker.log[0]["message"]
+
+
+def test_a_worker_that_starts_leaves_the_staging_of_the_living_alone(
+    worker: tuple[Peer, Worker], tmp_path: Path
+) -> None:
+    """P31"""
+    peer, process = worker
+    run = until_it_asks(peer, process, tmp_path)
+    before = staged(tmp_path)
+
+    with worker_process(tmp_path):
+        assert staged(tmp_path) == before != []
+
+    peer.decide("run-1", 0)
+    assert peer.event(run, "Committed")["commitRecord"]["rows"] == 2
+
+
+_STARTS_A_WORKER_AND_DIES = """
+import os, subprocess, sys
+command = [sys.executable, "-m", "headrace.worker", "--socket", sys.argv[1]]
+worker = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+for line in worker.stderr:
+    if b'"listening"' in line:
+        break
+os.write(1, str(worker.pid).encode())
+os._exit(0)
+"""
+
+
+def test_a_worker_nobody_came_for_ends_when_the_process_that_started_it_dies(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    environment = {**os.environ, "HEADRACE_WORKER_TOKEN": "t", "HEADRACE_PLUGINS": PLUGINS.partition(",")[0]}
+
+    starter = subprocess.run(
+        [sys.executable, "-c", _STARTS_A_WORKER_AND_DIES, str(tmp_path / "worker.sock")],
+        env=environment, stdout=subprocess.PIPE, check=True,
+    )  # fmt: skip
+
+    assert _has_ended(int(starter.stdout))
+
+
+def _has_ended(pid: int) -> bool:
+    """Wait for the end of a process that is not our child, and end it when it does not by itself."""
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        has_ended = select.select([process], [], [], SECONDS)[0] == [process]
+        if not has_ended:
+            signal.pidfd_send_signal(process, signal.SIGKILL)
+        return has_ended
+    finally:
+        os.close(process)
+
+
+def _the_end(peer: Peer, run: int) -> dict[str, Any]:
+    """The ``Exit`` of a run, whatever it had still said before."""
+    while True:
+        frame = peer.of_request(run, acknowledge=False)
+        if frame["_tag"] == "Exit":
+            return frame["exit"]
