@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import io
+import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from headrace import frames
 from headrace.conversation import WINDOW, ChunkStream, Conversation
-from headrace.errors import RowRejected
+from headrace.errors import RowRejected, problem
 from headrace.observer import RunInterrupted
-from headrace.protocol import GraphScope, NormalizedRecord, Planned, Progress, Provenance, Records, Sealed
+from headrace.protocol import GraphScope, NormalizedRecord, Planned, Progress, Provenance, Records, RunEvent, Sealed
 from headrace.watched_run import WatchedRun
 
 PROGRESS = Progress(phase="export", slice_seq=0, rows=1, bytes=1, counter=1)
@@ -29,11 +32,11 @@ class Wire:
         self.is_broken = False
 
     def sendall(self, data: bytes, /) -> None:
+        if self.is_broken:
+            raise BrokenPipeError
+        for byte in data:  # as a socket may: one piece after the other, and others in between
+            self._data.append(byte)
         with self._changed:
-            if self.is_broken:
-                raise BrokenPipeError
-            for byte in data:  # as a socket may, one piece at a time
-                self._data.append(byte)
             self._changed.notify_all()
 
     @property
@@ -58,24 +61,58 @@ def stream(wire: Wire) -> ChunkStream:
     return ChunkStream(Conversation(wire), 1)
 
 
+@contextmanager
+def speaking(stream: ChunkStream) -> Generator[Callable[[RunEvent], Future[bool]]]:
+    """Says events from a thread of its own, which may wait for room until the body is over."""
+    with ThreadPoolExecutor(1) as speaker:
+        try:
+            yield lambda event: speaker.submit(stream.say, event)
+        finally:
+            for _ in range(100):
+                stream.acknowledged()
+            stream.end()
+
+
+@pytest.fixture
+def restless() -> Iterator[None]:
+    """Threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("restless")
 def test_frames_of_several_speakers_do_not_mix(wire: Wire) -> None:
     conversation = Conversation(wire)
 
     with ThreadPoolExecutor(8) as speakers:
-        list(speakers.map(lambda n: conversation.succeed(n, "x" * n), range(200)))
+        list(speakers.map(lambda n: conversation.succeed(n, f"{n}" * 3000), range(40)))
 
-    assert sorted((frame["requestId"], len(frame["exit"]["value"])) for frame in wire.sent) == [
-        (n, n) for n in range(200)
-    ]
+    said = {frame["requestId"]: frame["exit"]["value"] for frame in wire.sent}
+    assert said == {n: f"{n}" * 3000 for n in range(40)}
 
 
-@pytest.mark.parametrize("value", [object(), 2**70, "x" * frames.MAXIMUM_FRAME_BYTES, {"deep": [[[]]]}, "\ud800"])
-def test_a_request_has_one_answer_also_when_that_fits_no_frame(wire: Wire, value: Any) -> None:
-    nested: Any = value
-    for _ in range(32 if isinstance(value, dict) else 0):
-        nested = [nested]
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
 
-    Conversation(wire).succeed(7, nested)
+
+UNSAYABLE: dict[str, Any] = {
+    "an object": object(),
+    "a wide number": 2**70,
+    "a large text": "x" * frames.MAXIMUM_FRAME_BYTES,
+    "a lone surrogate": "\ud800",
+    "33 levels": nested(33),
+    "a hundred thousand levels": nested(100_000),
+}
+
+
+@pytest.mark.parametrize("what", UNSAYABLE)
+def test_a_request_has_one_answer_also_when_that_fits_no_frame(wire: Wire, what: str) -> None:
+    Conversation(wire).succeed(7, UNSAYABLE[what])
 
     (frame,) = wire.sent
     assert frame["requestId"] == 7
@@ -83,27 +120,25 @@ def test_a_request_has_one_answer_also_when_that_fits_no_frame(wire: Wire, value
 
 
 def test_a_failure_whose_details_fit_no_frame_is_answered_too(wire: Wire) -> None:
-    from headrace.errors import problem
-
     Conversation(wire).fail(7, problem(RowRejected("no", details={"row": object()})))
 
     assert wire.sent[0]["exit"]["cause"][0]["_tag"] == "Die"
 
 
 def test_progress_that_finds_no_room_is_dropped(stream: ChunkStream, wire: Wire) -> None:
-    for _ in range(WINDOW):
-        assert stream.say(PLANNED)
+    with speaking(stream) as say:
+        assert all(say(PLANNED).result(20) for _ in range(WINDOW))
 
-    assert stream.say(PROGRESS) is False
-    stream.acknowledged()
+        assert say(PROGRESS).result(20) is False
+        stream.acknowledged()
 
-    assert stream.say(PROGRESS)
+        assert say(PROGRESS).result(20)
     assert len(wire.sent) == WINDOW + 1
 
 
 def test_everything_else_waits_for_room(stream: ChunkStream, wire: Wire) -> None:
-    with ThreadPoolExecutor(1) as speaker:
-        said = [speaker.submit(stream.say, PLANNED) for _ in range(WINDOW + 1)]
+    with speaking(stream) as say:
+        said = [say(PLANNED) for _ in range(WINDOW + 1)]
         wire.wait_for(WINDOW)
         assert not said[-1].done()
 
@@ -125,8 +160,8 @@ def test_acks_that_nothing_waits_for_make_no_room(stream: ChunkStream) -> None:
 def test_whoever_waits_for_room_is_freed_by_the_end(attempt: int) -> None:
     wire = Wire()
     stream = ChunkStream(Conversation(wire), 1)
-    with ThreadPoolExecutor(1) as speaker:
-        said = [speaker.submit(stream.say, PLANNED) for _ in range(WINDOW + 1)]
+    with speaking(stream) as say:
+        said = [say(PLANNED) for _ in range(WINDOW + 1)]
         wire.wait_for(WINDOW)
 
         stream.end()
@@ -230,15 +265,14 @@ def test_a_hook_is_called_when_the_run_is_given_up_or_at_once_if_it_was(watched:
 def test_a_hook_that_fails_does_not_fail_who_gives_the_run_up(watched: WatchedRun) -> None:
     watched.abandon()
 
-    watched.on_interrupt(lambda: 1 // 0)
+    def fails() -> None:
+        raise ConnectionResetError
+
+    watched.on_interrupt(fails)
 
 
 def test_a_record_that_no_message_can_carry_is_a_row_that_is_rejected(watched: WatchedRun) -> None:
-    deep: Any = 1
-    for _ in range(40):
-        deep = [deep]
-
-    for payload, verdict in ((deep, "too-deep"), ("x" * frames.MAXIMUM_FRAME_BYTES, "frame-too-large")):
+    for payload, verdict in ((nested(40), "too-deep"), ("x" * frames.MAXIMUM_FRAME_BYTES, "frame-too-large")):
         with pytest.raises(RowRejected) as refusal:
             watched.ask(records(0, payload))
         assert (refusal.value.role, refusal.value.details["verdict"]) == ("source", verdict)
