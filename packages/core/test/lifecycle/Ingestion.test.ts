@@ -1,11 +1,14 @@
 /** What clients may ask at any time: a second start, a pause, a reset, also while a run is on its way. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Option } from "effect"
+import { Effect, Layer, Option, type Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { knowledgeBase } from "../../src/domain/Unit.ts"
+import * as Headrace from "../../src/lifecycle/Headrace.ts"
 import { Ingestion } from "../../src/lifecycle/Ingestion.ts"
 import * as MemoryDataPlane from "../../src/memory/MemoryDataPlane.ts"
+import * as MemoryPythonWorker from "../../src/memory/MemoryPythonWorker.ts"
 import { RunRepo } from "../../src/services/RunRepo.ts"
+import { UnitStateRepo } from "../../src/services/UnitStateRepo.ts"
 import * as Shop from "./Shop.ts"
 
 describe("start", () => {
@@ -87,6 +90,7 @@ describe("pause", () => {
         const last = (yield* end).at(-1)
 
         assert.deepInclude(paused, { ok: true, state: "PAUSED", runId })
+        assert.match(paused.message ?? "", /stops at its next slice boundary/)
         assert.deepInclude(last, { event: "RUN_PAUSED", state: "PAUSED", appliedRows: 6 })
         assert.strictEqual((yield* Shop.status(shop)).state, "PAUSED")
         assert.deepStrictEqual(yield* Shop.cursor(shop), Shop.at(6))
@@ -187,6 +191,7 @@ describe("pause", () => {
       const paused = yield* Shop.pause(shop.name)
 
       assert.deepInclude(paused, { ok: true, state: "PAUSED", runId: null })
+      assert.notInclude(paused.message, "slice boundary")
       assert.deepInclude(before, { state: "FAILED" })
       assert.deepInclude(yield* Shop.status(shop), {
         state: "PAUSED",
@@ -234,6 +239,42 @@ describe("reset", () => {
     }).pipe(Effect.provide(Shop.layer()))
   )
 
+  const copies: Array<Schema.Json> = []
+  const copying = Layer.effect(
+    UnitStateRepo,
+    Effect.map(UnitStateRepo, (units) =>
+      UnitStateRepo.of({
+        ...units,
+        copyCheckpoint: (unit, record) =>
+          Effect.andThen(
+            Effect.sync(() => copies.push(record)),
+            units.copyCheckpoint(unit, record)
+          )
+      })
+    )
+  )
+  it.effect("P28 takes the copy out of the state table when that shows the sink, and else leaves it", () =>
+    Effect.gen(function* () {
+      const shop = yield* Shop.opened()
+      yield* Shop.run(shop.name)
+      copies.splice(0)
+
+      yield* Shop.reset({ ...shop.name, sinkId: knowledgeBase })
+      const afterOther = copies.splice(0)
+      yield* Shop.reset(shop.name)
+
+      assert.deepStrictEqual([afterOther, copies], [[], [null]])
+    }).pipe(
+      Effect.provide(
+        Headrace.layer.pipe(
+          Layer.provideMerge(copying),
+          Layer.provideMerge(Headrace.layerStoresMemory),
+          Layer.provideMerge(MemoryPythonWorker.layer)
+        )
+      )
+    )
+  )
+
   it.effect("without a sink's name is about the sink of the latest run, and keeps its stats", () =>
     Effect.gen(function* () {
       const shop = yield* Shop.opened()
@@ -241,7 +282,9 @@ describe("reset", () => {
       const before = yield* Shop.status(shop)
       const { endpointId, unitId } = shop.name
 
-      yield* Ingestion.use((ingestion) => ingestion.reset(Shop.scope, { endpointId, unitId }))
+      yield* Ingestion.use((ingestion) =>
+        ingestion.reset(Shop.scope, { endpointId, unitId, sinkId: " ", sinkEndpointId: null })
+      )
 
       assert.isNull(yield* Shop.kept(shop))
       assert.deepStrictEqual(yield* Shop.status(shop), { ...before, state: "IDLE", checkpoint: null })

@@ -112,17 +112,19 @@ describe("a run is revoked", () => {
   )
 })
 
-describe("a store that does not answer", () => {
+describe("the store of states", () => {
   let isAway = false
+  let asked = 0
   const forgetful = Layer.effect(
     UnitStateRepo,
     Effect.map(UnitStateRepo, (units) =>
       UnitStateRepo.of({
         ...units,
         get: (key) =>
-          Effect.suspend(() =>
-            isAway ? Effect.fail(new UnitStateRepoError({ cause: "away" })) : units.get(key)
-          )
+          Effect.suspend(() => {
+            asked++
+            return isAway ? Effect.fail(new UnitStateRepoError({ cause: "away" })) : units.get(key)
+          })
       })
     )
   ).pipe(Layer.provide(MemoryUnitStateRepo.layer))
@@ -133,13 +135,23 @@ describe("a store that does not answer", () => {
     isAway = false
   })
 
-  it.effect("gives no order, and one that was given meanwhile is heard when it is back", () =>
+  it.effect("is asked once a second, and not more", () =>
     Effect.gen(function* () {
-      const whileAway = yield* revokedAfter(Effect.andThen(reset, goesAway), "120 seconds")
-      yield* comesBack
+      yield* revokedAfter(Effect.void, "10 seconds")
 
-      assert.deepStrictEqual(whileAway, [false])
-      assert.deepStrictEqual(yield* revokedAfter(reset, "1 seconds"), [true])
+      assert.strictEqual(asked, 10)
     }).pipe(Effect.provide(RunClaim.layer.pipe(Layer.provideMerge(forgetful))))
+  )
+
+  it.effect(
+    "gives no order while it is away, and one that was given meanwhile is heard when it is back",
+    () =>
+      Effect.gen(function* () {
+        const whileAway = yield* revokedAfter(Effect.andThen(reset, goesAway), "120 seconds")
+        yield* comesBack
+
+        assert.deepStrictEqual(whileAway, [false])
+        assert.deepStrictEqual(yield* revokedAfter(reset, "1 seconds"), [true])
+      }).pipe(Effect.provide(RunClaim.layer.pipe(Layer.provideMerge(forgetful))))
   )
 })

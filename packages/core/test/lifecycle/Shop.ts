@@ -69,6 +69,12 @@ export const register = Effect.fnUntraced(function* (
   return yield* (yield* Endpoints).register(scope, registration(name, templateId, more))
 })
 
+/** Registers an endpoint of no template, as a client can by its url alone. */
+export const registerBare = Effect.fnUntraced(function* (name: string, config: JsonObject) {
+  const bare = { ...registration(name, "", {}), url: "https://bare.example/", config }
+  return yield* (yield* Endpoints).register(scope, bare)
+})
+
 /** Sets up an endpoint that may be there already under the same name. */
 export const ensure = Effect.fnUntraced(function* (name: string, templateId: string, more: JsonObject = {}) {
   return yield* (yield* Endpoints).ensure(scope, registration(name, templateId, more))
