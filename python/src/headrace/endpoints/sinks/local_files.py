@@ -1,6 +1,6 @@
 """A directory of Parquet files as a sink: class B, one slot a slice, taken by one rename.
 
-Each unit has a directory below ``base_path``; ``local_files_slots`` draws it.
+Each unit has a directory below ``base_path``; ``systems.local_files_layout`` draws it.
 Files are never rewritten, so ``merge`` means: a slice holds the newest version
 of its rows, and readers take the latest by key (``local_files_latest``).
 """
@@ -16,17 +16,16 @@ import pyarrow.parquet as pq
 from headrace.commit import record_hash
 from headrace.endpoint import Applied, DatasetSchema, HighWater, Policy, SinkCapabilities, Target
 from headrace.endpoints.sinks.local_files_attempts import open_attempt, sweep_leftovers
-from headrace.endpoints.sinks.local_files_latest import LATEST_FILE, READING_RULE, latest_sql
+from headrace.endpoints.sinks.local_files_latest import READING_RULE, latest_sql
 from headrace.endpoints.sinks.local_files_parquet import joint_schema, refuse_unfit, write_slice
 from headrace.endpoints.sinks.local_files_slots import UnitDirectory
 from headrace.endpoints.systems.local_files import LocalFilesConfig
 from headrace.endpoints.systems.local_files_failures import reported
+from headrace.endpoints.systems.local_files_layout import LATEST_FILE, PART_FILE
 from headrace.endpoints.systems.local_files_slot import flush_path, write_durably
 from headrace.errors import Bug, ConfigInvalid, SinkFenced
 from headrace.protocol import CommitRecord
 from headrace.staging import RecordReader, Slice
-
-PART_FILE = "part-0.parquet"
 
 
 class LocalFilesSink:

@@ -1,16 +1,9 @@
 """The slot log of one unit in a directory: which slices it holds, and how one more is taken.
 
-::
-
-    <base>/<unit>/_unit.json                             whose directory this is
-    <base>/<unit>/gen=<g>/slice=<seq>/part-0.parquet     the rows
-    <base>/<unit>/gen=<g>/slice=<seq>/_commit.json       the commit record
-    <base>/_tmp/<run>/<attempt>/                         what nobody reads yet
-
-A slot is one directory rename, so a reader sees all of a slice or none. A slot
-that exists cannot be taken again, and that is the fence: a generation that was
-replaced has no directory to take a slot in, one that was left has its next slot
-closed.
+``systems.local_files_layout`` draws the directory. A slot is one directory
+rename, so a reader sees all of a slice or none. A slot that exists cannot be
+taken again, and that is the fence: a generation that was replaced has no
+directory to take a slot in, one that was left has its next slot closed.
 """
 
 from __future__ import annotations
@@ -25,13 +18,11 @@ import msgspec
 from headrace.commit import first_hash, record_hash
 from headrace.endpoints.sinks.local_files_attempts import open_attempt
 from headrace.endpoints.systems.local_files_failures import reported
+from headrace.endpoints.systems.local_files_layout import COMMIT_FILE, GENERATION, SLOT, UNIT_FILE, numbered
 from headrace.endpoints.systems.local_files_record import decode_record, encode_record
 from headrace.endpoints.systems.local_files_slot import flush_path, path_segment, take_slot, write_durably
 from headrace.errors import ConfigInvalid, SinkAmbiguous, SinkFenced
 from headrace.protocol import CommitRecord
-
-COMMIT_FILE = "_commit.json"
-UNIT_FILE = "_unit.json"
 
 _CLOSED = hashlib.sha256(b"closed").hexdigest()
 """Stands where the hash of a slice's rows would be, in the record that closes a generation."""
@@ -80,16 +71,16 @@ class UnitDirectory:
         self.is_claimed()
 
     def generations(self) -> list[int]:
-        return _numbers(self.path, "gen=")
+        return _numbers(self.path, GENERATION)
 
     def slots(self, generation: int) -> list[int]:
-        return _numbers(self.generation_path(generation), "slice=")
+        return _numbers(self.generation_path(generation), SLOT)
 
     def generation_path(self, generation: int) -> Path:
-        return self.path / f"gen={generation}"
+        return self.path / f"{GENERATION}{generation}"
 
     def slot_path(self, generation: int, seq: int) -> Path:
-        return self.generation_path(generation) / f"slice={seq:06d}"
+        return self.generation_path(generation) / f"{SLOT}{seq:06d}"
 
     def record(self, generation: int, seq: int) -> CommitRecord | None:
         """The commit record of a slot, once its name is surely on the disk; None if nobody took it.
@@ -214,9 +205,4 @@ def _numbers(directory: Path, prefix: str) -> list[int]:
             names = os.listdir(directory)
         except FileNotFoundError:
             return []
-    return sorted(int(name.removeprefix(prefix)) for name in names if _is_numbered(name, prefix))
-
-
-def _is_numbered(name: str, prefix: str) -> bool:
-    number = name.removeprefix(prefix)
-    return number != name and number.isascii() and number.isdigit()
+    return [number for number, _ in numbered(names, prefix)]
