@@ -48,6 +48,14 @@ def test_a_connection_is_the_url_of_the_directory() -> None:
     assert connection.config["parameters"] == {"base_path": "/data/my lake", "format": "csv"}
 
 
+def test_a_connection_keeps_what_was_said_and_adds_no_format_of_its_own() -> None:
+    said = {"base_path": "/data", "delimiter": "tab", "column_types": '{"zip": "string"}', "format": ""}
+
+    kept = LocalFilesSystem.build_connection(said).config["parameters"]
+
+    assert kept == {"base_path": "/data", "delimiter": "tab", "column_types": '{"zip": "string"}'}
+
+
 @pytest.mark.parametrize(
     ("parameters", "field"),
     [
@@ -62,6 +70,10 @@ def test_a_connection_is_the_url_of_the_directory() -> None:
         ({"base_path": "/x", "delimiter": ";;"}, "delimiter"),
         ({"base_path": "/x", "column_types": "{"}, "column_types"),
         ({"base_path": "/x", "column_types": "[]"}, "column_types"),
+        ({"base_path": "/x", "column_types": '{"id": "bigint"}'}, "column_types"),
+        ({"base_path": "/x", "column_types": '{"price": "decimal(77,2)"}'}, "column_types"),
+        ({"base_path": "/x", "column_types": '{"price": "decimal(2,3)"}'}, "column_types"),
+        ({"base_path": "/x", "column_types": '{"id": 5}'}, "column_types"),
     ],
 )
 def test_a_wrong_parameter_is_named(parameters: dict[str, str], field: str) -> None:
@@ -114,14 +126,26 @@ def test_a_directory_that_can_be_made_passes_for_a_sink_and_not_for_a_source(tmp
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize("level", [None, "read", "write"])
-def test_a_file_is_no_directory(tmp_path: Path, level: str | None) -> None:
+@pytest.mark.parametrize("level", [None, "read"])
+def test_a_file_alone_passes_as_a_source_and_promises_no_sink(tmp_path: Path, level: str | None) -> None:
+    (tmp_path / "orders.csv").write_text("id\n1\n")
+
+    tested = LocalFilesSystem.test_connection({"base_path": str(tmp_path / "orders.csv")}, level)  # type: ignore[arg-type]
+
+    assert (tested.success, "sink.file" in tested.capabilities) == (True, False)
+    assert "ingest.full" in tested.capabilities
+
+
+@pytest.mark.parametrize(
+    ("below", "level"), [("file", "write"), ("file/below", None), ("file/below", "read"), ("file/below", "write")]
+)
+def test_a_file_is_no_directory(tmp_path: Path, below: str, level: str | None) -> None:
     (tmp_path / "file").write_text("")
 
-    for path in (tmp_path / "file", tmp_path / "file" / "below"):
-        tested = LocalFilesSystem.test_connection({"base_path": str(path)}, level)  # type: ignore[arg-type]
-        assert not tested.success
-        assert tested.diagnostics[0].field == "base_path"
+    tested = LocalFilesSystem.test_connection({"base_path": str(tmp_path / below)}, level)  # type: ignore[arg-type]
+
+    assert not tested.success
+    assert tested.diagnostics[0].field == "base_path"
 
 
 @pytest.fixture

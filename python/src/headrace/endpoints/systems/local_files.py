@@ -8,7 +8,6 @@ makes two small directories and removes them.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Literal, TypeAlias, get_args
 from urllib.parse import unquote, urlsplit
 
 from headrace.endpoint import TestLevel
+from headrace.endpoints.systems.local_files_column_types import parse_column_types
 from headrace.endpoints.systems.local_files_descriptor import DESCRIPTOR
 from headrace.endpoints.systems.local_files_failures import reported
 from headrace.endpoints.systems.local_files_slot import can_take_slots_once
@@ -25,6 +25,8 @@ from headrace.protocol import Connection, ConnectionTest, Diagnostic, EndpointDe
 
 FileFormat: TypeAlias = Literal["parquet", "csv", "jsonl", "arrow"]
 Compression: TypeAlias = Literal["snappy", "zstd", "gzip", "none"]
+
+_SHOWN = ("format", "compression", "delimiter", "column_types")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,7 @@ class LocalFilesConfig:
             format=_format(parameters.get("format", "")),
             compression=_compression(parameters.get("compression", "")),
             delimiter=_delimiter(parameters.get("delimiter", "")),
-            column_types=_column_types(parameters.get("column_types", "")),
+            column_types=parse_column_types(parameters.get("column_types", "")),
         )
 
 
@@ -59,7 +61,8 @@ class LocalFilesSystem:
     @classmethod
     def build_connection(cls, parameters: Mapping[str, str]) -> Connection:
         config = LocalFilesConfig.parse(parameters)
-        shown: dict[str, str] = {"base_path": str(config.base_path), "format": config.format or "parquet"}
+        said = {name: parameters[name] for name in _SHOWN if parameters.get(name)}
+        shown: dict[str, str] = {**said, "base_path": str(config.base_path)}
         return Connection(
             url=config.base_path.as_uri(),
             config={"templateId": DESCRIPTOR.id, "parameters": shown},
@@ -80,6 +83,8 @@ def _tested(base: Path, level: TestLevel) -> ConnectionTest:
     existing = _nearest_existing(base)
     with reported("open", existing):
         if not existing.is_dir():
+            if existing == base and existing.is_file() and level != "write":
+                return _readable_file(base)
             raise ConfigInvalid(
                 f"{existing} is a file, and a directory is needed. Choose a directory as base_path.",
                 details={"field": "base_path", "path": str(existing), "step": "directory"},
@@ -96,6 +101,19 @@ def _tested(base: Path, level: TestLevel) -> ConnectionTest:
         with reported("write in", existing):
             details["delivery"] = "B" if can_take_slots_once(existing) else "C"
     return _succeeded(base, exists=existing == base, details=details)
+
+
+def _readable_file(base: Path) -> ConnectionTest:
+    """A source may be one file; a sink may not."""
+    base.open("rb").close()
+    said = f"{base} is a file that can be read."
+    return ConnectionTest(
+        success=True,
+        message=said,
+        capabilities=[capability.key for capability in DESCRIPTOR.capabilities if capability.key != "sink.file"],
+        details={"path": str(base)},
+        diagnostics=[Diagnostic(level="INFO", code="FILE", message=said, field="base_path")],
+    )
 
 
 def _succeeded(base: Path, *, exists: bool, details: Mapping[str, str]) -> ConnectionTest:
@@ -175,21 +193,6 @@ def _delimiter(text: str) -> str | None:
     if len(mark) != 1 or not mark.isascii() or mark in '"\r\n\0':
         raise _invalid("delimiter", f"delimiter is {text!r}. Give one ASCII character that is no quote, or 'tab'.")
     return mark
-
-
-def _column_types(text: str) -> Mapping[str, str]:
-    if not text.strip():
-        return {}
-    try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise _invalid("column_types", f"column_types is not JSON ({error}). Write {_EXAMPLE}.") from error
-    if not isinstance(found, dict):
-        raise _invalid("column_types", f"column_types is not a JSON object. Write {_EXAMPLE}.")
-    return {str(name): str(kind) for name, kind in found.items()}  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-
-
-_EXAMPLE = '{"zip": "string"}'
 
 
 def _invalid(field: str, message: str) -> ConfigInvalid:

@@ -20,20 +20,19 @@ _FIELDS = [
         semantic="FILE_PATH",
         description="Where the files are, or where they should be written.",
         placeholder="/data/lake",
-        help_text="A sink creates it and makes one directory a unit below it.",
+        help_text="A source may be a single file. A sink creates the directory and makes one a unit below it.",
     ),
     TemplateField(
         key="format",
         label="Format",
         value_type="ENUM",
-        default_value="parquet",
         options=[
             FieldOption(label="Parquet", value="parquet"),
             FieldOption(label="CSV", value="csv", description="RFC 4180, UTF-8, first line is the header. Read only."),
             FieldOption(label="JSON lines", value="jsonl", description="One object a line, UTF-8. Read only."),
             FieldOption(label="Arrow", value="arrow", description="Arrow IPC files (Feather version 2). Read only."),
         ],
-        help_text="Left out, a source goes by the name of each file. A sink writes Parquet.",
+        help_text="Left out, a source goes by the ending of each name. A sink writes Parquet.",
     ),
     TemplateField(
         key="compression",
@@ -56,7 +55,10 @@ _FIELDS = [
         label="Column types",
         value_type="JSON",
         placeholder='{"zip": "string", "price": "decimal(12,2)"}',
-        help_text="Types of CSV and JSON columns, where what the first rows show is not what you mean.",
+        help_text=(
+            "CSV columns are text, and JSON columns what their values are, unless this says: string, int8 to int64, "
+            "double, decimal(p,s), bool, date, timestamp, timestamptz, json. What a type cannot hold is refused."
+        ),
         advanced=True,
     ),
 ]
@@ -69,8 +71,8 @@ _CAPABILITIES = [
     Capability(key="ingest.full", label="Read all rows"),
     Capability(
         key="ingest.incremental",
-        label="Read new files",
-        description="Of a directory whose files arrive in the order of their names.",
+        label="Read new rows",
+        description="Of a text file that grows, of files that arrive in the order of their names, of what a sink adds.",
     ),
     Capability(
         key="sink.file",
@@ -89,8 +91,8 @@ DESCRIPTOR = EndpointDescriptor(
     driver="pyarrow",
     docs_url="docs/ENDPOINTS.md#filelocal",
     agent_prompt=(
-        "Ask for the directory. As a source each file, or each directory of parts, is a unit; "
-        "as a sink each unit becomes a directory of Parquet files."
+        "Ask for the directory. As a source each file is a unit, and so is a directory that Headrace wrote, or a "
+        "pattern such as events/*.jsonl; as a sink each unit becomes a directory of Parquet files."
     ),
     descriptor_version="1",
     min_version="1",
@@ -99,7 +101,7 @@ DESCRIPTOR = EndpointDescriptor(
     protocols=["file"],
     versions=["1"],
     default_labels=["file", "local"],
-    sample_config={"base_path": "/data/lake", "format": "parquet"},
+    sample_config={"base_path": "/data/lake"},
     fields=_FIELDS,
     capabilities=_CAPABILITIES,
     connection=ConnectionTemplate(url_template="file://{base_path}", default_verb="READ"),
