@@ -1,0 +1,93 @@
+"""From text to the type a person named in ``column_types``, exactly or not at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headrace.endpoints.systems.local_files_column_types import INTEGERS, decimal_digits
+from headrace.rowtypes import json_field
+
+_INFINITE = ["inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"]
+
+_PLAIN: dict[str, Any] = {
+    "string": pa.string(),
+    "double": pa.float64(),
+    "bool": pa.bool_(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us"),
+    "timestamptz": pa.timestamp("us", "UTC"),
+    "json": pa.string(),
+}
+
+
+class NotExact(ValueError):
+    """``position`` is the first value that the type cannot hold exactly."""
+
+    def __init__(self, position: int, word: str) -> None:
+        super().__init__(f"the value is no {word}")
+        self.position = position
+        self.word = word
+
+
+def field_of(name: str, word: str) -> pa.Field:
+    """The column of a word of ``column_types``."""
+    return json_field(name) if word == "json" else pa.field(name, type_of(word))
+
+
+def type_of(word: str) -> pa.DataType:
+    if word in INTEGERS:
+        return pa.type_for_alias(word)
+    digits = decimal_digits(word)
+    if digits is None:
+        return _PLAIN[word]
+    return pa.decimal128(*digits) if digits[0] <= 38 else pa.decimal256(*digits)
+
+
+def from_text(texts: pa.Array, word: str) -> pa.Array:
+    """The values of a column of text. Nulls stay nulls.
+
+    Raises:
+        NotExact: A value is none of the type, or would lose something as one.
+    """
+    if word == "string":
+        return texts
+    try:
+        return _cast(texts, word)
+    except (pa.ArrowInvalid, msgspec.MsgspecError, UnicodeDecodeError):
+        raise NotExact(_first_refused(texts, word), word) from None
+
+
+def _cast(texts: pa.Array, word: str) -> pa.Array:
+    if word == "json":
+        for text in texts.drop_null().to_pylist():
+            msgspec.json.decode(text)
+        return texts
+    values = texts.cast(type_of(word))
+    if word == "double":
+        _refuse_overflow(texts, values)
+    return values
+
+
+def _refuse_overflow(texts: pa.Array, values: pa.Array) -> None:
+    """A number too large for a double would become infinite without a word."""
+    infinite = texts.filter(pc.is_inf(values))
+    said = pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(infinite)), pa.array(_INFINITE))
+    if len(infinite) > 0 and not pc.all(said).as_py():
+        raise pa.ArrowInvalid("a number is too large for a double")
+
+
+def _first_refused(texts: pa.Array, word: str) -> int:
+    """By halves: everything before ``low`` is fine, and something before ``high`` is not."""
+    low, high = 0, len(texts)
+    while high - low > 1:
+        middle = (low + high) // 2
+        try:
+            _cast(texts.slice(low, middle - low), word)
+            low = middle
+        except (pa.ArrowInvalid, msgspec.MsgspecError, UnicodeDecodeError):
+            high = middle
+    return low

@@ -1,0 +1,121 @@
+"""A folder that the ``file.local`` sink wrote, as the parts of a unit: its committed slices, in order.
+
+A slice shows as one directory or not at all, so what is listed is committed; the
+record inside says how many rows there must be. What was replaced or is still
+being prepared is never seen.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from headrace.endpoints.sources.local_files_below import open_file, open_folder, refused_as_failure
+from headrace.endpoints.sources.local_files_parts import Part
+from headrace.endpoints.systems.local_files_layout import (
+    COMMIT_FILE,
+    GENERATION,
+    LATEST_FILE,
+    PART_FILE,
+    SLOT,
+    UNIT_FILE,
+    numbered,
+)
+from headrace.endpoints.systems.local_files_record import decode_record
+from headrace.errors import ConfigInvalid, EndpointUnreachable, UnitNotFound
+from headrace.protocol import CommitRecord
+
+READING = "the committed slices of a folder that Headrace wrote, in the order of their commits"
+MERGED = f"{READING}; every version of a row is read, the newest last, so merge them by their key"
+
+
+def is_committed(base: Path, folder: tuple[str, ...]) -> bool:
+    """Whether the sink made this folder."""
+    return _holds(base, folder, UNIT_FILE)
+
+
+def reading(base: Path, folder: tuple[str, ...]) -> str:
+    """What of the folder is read, for ``stats.delivery``."""
+    return MERGED if _holds(base, folder, LATEST_FILE) else READING
+
+
+def committed_parts(base: Path, folder: tuple[str, ...]) -> tuple[Part, ...]:
+    """Slices with rows, the oldest first.
+
+    Raises:
+        ConfigInvalid: A slice's record or rows are missing or damaged.
+        EndpointUnreachable: The sink replaced the folder while it was being listed.
+    """
+    try:
+        slots = [
+            (*folder, generation, slot)
+            for _, generation in numbered(_names(base, folder), GENERATION)
+            for _, slot in numbered(_names(base, (*folder, generation)), SLOT)
+        ]
+        parts = [_part(base, slot) for slot in slots]
+    except UnitNotFound as error:
+        raise EndpointUnreachable(
+            f"{Path(base, *folder)} is being written anew at this moment: {error.message} Start again.",
+            role="source",
+            details={"path": str(Path(base, *folder))},
+        ) from error
+    return tuple(part for part in parts if part is not None)
+
+
+def refuse_other_rows(base: Path, part: Part, rows: int) -> None:
+    """Raises ``ConfigInvalid`` when a slice's file has not the ``rows`` that its record says."""
+    if part.rows is not None and part.rows != rows:
+        why = f"its record says {part.rows} rows, and its {PART_FILE} has {rows}"
+        raise _damaged(base, part.path[:-1], why)
+
+
+def _part(base: Path, slot: tuple[str, ...]) -> Part | None:
+    """None for a slice without rows, which has no file."""
+    record = _record(base, slot)
+    if record.rows == 0:
+        return None
+    if PART_FILE not in _names(base, slot):
+        raise _damaged(base, slot, f"its {PART_FILE} is missing, and its record says {record.rows} rows")
+    file = open_file(base, (*slot, PART_FILE))
+    try:
+        return Part(
+            name="/".join(slot[-2:]), path=(*slot, PART_FILE), size=file.size, changed=file.changed, rows=record.rows
+        )
+    finally:
+        file.close()
+
+
+def _record(base: Path, slot: tuple[str, ...]) -> CommitRecord:
+    if COMMIT_FILE not in _names(base, slot):
+        raise _damaged(base, slot, f"its {COMMIT_FILE} is missing")
+    file = open_file(base, (*slot, COMMIT_FILE))
+    try:
+        return decode_record(file.read(0, file.size))
+    except msgspec.MsgspecError:
+        raise _damaged(base, slot, f"its {COMMIT_FILE} cannot be read") from None
+    finally:
+        file.close()
+
+
+def _damaged(base: Path, slot: tuple[str, ...], why: str) -> ConfigInvalid:
+    path = str(Path(base, *slot))
+    return ConfigInvalid(
+        f"The slice {path} is damaged: {why}. Restore it from a backup, or have the folder written anew.",
+        role="source",
+        details={"path": path},
+    )
+
+
+def _holds(base: Path, folder: tuple[str, ...], name: str) -> bool:
+    return name in _names(base, folder)
+
+
+def _names(base: Path, folder: tuple[str, ...]) -> list[str]:
+    descriptor = open_folder(base, folder)
+    try:
+        with refused_as_failure(str(Path(base, *folder))):
+            return os.listdir(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,206 @@
+"""JSON lines as a part: an object a line, in UTF-8; each key is a column, and an absent one is NULL.
+
+JSON does not say what a column holds, so that is learned, slice by slice, from
+every value of the slice and from what was read before it. Nested values stay
+JSON text, because their shape may differ from line to line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from headrace.endpoint import Column
+from headrace.endpoints.sources.local_files_below import SourceFile
+from headrace.endpoints.sources.local_files_columns import NotExact, field_of, from_text
+from headrace.endpoints.sources.local_files_json_values import (
+    KINDS,
+    Misfit,
+    array_of,
+    decode,
+    decode_lines,
+    json_of,
+    kind_of,
+    text_of,
+)
+from headrace.endpoints.sources.local_files_parts import Cut, Mark, Shape, Want, rejected
+from headrace.endpoints.sources.local_files_records import Block, Records, blocks
+from headrace.endpoints.sources.local_files_text import cut_records, estimated_records, text_start
+from headrace.errors import Bug, RowRejected
+
+_BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+Object = Mapping[str, Any]
+
+
+class JsonLinesPart:
+    def __init__(self, file: SourceFile, types: Mapping[str, str], row_bytes: int) -> None:
+        self._file = file
+        self._types = types
+        self._row_bytes = row_bytes
+        self._records = Records(None)
+
+    def shape(self) -> Shape:
+        """By the first MiB; what shows later is learned when it is read."""
+        start, columns = text_start(self._file), dict[str, str]()
+        for block in blocks(self._file, start, self._file.size, self._records, self._row_bytes):
+            if block.is_whole or self._takes(block):
+                self._learn(block, self._objects(block), columns, {})
+            break
+        known = _known(columns)
+        return Shape(
+            columns=tuple(Column(name=name, type=kind, nullable=True) for name, kind in known.items()),
+            arrow=_schema(known),
+        )
+
+    def estimated_rows(self) -> int:
+        return estimated_records(self._file, text_start(self._file), self._records)
+
+    def begin(self, *, is_growing: bool) -> Mark:
+        return text_start(self._file)
+
+    def resume(self, mark: Mark) -> Mark:
+        """A whole object cannot be continued, so it does not matter whether its line feed was there."""
+        return mark
+
+    def cut(self, start: Mark, want: Want) -> Cut | None:
+        takes = self._takes_whole if want.is_growing else self._takes
+        at = start
+        while (cut := cut_records(self._file, at, self._records, want, self._row_bytes, takes)) is not None:
+            columns, delivered, rows = dict(start.columns), dict(start.columns), 0
+            for block in self._blocks(cut):
+                objects = self._objects(block)
+                self._learn(block, objects, columns, delivered)
+                rows += len(objects)
+            if rows > 0 and not columns:
+                raise rejected(self._file.shown, cut.start.line + 1, "objects without a key make no rows. Remove them.")
+            if rows > 0:
+                end = replace(cut.end, columns=tuple(columns.items()))
+                return replace(cut, start=start, end=end, rows=rows)
+            at = cut.end  # only lines of blanks
+        return None
+
+    def read(self, cut: Cut, columns: tuple[str, ...] | None, batch_bytes: int) -> Iterator[pa.RecordBatch]:
+        rows = 0
+        wanted = self._wanted(dict(cut.end.columns), columns)
+        for block in self._blocks(cut):
+            objects = self._objects(block)
+            if objects:
+                yield self._batch(block, objects, wanted)
+            rows += len(objects)
+        if rows != cut.rows:
+            raise Bug(f"{self._file.shown} has {rows} objects where {cut.rows} were counted.", role="source")
+
+    def identity(self, mark: Mark) -> str:
+        return self._file.fingerprint(mark.at)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _blocks(self, cut: Cut) -> Iterator[Block]:
+        return blocks(self._file, cut.start, cut.end.at, self._records, self._row_bytes)
+
+    def _takes(self, block: Block) -> int:
+        return len(self._objects(block))
+
+    def _takes_whole(self, block: Block) -> int:
+        """The last object of a growing file counts once its brace is closed, line feed or not."""
+        try:
+            return int(isinstance(decode(block.data), dict))
+        except _BROKEN:
+            return 0
+
+    def _objects(self, block: Block) -> list[Object]:
+        """One object for each line that is not blank. Raises ``RowRejected`` naming the line that holds none."""
+        try:
+            found = decode_lines(block.data)
+        except _BROKEN:
+            found = None
+        if found is not None and set(map(type, found)) == {dict}:
+            return found
+        return [self._object(line, block.line + number) for number, line in _lines(block.data)]
+
+    def _object(self, line: bytes, number: int) -> Object:
+        try:
+            found = decode(line)
+        except _BROKEN as error:
+            why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+            raise rejected(
+                self._file.shown, number, f"this is no JSON ({why}). Correct the line, or remove it."
+            ) from None
+        if not isinstance(found, dict):
+            raise rejected(self._file.shown, number, "this is JSON but no object. Write one object, {…}, on each line.")
+        return found  # pyright: ignore[reportUnknownVariableType]
+
+    def _learn(
+        self, block: Block, objects: list[Object], columns: dict[str, str], delivered: Mapping[str, str]
+    ) -> None:
+        """Add what ``objects`` show to ``columns``; what was delivered stays of the type it had."""
+        for row in objects:
+            if not row.keys() <= columns.keys():
+                columns.update((name, "null") for name in row if name not in columns)
+        for name, kind in columns.items():
+            if name in self._types:
+                columns[name] = self._types[name]
+            elif kind in KINDS:
+                with self._blamed(block, name):
+                    columns[name] = kind_of([row.get(name) for row in objects], kind, delivered.get(name, "null"))
+
+    def _wanted(self, columns: dict[str, str], chosen: tuple[str, ...] | None) -> dict[str, str]:
+        if chosen is None:
+            return _known(columns)
+        return _known({name: self._types.get(name) or columns.get(name, "null") for name in chosen})
+
+    def _batch(self, block: Block, objects: list[Object], wanted: dict[str, str]) -> pa.RecordBatch:
+        arrays: list[pa.Array] = []
+        for name, kind in wanted.items():
+            values = [row.get(name) for row in objects]
+            with self._blamed(block, name):
+                is_given = name in self._types or kind not in KINDS
+                arrays.append(_given(values, kind) if is_given else array_of(values, kind))
+        return pa.record_batch(arrays, schema=_schema(wanted))
+
+    @contextmanager
+    def _blamed(self, block: Block, name: str) -> Generator[None]:
+        """A value that does not fit its column is told by line, with what to do."""
+        try:
+            yield
+        except Misfit as misfit:
+            advice = json_of({name: misfit.advice})
+            why = f"in column {name!r} {misfit}. Say what it holds in column_types, such as {advice}."
+            raise self._rejected(block, misfit.position, why, name) from None
+        except NotExact as refusal:
+            why = f"the value of column {name!r} is no {refusal.word}. Correct it, or its type in column_types."
+            raise self._rejected(block, refusal.position, why, name) from None
+
+    def _rejected(self, block: Block, position: int, why: str, column: str) -> RowRejected:
+        line = next(number for at, (number, _) in enumerate(_lines(block.data)) if at == position)
+        return rejected(self._file.shown, block.line + line, why, column=column)
+
+
+def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Number, from 1, and text of each line that is not blank."""
+    return ((number, line) for number, line in enumerate(data.split(b"\n"), 1) if line.strip())
+
+
+def _known(columns: dict[str, str]) -> dict[str, str]:
+    """Columns of which something is known; all of them when nothing is, so that rows of NULLs are rows."""
+    known = {name: kind for name, kind in columns.items() if kind != "null"}
+    return known or columns
+
+
+def _schema(columns: dict[str, str]) -> pa.Schema:
+    return pa.schema(
+        [pa.field(name, pa.null()) if kind == "null" else field_of(name, kind) for name, kind in columns.items()]
+    )
+
+
+def _given(values: list[Any], word: str) -> pa.Array:
+    """The values as a person said they are, by way of their text."""
+    text = json_of if word == "json" else text_of
+    return from_text(pa.array([None if value is None else text(value) for value in values], type=pa.string()), word)

@@ -1,0 +1,143 @@
+"""Where a read of files stands: the checkpoints this source writes and nobody else reads.
+
+A checkpoint names one part, a place in it, and what was read up to there, so it
+stays small however many files there were. Of the parts before it only a digest
+is kept: enough to notice one that came late or changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from headrace.endpoints.sources.local_files_parts import Mark, Part, mark_from_json
+from headrace.endpoints.sources.local_files_units import Unit
+from headrace.errors import ConfigInvalid, SourceReplaced
+from headrace.protocol import Json
+
+Phase = Literal["load", "follow"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """The parts before a position: how many, their names and sizes, and when the newest of them changed."""
+
+    parts: int
+    digest: str
+    changed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """``load``: a full read in progress. ``follow``: everything up to here was read; what comes next is new."""
+
+    phase: Phase
+    part: str
+    mark: Mark
+    identity: str
+    rows: int
+    """Read so far."""
+    earlier: Earlier
+
+
+def to_json(position: Position, unit: Unit) -> Json:
+    earlier = position.earlier
+    return {
+        "version": 1,
+        "phase": position.phase,
+        "format": unit.format,
+        "part": position.part,
+        "mark": position.mark.json(),
+        "identity": position.identity,
+        "rows": position.rows,
+        "earlier": {"parts": earlier.parts, "digest": earlier.digest, "changed": str(earlier.changed)},
+    }
+
+
+def from_json(checkpoint: Json, unit: Unit) -> Position | None:
+    """The position a checkpoint stands for; None for no checkpoint.
+
+    Raises:
+        ConfigInvalid: It is not one of ours, or of another format. It is never taken as "no checkpoint".
+    """
+    match checkpoint:
+        case None:
+            return None
+        case {"version": 1, "format": str(format_)} if format_ != unit.format:
+            raise ConfigInvalid(
+                f"{unit.unit_id} was read as {format_}, and it is to be read as {unit.format} now. Set the parameter "
+                "format back, or reset the unit.",
+                role="source",
+                details={"field": "format"},
+            )
+        case {
+            "version": 1, "phase": "load" | "follow" as phase, "part": str(part), "identity": str(identity),
+            "rows": int(rows), "mark": json,
+            "earlier": {"parts": int(parts), "digest": str(digest), "changed": str(changed)},
+        }:  # fmt: skip
+            mark = mark_from_json(json)
+            if mark is not None:
+                earlier = Earlier(parts=parts, digest=digest, changed=int(changed))
+                return Position(phase=phase, part=part, mark=mark, identity=identity, rows=rows, earlier=earlier)
+        case _:
+            pass
+    raise ConfigInvalid(
+        f"The checkpoint of {unit.unit_id} cannot be read: file.local did not write it, or a newer version did. "
+        "Reset the unit to begin again.",
+        role="source",
+    )
+
+
+def earlier_than(unit: Unit, index: int) -> Earlier:
+    """What to remember of the parts before part ``index``, as they were listed."""
+    before = unit.parts[:index]
+    changed = max((part.changed for part in unit.parts[: index + 1]), default=0)
+    return Earlier(parts=len(before), digest=_digest(before), changed=changed)
+
+
+def first_unread(unit: Unit, position: Position) -> int:
+    """Index of the part where reading goes on.
+
+    Raises:
+        SourceReplaced: The part is gone where none may go, or one before it came late or has changed.
+    """
+    if unit.kind == "file":
+        return 0
+    names = [part.name for part in unit.parts]
+    if unit.kind == "slices":
+        if position.part not in names:
+            raise SourceReplaced(
+                f"The slice {position.part} of {unit.unit_id}, which was read last, is gone: the folder was written "
+                "anew. Reset the unit to read it again.",
+                role="source",
+            )
+        return names.index(position.part)
+    _refuse_late([part for part in unit.parts if part.name < position.part], position, unit)
+    return sum(1 for name in names if name < position.part)
+
+
+def _refuse_late(before: Sequence[Part], position: Position, unit: Unit) -> None:
+    """Files that were read may go. One that comes to stand among them, or changes, would never be read."""
+    known = position.earlier
+    if _digest(before) == known.digest:
+        return
+    is_known_to_be_late = any(part.changed > known.changed for part in before)
+    if not is_known_to_be_late and len(before) < known.parts:
+        return
+    late = max(before, key=lambda part: part.changed)
+    raise SourceReplaced(
+        f"The file {late.name!r} of {unit.unit_id} came or changed after {position.part!r} was read, and its name "
+        "sorts before that: its rows would be missing. Give new files names that sort after the old ones, or reset the "
+        "unit.",
+        role="source",
+        details={"part": late.name},
+    )
+
+
+def _digest(parts: Sequence[Part]) -> str:
+    whole = hashlib.sha256()
+    for part in parts:
+        whole.update(f"{len(part.name.encode())} {part.name} {part.size}\n".encode())
+    return whole.hexdigest()[:32]

@@ -1,0 +1,93 @@
+"""What CSV and JSON lines share: where text begins, how it is cut, and how a growing file is gone on with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from headrace.endpoints.sources.local_files_below import SourceFile
+from headrace.endpoints.sources.local_files_parts import Cut, Mark, Want
+from headrace.endpoints.sources.local_files_records import BOM, Block, Records, blocks, refuse_unreadable
+from headrace.errors import ConfigInvalid, SourceReplaced
+
+_OTHERS = {
+    b"\xff\xfe": "is UTF-16 or UTF-32; convert it, for example with iconv -f UTF-16 -t UTF-8",
+    b"\xfe\xff": "is UTF-16; convert it, for example with iconv -f UTF-16 -t UTF-8",
+    b"\x1f\x8b": "is compressed with gzip; decompress it",
+    b"\x28\xb5\x2f\xfd": "is compressed with zstd; decompress it",
+    b"BZh": "is compressed with bzip2; decompress it",
+    b"\xfd7zXZ": "is compressed with xz; decompress it",
+    b"PK\x03\x04": "is a zip archive or a spreadsheet; unpack it, or save it as text",
+    b"PAR1": "is a Parquet file; set format to parquet",
+    b"ARROW1": "is an Arrow file; set format to arrow",
+}
+_ESTIMATE_BYTES = 64 * 1024
+
+
+def text_start(file: SourceFile) -> Mark:
+    """After a byte order mark. Raises ``ConfigInvalid`` when the file is of another kind than text in UTF-8."""
+    head = file.read(0, min(8, file.size))
+    for magic, what in _OTHERS.items():
+        if head.startswith(magic):
+            raise ConfigInvalid(f"{file.shown} {what}.", role="source", details={"path": file.shown, "field": "format"})
+    return Mark(at=len(BOM) if head.startswith(BOM) else 0)
+
+
+def cut_records(
+    file: SourceFile, start: Mark, records: Records, want: Want, row_bytes: int, takes: Callable[[Block], int]
+) -> Cut | None:
+    """The next records from ``start`` on, as many as are wanted; None when there is none.
+
+    ``takes`` says how many records there are in what ends without a line feed.
+    """
+    at, line, rows, longest = start.at, start.line, 0, 0
+    for block in blocks(file, start, file.size, records, row_bytes):
+        room = want.size - (at - start.at)
+        if rows == want.rows or (rows > 0 and room <= 0):
+            break
+        data, count = block.data, block.records
+        if not block.is_whole:
+            count = takes(block)
+            if count == 0:
+                break
+        elif len(data) > room or count > want.rows - rows:
+            taken, count = records.fitting(data, want.rows - rows, room)
+            data = data[:taken]
+        refuse_unreadable(file.shown, replace(block, data=data), records)
+        at, line, rows = at + len(data), line + data.count(b"\n"), rows + count
+        longest = max(longest, len(data))
+        if len(data) < len(block.data):
+            break
+    return None if rows == 0 else Cut(start=start, end=Mark(at=at, line=line), rows=rows, longest=longest)
+
+
+def resumed(file: SourceFile, mark: Mark, body: Mark) -> Mark:
+    """Where to go on after a record that had no line end when it was read.
+
+    Raises:
+        SourceReplaced: It has been continued since, so it was read wrong.
+    """
+    if mark.at <= body.at or mark.at >= file.size or file.read(mark.at - 1, 1) == b"\n":
+        return mark
+    rest = file.read(mark.at, min(2, file.size - mark.at))
+    if rest.startswith(b"\n"):
+        return Mark(at=mark.at + 1, line=mark.line + 1)
+    if rest.startswith(b"\r"):
+        return Mark(at=mark.at + len(rest), line=mark.line + rest.count(b"\n"))
+    raise SourceReplaced(
+        f"{file.shown}, line {mark.line + 1}: the line was read when it was the last and had no end, and more has been "
+        "written to it since. Reset the unit to read it again, and end every line with a line feed.",
+        role="source",
+        details={"path": file.shown, "line": mark.line + 1},
+    )
+
+
+def estimated_records(file: SourceFile, body: Mark, records: Records) -> int:
+    """By the length of the first records; exact when the file is small."""
+    left = file.size - body.at
+    sample = file.read(body.at, min(left, _ESTIMATE_BYTES))
+    whole, count = records.measured(sample)
+    rest = sample[whole:].strip()
+    if len(sample) == left or whole == 0:
+        return count + (1 if rest else 0)
+    return round(left * count / whole)
