@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
@@ -54,7 +55,7 @@ def joined_schema(one: pa.Schema, other: pa.Schema) -> pa.Schema:
     Raises:
         SchemaChanged: There is none; ``details["column"]`` names the first difference.
     """
-    if one.equals(other):
+    if one.equals(other, check_metadata=True):
         return one
     if one.names != other.names:
         raise SchemaChanged(
@@ -122,17 +123,12 @@ def _values(field: pa.Field, column: pa.Array, first_position: int) -> list[Any]
 
 
 def _joined_field(one: pa.Field, other: pa.Field) -> pa.Field:
-    nested = pa.types.is_nested(one.type) or pa.types.is_nested(other.type)
-    if is_json(one) or is_json(other):
-        plain = [field.type for field in (one, other) if not is_json(field)]
-        if all(pa.types.is_nested(kind) or pa.types.is_null(kind) for kind in plain):
-            return json_field(one.name)
-    else:
-        try:
+    if is_json(one) == is_json(other):
+        with suppress(ValueError):
             return pa.field(one.name, join(one.type, other.type), metadata=one.metadata)
-        except ValueError:
-            if nested and _is_carried_by_json(one.type) and _is_carried_by_json(other.type):
-                return json_field(one.name)
+    has_structure = any(is_json(field) or pa.types.is_nested(field.type) for field in (one, other))
+    if has_structure and all(is_json(field) or _is_carried_by_json(field.type) for field in (one, other)):
+        return json_field(one.name)
     raise SchemaChanged(
         f"Column {one.name!r} was {one.type} and is {other.type} in a later batch; no type keeps both exactly.",
         role="staging",

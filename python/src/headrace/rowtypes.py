@@ -150,12 +150,23 @@ def _moment_of(value: datetime.datetime) -> pa.DataType:
     zone = value.tzinfo
     if zone is None:
         return pa.timestamp("us")
+    _require_instant(value)
     if isinstance(zone, ZoneInfo) and zone.key:
         return pa.timestamp("us", tz=zone.key)
     try:
         return pa.array([value]).type  # the library knows how others name their zones
     except (pa.ArrowException, ValueError) as error:
         raise ValueError(f"the time zone {zone!r} has no name") from error
+
+
+def _require_instant(value: datetime.datetime) -> None:
+    """A zoned time is kept as an instant, so it must be one, and give the same time when it is read."""
+    try:
+        again = value.astimezone(datetime.UTC).astimezone(value.tzinfo)
+    except OverflowError:
+        raise ValueError(f"{value.isoformat()} is outside the years 1 to 9999 in UTC") from None
+    if again.replace(tzinfo=None, fold=0) != value.replace(tzinfo=None, fold=0):
+        raise ValueError(f"there was no {value.replace(tzinfo=None).isoformat()} in {value.tzinfo}: clocks skipped it")
 
 
 def _time_of(value: datetime.time) -> pa.DataType:
