@@ -15,6 +15,7 @@ import logging
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from typing import cast
 
 from headrace.endpoint import DatasetSchema, Plan, Policy, SinkEndpoint, SourceEndpoint
 from headrace.errors import ConfigInvalid, DataPlaneError, problem
@@ -208,11 +209,9 @@ class _Run:
 
     def _reading_policy(self) -> Policy:
         """The policy with the provider that was chosen, and the format both ends name when no step sees a value."""
-        staging = self.run.policy.get("staging")
-        policy = {
-            **self.run.policy,
-            "staging": {**(staging if isinstance(staging, dict) else {}), "provider": self.provider.id},
-        }
+        said = self.run.policy.get("staging")
+        staging = cast("dict[str, Json]", said) if isinstance(said, dict) else {}
+        policy: dict[str, Json] = {**self.run.policy, "staging": {**staging, "provider": self.provider.id}}
         if self.sink is None or self.policy.quarantine.max_rows > 0:
             return policy
         both = [name for name in self.source.capabilities().native_formats if name in self._native_formats()]

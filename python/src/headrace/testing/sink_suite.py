@@ -101,6 +101,16 @@ class SinkEndpointSuite(SinkWriting):
 
         assert self.same(self.stored(newer), [row(2, "new"), row(3)])
 
+    def test_a_replacement_that_is_not_complete_hides_nothing_of_what_it_replaces(self, opened: SinkEndpoint) -> None:
+        if not self.supports("replace", opened):
+            return
+        old = self.target("replace", generation=1)
+        self.carry(opened, old, [[row(1)], [row(2)]])
+
+        self.carry(opened, self.target("replace", generation=2), [[row(3)]], epoch=2, complete=False)
+
+        assert self.same(self.stored(old), [row(1), row(2)])
+
     def test_appending_keeps_what_older_generations_wrote(self, opened: SinkEndpoint) -> None:
         if not self.supports("append", opened):
             return

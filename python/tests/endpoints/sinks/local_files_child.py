@@ -97,6 +97,7 @@ def _go_on(base: Path, new: Target, first_seq: int) -> None:
     high = sink(base).high_water(new, 3)
     if high is None or high.record.slice_seq < first_seq:
         land(base, new, rows(4, 5, 6), epoch=3)
+    sink(base).complete(new, {})
     sweep_leftovers(base, older_than_seconds=-1)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from endpoints.sinks.local_files_kit import land, rows, sink, target, write
+from endpoints.sinks.local_files_kit import described, land, rows, sink, target, write
 from endpoints.sources.local_files_reading import carried, new_since, rows_of, source
 
 from headrace.errors import ConfigInvalid, EndpointUnreachable, SourceReplaced
@@ -56,6 +56,20 @@ def test_what_is_not_committed_is_not_read(base: Path) -> None:
     shutil.copytree(slot, base / UNIT / "gen=1" / "slice=x")
 
     assert read_on(base, None)[0] == [1, 2, 3]
+
+
+def test_a_first_load_that_is_not_whole_yet_is_waited_for_and_not_read_as_nothing(base: Path) -> None:
+    new = target(unit_id="new", unit="dev/shop/new/lake", disposition="replace")
+    into = sink(base)
+    into.high_water(new, 1)
+    into.prepare(new, described(rows()), {})
+    write(into, new, 0, rows(1))
+
+    with pytest.raises(EndpointUnreachable, match=r"nothing of it is whole yet\. Start again"):
+        rows_of(base, "new")
+
+    into.complete(new, {})
+    assert [row["id"] for row in rows_of(base, "new")] == [1]
 
 
 def test_a_generation_that_goes_on_is_read_after_the_one_it_follows(base: Path) -> None:

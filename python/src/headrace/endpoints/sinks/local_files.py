@@ -7,7 +7,8 @@ of its rows, and readers take the latest by key (``local_files_latest``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,7 +23,7 @@ from headrace.endpoints.sinks.local_files_slots import UnitDirectory
 from headrace.endpoints.systems.local_files import LocalFilesConfig
 from headrace.endpoints.systems.local_files_failures import reported
 from headrace.endpoints.systems.local_files_layout import LATEST_FILE, PART_FILE
-from headrace.endpoints.systems.local_files_slot import flush_path, write_durably
+from headrace.endpoints.systems.local_files_slot import can_take_slots_once, flush_path, write_durably
 from headrace.errors import Bug, ConfigInvalid, SinkFenced
 from headrace.protocol import CommitRecord
 from headrace.staging import RecordReader, Slice
@@ -42,8 +43,11 @@ class LocalFilesSink:
         self._schemas: dict[Path, pa.Schema | None] = {}
 
     def capabilities(self) -> SinkCapabilities:
+        """Class B where a slot can be taken only once, which is tried out; else C."""
         return SinkCapabilities(
-            delivery="B", dispositions=("replace", "append", "merge"), reading={"merge": READING_RULE}
+            delivery="B" if _takes_slots_once(self._config.base_path) else "C",
+            dispositions=("replace", "append", "merge"),
+            reading={"merge": READING_RULE},
         )
 
     def high_water(self, target: Target, epoch: int) -> HighWater | None:
@@ -52,8 +56,7 @@ class LocalFilesSink:
         if not unit.is_claimed():
             return None
         unit.refuse_if_left(target.generation)
-        if target.disposition != "replace":
-            unit.close_generations_before(target.generation, epoch, target.run_id)
+        unit.close_generations_before(target.generation, epoch, target.run_id)
         slots = unit.slots(target.generation)
         record = unit.record(target.generation, slots[-1]) if slots else None
         if record is None:
@@ -66,10 +69,10 @@ class LocalFilesSink:
         refuse_unfit(schema.arrow)
         unit = self._unit(target)
         unit.claim(target.run_id)
-        unit.open_generation(target.generation)
-        if target.disposition == "replace":
-            unit.remove_generations_before(target.generation, target.run_id)
-        earlier = _newest_schema(unit)
+        is_replacement = target.disposition == "replace"
+        unit.open_generation(target.generation, is_pending=is_replacement)
+        unit.give_up_replacements_before(target.generation, target.run_id)
+        earlier = _newest_schema(unit, [target.generation] if is_replacement else unit.generations())
         joint_schema(earlier, schema.arrow, unit.path, frozen=policy.get("schemaContract") == "freeze")
         self._schemas[unit.path] = earlier
         if target.disposition == "merge":
@@ -95,8 +98,10 @@ class LocalFilesSink:
         return Applied(rows=rows, bytes=_bytes_in(slot), record=commit, adopted=False, location=str(slot))
 
     def complete(self, target: Target, policy: Policy) -> str:
-        """Slices are visible one by one, so there is nothing left to show."""
-        return str(self._unit(target).path)
+        """A replacement takes the place of what it replaces; other slices have been visible one by one."""
+        unit = self._unit(target)
+        unit.show_generation(target.generation, target.run_id)
+        return str(unit.path)
 
     def close(self) -> None:
         self._schemas.clear()
@@ -107,7 +112,7 @@ class LocalFilesSink:
     def _schema_to_write(self, unit: UnitDirectory, staged: pa.Schema | None) -> pa.Schema | None:
         """None when nothing was staged, not even columns: such a slice has no file."""
         if unit.path not in self._schemas:
-            self._schemas[unit.path] = _newest_schema(unit)
+            self._schemas[unit.path] = _newest_schema(unit, unit.generations())
         return None if staged is None else joint_schema(self._schemas[unit.path], staged, unit.path, frozen=False)
 
     def _explain_reading(self, unit: UnitDirectory, target: Target) -> None:
@@ -120,6 +125,16 @@ class LocalFilesSink:
             write_durably(attempt / LATEST_FILE, content)
             (attempt / LATEST_FILE).replace(path)
             flush_path(unit.path)
+
+
+@functools.cache
+def _takes_slots_once(base: Path) -> bool:
+    """Tried once a process. A place that refuses us altogether says so itself when it is written to."""
+    nearest = next((path for path in (base, *base.parents) if path.is_dir()), Path("/"))
+    try:
+        return can_take_slots_once(nearest)
+    except OSError:
+        return True
 
 
 def _refuse_unmet(target: Target, policy: Policy) -> None:
@@ -137,6 +152,12 @@ def _refuse_unmet(target: Target, policy: Policy) -> None:
             "Choose ignore, soft, or a database as sink.",
             role="sink",
             details={"field": "deletes"},
+        )
+    if policy.get("schemaContract") not in (None, "evolve", "freeze"):
+        raise ConfigInvalid(
+            f"schemaContract {policy['schemaContract']} is not supported yet by file.local. Choose evolve or freeze.",
+            role="sink",
+            details={"field": "schemaContract"},
         )
 
 
@@ -164,10 +185,10 @@ def _refuse_newer(found: CommitRecord, epoch: int, place: Path) -> None:
         )
 
 
-def _newest_schema(unit: UnitDirectory) -> pa.Schema | None:
+def _newest_schema(unit: UnitDirectory, generations: Sequence[int]) -> pa.Schema | None:
     """Columns of the last slice that has any. A closed generation ends in a slot without rows."""
     with reported("read", unit.path, "sink"):
-        for generation in reversed(unit.generations()):
+        for generation in reversed(generations):
             for seq in reversed(unit.slots(generation)):
                 part = unit.slot_path(generation, seq) / PART_FILE
                 if part.exists():

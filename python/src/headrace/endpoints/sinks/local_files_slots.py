@@ -2,8 +2,9 @@
 
 ``systems.local_files_layout`` draws the directory. A slot is one directory
 rename, so a reader sees all of a slice or none. A slot that exists cannot be
-taken again, and that is the fence: a generation that was replaced has no
-directory to take a slot in, one that was left has its next slot closed.
+taken again, and that is the fence: a generation that was given up has no
+directory to take a slot in, one that was left has its next slot closed. A
+replacement grows under a name that readers skip, until it is whole.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import msgspec
 from headrace.commit import first_hash, record_hash
 from headrace.endpoints.sinks.local_files_attempts import open_attempt
 from headrace.endpoints.systems.local_files_failures import reported
-from headrace.endpoints.systems.local_files_layout import COMMIT_FILE, GENERATION, SLOT, UNIT_FILE, numbered
+from headrace.endpoints.systems.local_files_layout import COMMIT_FILE, GENERATION, PENDING, SLOT, UNIT_FILE, numbered
 from headrace.endpoints.systems.local_files_record import decode_record, encode_record
 from headrace.endpoints.systems.local_files_slot import flush_path, path_segment, take_slot, write_durably
 from headrace.errors import ConfigInvalid, SinkAmbiguous, SinkFenced
@@ -71,13 +72,21 @@ class UnitDirectory:
         self.is_claimed()
 
     def generations(self) -> list[int]:
-        return _numbers(self.path, GENERATION)
+        """Those that readers see and those on their way."""
+        return sorted({*_numbers(self.path, GENERATION), *_numbers(self.path, PENDING)})
 
     def slots(self, generation: int) -> list[int]:
         return _numbers(self.generation_path(generation), SLOT)
 
     def generation_path(self, generation: int) -> Path:
+        pending = self._pending_path(generation)
+        return pending if pending.is_dir() else self._shown_path(generation)
+
+    def _shown_path(self, generation: int) -> Path:
         return self.path / f"{GENERATION}{generation}"
+
+    def _pending_path(self, generation: int) -> Path:
+        return self.path / f"{PENDING}{generation}"
 
     def slot_path(self, generation: int, seq: int) -> Path:
         return self.generation_path(generation) / f"{SLOT}{seq:06d}"
@@ -105,13 +114,34 @@ class UnitDirectory:
             flush_path(slot.parent)
             return found
 
-    def open_generation(self, generation: int) -> None:
-        """Make the generation's directory, unless a newer one is there. Raises ``SinkFenced``."""
+    def open_generation(self, generation: int, *, is_pending: bool) -> None:
+        """Make the generation's directory, unless a newer one is there. Raises ``SinkFenced``.
+
+        With ``is_pending`` readers see nothing of it before ``show_generation``.
+        """
         with reported("write in", self.path, "sink"):
             self.refuse_if_left(generation)
-            self.generation_path(generation).mkdir(exist_ok=True)
+            if not self._shown_path(generation).is_dir():
+                path = self._pending_path(generation) if is_pending else self._shown_path(generation)
+                path.mkdir(exist_ok=True)
             flush_path(self.path)
             self.refuse_if_left(generation)
+
+    def show_generation(self, generation: int, run_id: str) -> None:
+        """Let readers see the generation in place of the older ones. Between two renames they see no rows at all.
+
+        Raises:
+            SinkFenced: A newer generation is there.
+        """
+        pending = self._pending_path(generation)
+        if not pending.is_dir():
+            return
+        self.refuse_if_left(generation)
+        for older in _numbers(self.path, GENERATION):
+            self._remove(self._shown_path(older), run_id)
+        with reported("write in", self.path, "sink"):
+            os.rename(pending, self._shown_path(generation))
+            flush_path(self.path)
 
     def refuse_if_left(self, generation: int) -> None:
         newest = max(self.generations(), default=generation)
@@ -124,20 +154,21 @@ class UnitDirectory:
                 details={"path": str(self.path)},
             )
 
-    def remove_generations_before(self, generation: int, run_id: str) -> None:
-        """Take older generations out of sight, each in one step, then delete them."""
-        for older in self.generations():
+    def give_up_replacements_before(self, generation: int, run_id: str) -> None:
+        """Remove what older runs did not get to show: their late writers find no directory."""
+        for older in _numbers(self.path, PENDING):
             if older < generation:
-                with (
-                    open_attempt(self._base, run_id) as attempt,
-                    reported("remove", self.generation_path(older), "sink"),
-                ):
-                    os.rename(self.generation_path(older), attempt)
-                    flush_path(self.path)
+                self._remove(self._pending_path(older), run_id)
+
+    def _remove(self, path: Path, run_id: str) -> None:
+        """Out of sight in one step, then deleted."""
+        with open_attempt(self._base, run_id) as attempt, reported("remove", path, "sink"):
+            os.rename(path, attempt)
+            flush_path(self.path)
 
     def close_generations_before(self, generation: int, epoch: int, run_id: str) -> None:
-        """Take the next slot of every older generation, so that a late writer of it finds it taken."""
-        for older in self.generations():
+        """Take the next slot of every older generation readers see, so that a late writer of it finds it taken."""
+        for older in _numbers(self.path, GENERATION):
             while older < generation:
                 seqs = self.slots(older)
                 last = self.record(older, seqs[-1]) if seqs else None

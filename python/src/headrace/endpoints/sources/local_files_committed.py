@@ -19,6 +19,7 @@ from headrace.endpoints.systems.local_files_layout import (
     GENERATION,
     LATEST_FILE,
     PART_FILE,
+    PENDING,
     SLOT,
     UNIT_FILE,
     numbered,
@@ -46,22 +47,31 @@ def committed_parts(base: Path, folder: tuple[str, ...]) -> tuple[Part, ...]:
 
     Raises:
         ConfigInvalid: A slice's record or rows are missing or damaged.
-        EndpointUnreachable: The sink replaced the folder while it was being listed.
+        EndpointUnreachable: The sink is replacing the folder, or did so while it was being listed.
     """
     try:
+        names = _names(base, folder)
+        generations = numbered(names, GENERATION)
+        if not generations and numbered(names, PENDING):
+            raise _being_replaced(base, folder, "nothing of it is whole yet.")
         slots = [
             (*folder, generation, slot)
-            for _, generation in numbered(_names(base, folder), GENERATION)
+            for _, generation in generations
             for _, slot in numbered(_names(base, (*folder, generation)), SLOT)
         ]
         parts = [_part(base, slot) for slot in slots]
     except UnitNotFound as error:
-        raise EndpointUnreachable(
-            f"{Path(base, *folder)} is being written anew at this moment: {error.message} Start again.",
-            role="source",
-            details={"path": str(Path(base, *folder))},
-        ) from error
+        raise _being_replaced(base, folder, error.message) from error
     return tuple(part for part in parts if part is not None)
+
+
+def _being_replaced(base: Path, folder: tuple[str, ...], why: str) -> EndpointUnreachable:
+    path = str(Path(base, *folder))
+    return EndpointUnreachable(
+        f"{path} is being written anew at this moment: {why} Start again when that run has ended.",
+        role="source",
+        details={"path": path},
+    )
 
 
 def refuse_other_rows(base: Path, part: Part, rows: int) -> None:

@@ -5,6 +5,7 @@
     <base>/<unit>/_unit.json                             whose directory this is
     <base>/<unit>/gen=<g>/slice=<seq>/part-0.parquet     the rows
     <base>/<unit>/gen=<g>/slice=<seq>/_commit.json       the commit record
+    <base>/<unit>/_gen=<g>/slice=<seq>/…                 a replacement on its way, under a name that readers skip
     <base>/<unit>/_latest.sql                            how to read what was merged
     <base>/_tmp/<run>/<attempt>/                         what nobody reads yet
 """
@@ -18,6 +19,7 @@ COMMIT_FILE = "_commit.json"
 PART_FILE = "part-0.parquet"
 LATEST_FILE = "_latest.sql"
 GENERATION = "gen="
+PENDING = "_gen="
 SLOT = "slice="
 
 
