@@ -64,11 +64,12 @@ class ColumnHash:
         self._children = [ColumnHash(child) for child in _children(kind)]
 
     def update(self, array: pa.Array) -> None:
-        if array.null_count:
-            positions = pc.add(pc.indices_nonzero(array.is_null()), pa.scalar(self._count, pa.uint64()))
+        plain = _plain(array)  # first, because a dictionary may hold the null that an index points at
+        if plain.null_count:
+            positions = pc.add(pc.indices_nonzero(plain.is_null()), pa.scalar(self._count, pa.uint64()))
             self._nulls.update(_fixed_width(positions))
-        self._count += len(array)
-        self._update_valid(_plain(array.drop_null() if array.null_count else array))
+        self._count += len(plain)
+        self._update_valid(plain.drop_null() if plain.null_count else plain)
 
     def digest(self) -> bytes:
         whole = hashlib.sha256(struct.pack("<Q", self._count))
