@@ -96,8 +96,9 @@ class StagedSession:
     def seal(self) -> Seal:
         self._require_open()
         if self._seal is None:
-            self._seal = Seal(rows=self._rows, bytes=self._bytes, sha256=self._digest())
-            self._store.finish(self._seal)
+            seal = Seal(rows=self._rows, bytes=self._bytes, sha256=self._digest())
+            self._store.finish(seal)
+            self._seal = seal
         return self._seal
 
     def reader(self) -> StagedReader:
