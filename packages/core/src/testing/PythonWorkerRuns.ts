@@ -1,6 +1,7 @@
 /** What a run of any `PythonWorker` owes: the order of its events, and that nothing counts which nobody allowed. */
 import { assert } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
+import { TemplateId } from "../domain/Endpoint.ts"
 import { RunId, SliceSeq } from "../domain/Run.ts"
 import { isConserved } from "../domain/Slice.ts"
 import { UnitId } from "../domain/Unit.ts"
@@ -32,6 +33,20 @@ const orderClauses = (it: Clauses) => {
       const seqs = of(events, "Sealed").map(({ sliceSeq }) => Number(sliceSeq))
       assert.deepStrictEqual(seqs, [4, 5, 6])
       assert.isNull(of(events, "Opened")[0]?.highWater)
+      assert.isTrue(of(events, "Committed").every(({ adopted }) => !adopted))
+    })
+  )
+
+  it.effect("a run of a template nobody knows fails as ConfigInvalid before it opens a sink", () =>
+    Effect.gen(function* () {
+      const { source } = yield* Fixtures
+      const request = yield* requestOf({ source: { ...source, templateId: TemplateId.make("nobody.knows") } })
+
+      const { events, outcome } = yield* play(request)
+
+      const reason = reasonOf(outcome)
+      assert.isTrue(reason?._tag === "RequestRejected" && reason.problem.tag === "ConfigInvalid")
+      assert.deepStrictEqual(events, [])
     })
   )
 

@@ -90,13 +90,15 @@ const templateClauses = (it: Clauses) => {
   it.effect("a template nobody knows is rejected, and asking again would not help", () =>
     Effect.gen(function* () {
       const worker = yield* PythonWorker
+      const { source } = yield* Fixtures
       const request = { templateId: nowhere, parameters: {} }
 
       const building = yield* rejectionOf(worker.buildConnection(request))
       const testing = yield* rejectionOf(worker.testConnection({ ...request, level: null }))
+      const listing = yield* rejectionOf(worker.listUnits({ endpoint: { ...source, templateId: nowhere } }))
 
       const notThisWay = { tag: "ConfigInvalid", isRetryable: false }
-      assert.deepStrictEqual([building, testing], [notThisWay, notThisWay])
+      assert.deepStrictEqual([building, testing, listing], [notThisWay, notThisWay, notThisWay])
     })
   )
 }

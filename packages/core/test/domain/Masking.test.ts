@@ -66,6 +66,15 @@ describe("which values are secrets", () => {
     )
   })
 
+  it("are a template's parameters only among the parameters, where it describes them", () => {
+    const found = secretsOf(
+      { ssl_key: "a", files: { ssl_key: "b" }, parameters: { files: { ssl_key: "c" } } },
+      template
+    )
+
+    assert.deepStrictEqual(found, [])
+  })
+
   it("are all that is below a secret name", () => {
     const found = secretsOf({ credentials_secret: { user: "u", nested: ["a", { b: 7 }] } }, null)
 
