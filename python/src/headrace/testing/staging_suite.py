@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import abc
-import datetime
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
@@ -18,43 +14,9 @@ from hypothesis import strategies as st
 
 from headrace.errors import RowRejected, SchemaChanged, StagingFull
 from headrace.staging import IngestionContext, NativeBlock, Row, SessionClosed, StagingProvider, StagingSession
+from headrace.testing.staging_values import REFUSED, VALUES
 
 ROWS: Sequence[Row] = [{"n": n, "name": f"row {n}"} for n in range(10)]
-
-_BERLIN = ZoneInfo("Europe/Berlin")
-VALUES: Mapping[str, Sequence[Any]] = {
-    "nulls": [None, None],
-    "booleans": [True, None, False],
-    "integers": [-(2**63), 0, None, 2**63 - 1],
-    "floats": [0.1, -0.0, float("inf"), None],
-    "text": ["", "Größe 😀 e\u0301", None, "\u0000"],
-    "bytes": [b"", b"\x00\xff", None],
-    "decimals": [Decimal("12345678901234567890.123456789"), Decimal("-0.5"), None],
-    "wide decimals": [Decimal(10) ** 70 + 1],
-    "dates": [datetime.date(1, 1, 1), datetime.date(9999, 12, 31), None],
-    "times": [datetime.time(23, 59, 59, 999999)],
-    "timestamps": [datetime.datetime(1969, 12, 31, 23, 59, 59, 999999), None],
-    "timestamps with a zone": [datetime.datetime(2024, 10, 27, 2, 30, 0, 1, tzinfo=_BERLIN, fold=1)],
-    "timestamps with an offset": [datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone(datetime.timedelta(hours=5)))],
-    "durations": [datetime.timedelta(microseconds=-1)],
-    "uuids": [uuid.UUID(int=1), None],
-    "lists": [[1, None, 3], [], None],
-    "objects": [{"a": 1, "b": {"c": [Decimal("1.5")]}}, {"a": None, "b": None}, None],
-    "objects of different shape": [{"a": 1}, {"b": [1, "two", None, 2.5]}, [], None, {}],
-}
-
-_REFUSED: Mapping[str, Sequence[Any]] = {
-    "text after a number": [1, "two"],
-    "a float after an integer": [1, 2.5],
-    "an integer wider than 64 bits": [1, 2**63],
-    "a lone surrogate": ["fine", "\ud800"],
-    "a decimal that is not a number": [Decimal(1), Decimal("NaN")],
-    "another zone": [
-        datetime.datetime(2024, 1, 1, tzinfo=_BERLIN),
-        datetime.datetime(2024, 1, 1, tzinfo=ZoneInfo("Asia/Tokyo")),
-    ],
-    "an object of Python": [1, object()],
-}
 
 _cells = st.none() | st.integers(-(2**63), 2**63 - 1)
 _texts = st.none() | st.text(st.characters(exclude_categories=["Cs"]))
@@ -144,12 +106,12 @@ class StagingProviderSuite(abc.ABC):
         assert [repr(row) for row in found] == [repr(row) for row in rows] or found == rows
         assert [type(row["value"]) for row in found] == [type(row["value"]) for row in rows]
 
-    @pytest.mark.parametrize("kind", _REFUSED)
+    @pytest.mark.parametrize("kind", REFUSED)
     def test_a_value_that_cannot_be_carried_is_refused_by_column_and_row(
         self, session: StagingSession, kind: str
     ) -> None:
         with pytest.raises(RowRejected) as refusal:
-            session.writer().write_batch([{"value": value} for value in _REFUSED[kind]])
+            session.writer().write_batch([{"value": value} for value in REFUSED[kind]])
 
         assert refusal.value.details == {"column": "value", "row": 1}
 

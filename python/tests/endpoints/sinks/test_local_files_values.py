@@ -14,7 +14,7 @@ import pytest
 from local_files_kit import described, ids, land, rows, sink, target, visible
 
 from headrace.errors import SchemaChanged
-from headrace.testing.staging_suite import VALUES
+from headrace.testing.staging_values import VALUES
 
 
 @pytest.mark.parametrize("values", VALUES.values(), ids=VALUES.keys())

@@ -1,0 +1,89 @@
+import { assert, layer } from "@effect/vitest"
+import * as MemoryDataPlane from "@headrace/core/memory/MemoryDataPlane"
+import { Effect } from "effect"
+import { acting, asking, register, status } from "../Api.ts"
+import { both, orders } from "../BothEnds.ts"
+import { ask, codes } from "../GraphqlClient.ts"
+import * as MemoryServer from "../MemoryServer.ts"
+
+layer(MemoryServer.layer(), { excludeTestServices: true })("look-ups", (it) => {
+  it.effect("fail in the promised order with the promised keys, and change nothing", () =>
+    Effect.gen(function* () {
+      const { lake, source, ...unit } = yield* both
+      const odd = yield* register(MemoryServer.source({ ingestionDriver: "odd" }))
+
+      const answers = yield* Effect.forEach(
+        [
+          { ...unit, endpointId: "nobody", unitId: "nothing", sinkId: "nowhere" },
+          { ...unit, endpointId: odd.id, unitId: "nothing", sinkId: "nowhere" },
+          { ...unit, unitId: "nothing", sinkId: "nowhere" },
+          { ...unit, unitId: "PUBLIC.ORDERS" },
+          { ...unit, sinkId: "nowhere" },
+          { ...unit, sinkId: source.id },
+          { ...unit, sinkEndpointId: "nobody" },
+          { ...unit, sinkEndpointId: source.id }
+        ],
+        (named) => acting("start", named)
+      )
+
+      const errors = answers.map(({ errors: [error] = [] }) => error?.extensions)
+      const registeredDrivers = ["static", "worker"]
+      assert.deepStrictEqual(errors.slice(0, 4), [
+        { code: "E_ENDPOINT_NOT_FOUND", endpointId: "nobody" },
+        { code: "E_INGESTION_DRIVER_MISSING", driverId: "odd", registeredDrivers },
+        { code: "E_INGESTION_UNIT_NOT_FOUND", unitId: "nothing" },
+        { code: "E_INGESTION_UNIT_NOT_FOUND", unitId: "PUBLIC.ORDERS" }
+      ])
+      const registeredSinks = errors[4]?.["registeredSinks"] ?? null
+      assert.deepStrictEqual(errors.slice(4), [
+        { code: "E_INGESTION_SINK_MISSING", sinkId: "nowhere", registeredSinks },
+        { code: "E_INGESTION_SINK_MISSING", sinkId: source.id, registeredSinks },
+        { code: "E_ENDPOINT_NOT_FOUND", endpointId: "nobody" },
+        { code: "E_INGESTION_SINK_MISSING", sinkId: source.id, registeredSinks }
+      ])
+      assert.deepStrictEqual(registeredSinks, ["kb", lake.id])
+      assert.strictEqual((yield* status(unit)).state, "IDLE")
+    })
+  )
+
+  it.effect("make an unknown unit an error of ingestionStatus, not a null", () =>
+    Effect.gen(function* () {
+      const { endpointId } = yield* both
+
+      assert.deepStrictEqual(codes(yield* asking(endpointId, "nothing")), ["E_INGESTION_UNIT_NOT_FOUND"])
+    })
+  )
+
+  it.effect("refuse mode incremental of a source that cannot, and start nothing", () =>
+    Effect.gen(function* () {
+      const config = {
+        templateId: "memory.full-only",
+        parameters: { host: "db" },
+        ingestionPolicy: { mode: "incremental" }
+      }
+      const { id } = yield* register({ name: "Full only", config })
+
+      const answer = yield* acting("start", { endpointId: id, unitId: orders })
+
+      assert.deepStrictEqual(answer.errors?.[0]?.extensions, {
+        code: "E_CAPABILITY_MISSING",
+        capability: "ingest.incremental"
+      })
+      assert.strictEqual((yield* status({ endpointId: id, unitId: orders })).lastRunId, null)
+    })
+  )
+
+  it.effect("say E_WORKER_UNAVAILABLE when units were never seen and cannot be asked for", () =>
+    Effect.gen(function* () {
+      const config = { templateId: "memory.table", parameters: { host: "db" } }
+      const { id } = yield* register({ name: "Source", config })
+      const plane = yield* MemoryDataPlane.MemoryDataPlane
+      const templates = plane.templates.splice(0)
+
+      const answer = yield* ask(`query U($id: ID!) { ingestionUnits(endpointId: $id) { unitId } }`, { id })
+      plane.templates.push(...templates)
+
+      assert.deepStrictEqual(codes(answer), ["E_WORKER_UNAVAILABLE"])
+    })
+  )
+})

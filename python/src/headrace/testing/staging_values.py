@@ -1,0 +1,45 @@
+"""Values that staging and what lies behind it must keep exactly, and values that must be refused rather than guessed."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+_BERLIN = ZoneInfo("Europe/Berlin")
+VALUES: Mapping[str, Sequence[Any]] = {
+    "nulls": [None, None],
+    "booleans": [True, None, False],
+    "integers": [-(2**63), 0, None, 2**63 - 1],
+    "floats": [0.1, -0.0, float("inf"), None],
+    "text": ["", "Größe 😀 e\u0301", None, "\u0000"],
+    "bytes": [b"", b"\x00\xff", None],
+    "decimals": [Decimal("12345678901234567890.123456789"), Decimal("-0.5"), None],
+    "wide decimals": [Decimal(10) ** 70 + 1],
+    "dates": [datetime.date(1, 1, 1), datetime.date(9999, 12, 31), None],
+    "times": [datetime.time(23, 59, 59, 999999)],
+    "timestamps": [datetime.datetime(1969, 12, 31, 23, 59, 59, 999999), None],
+    "timestamps with a zone": [datetime.datetime(2024, 10, 27, 2, 30, 0, 1, tzinfo=_BERLIN, fold=1)],
+    "timestamps with an offset": [datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone(datetime.timedelta(hours=5)))],
+    "durations": [datetime.timedelta(microseconds=-1)],
+    "uuids": [uuid.UUID(int=1), None],
+    "lists": [[1, None, 3], [], None],
+    "objects": [{"a": 1, "b": {"c": [Decimal("1.5")]}}, {"a": None, "b": None}, None],
+    "objects of different shape": [{"a": 1}, {"b": [1, "two", None, 2.5]}, [], None, {}],
+}
+
+REFUSED: Mapping[str, Sequence[Any]] = {
+    "text after a number": [1, "two"],
+    "a float after an integer": [1, 2.5],
+    "an integer wider than 64 bits": [1, 2**63],
+    "a lone surrogate": ["fine", "\ud800"],
+    "a decimal that is not a number": [Decimal(1), Decimal("NaN")],
+    "another zone": [
+        datetime.datetime(2024, 1, 1, tzinfo=_BERLIN),
+        datetime.datetime(2024, 1, 1, tzinfo=ZoneInfo("Asia/Tokyo")),
+    ],
+    "an object of Python": [1, object()],
+}
