@@ -1,4 +1,4 @@
-"""Values that staging and what lies behind it must keep exactly, and values that must be refused rather than guessed."""
+"""Values that staging, and what lies behind it, must keep exactly; and values it must refuse rather than guess."""
 
 from __future__ import annotations
 
