@@ -66,16 +66,20 @@ describe("read", () => {
     }).pipe(Effect.provide(layer))
   )
 
+  const time = "2026-11-23T00:00:00.000Z"
   const unreadable = [
-    "text",
-    42,
-    [],
-    {},
-    { cursor: { page: 1 }, lastRunId: "run-1", stats: {} },
-    { cursor: { page: 1 }, lastRunId: "", stats: {}, lastUpdatedAt: "2026-11-23T00:00:00.000Z" },
-    { cursor: { page: 1 }, lastRunId: "run-1", stats: {}, lastUpdatedAt: "yesterday" }
+    { what: "a text", value: "text" },
+    { what: "a number", value: 42 },
+    { what: "a list", value: [] },
+    { what: "an empty object", value: {} },
+    { what: "a record without its time", value: { cursor: { page: 1 }, lastRunId: "run-1", stats: {} } },
+    { what: "a record of no run", value: { cursor: null, lastRunId: "", stats: {}, lastUpdatedAt: time } },
+    {
+      what: "a record of some day",
+      value: { cursor: null, lastRunId: "r", stats: {}, lastUpdatedAt: "today" }
+    }
   ]
-  it.effect.each(unreadable)("%j is no record: it is refused with its key, never read as none", (value) =>
+  it.effect.each(unreadable)("$what is refused with its key, never read as no checkpoint", ({ value }) =>
     Effect.gen(function* () {
       const log = yield* CheckpointLog
       yield* (yield* KvStore).put("acme", key, value, absent)
