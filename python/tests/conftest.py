@@ -1,4 +1,4 @@
-"""Every test knows the endpoints that need no system, as a worker started for tests does."""
+"""Every test knows the endpoints that need no system and the one that misbehaves, as a worker of the tests does."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 from hypothesis import settings
 
-os.environ["HEADRACE_PLUGINS"] = "headrace.testing.endpoints:ENDPOINTS"
+os.environ["HEADRACE_PLUGINS"] = "headrace.testing.endpoints:ENDPOINTS,misbehaving:ENDPOINTS"
 
 pytest_plugins = ["headrace.testing.plugin"]
 

@@ -11,7 +11,7 @@ import pytest
 
 from headrace import calls
 from headrace.endpoints import registry
-from headrace.errors import Bug, ConfigInvalid, UnitNotFound
+from headrace.errors import Bug, ConfigInvalid, EndpointUnreachable, UnitNotFound
 from headrace.protocol import (
     BuildConnection,
     EndpointRef,
@@ -75,11 +75,18 @@ def test_a_preview_of_no_row_or_of_more_than_200_is_refused_by_field(limit: int)
     assert refusal.value.details == {"field": "limit"}
 
 
-def test_a_preview_of_an_unknown_unit_names_the_source_as_the_one_to_look_at() -> None:
-    with pytest.raises(UnitNotFound) as refusal:
+def test_a_preview_of_an_unknown_unit_is_refused_with_the_units_there_are() -> None:
+    with pytest.raises(UnitNotFound, match=r"'rowz'.*rows"):
         previewed(unit_id="rowz")
 
-    assert refusal.value.role == "source"
+
+def test_a_failure_that_does_not_say_where_it_was_was_at_the_source() -> None:
+    odd = EndpointRef(id="odd", template_id="test.odd", parameters={"doing": "fails", "password": "canary"})
+
+    with pytest.raises(EndpointUnreachable) as failure:
+        calls.preview(PreviewRequest(endpoint=odd, unit_id="odd", limit=1))
+
+    assert failure.value.role == "source"
 
 
 @pytest.mark.parametrize(

@@ -145,10 +145,10 @@ def _memory(count: int, provider: StagingProvider) -> int:
 
 
 def test_memory_does_not_grow_with_the_number_of_records(tmp_path: Path) -> None:
-    """P17, D11: eight times as many take less than half more."""
+    """P17, D11: five times as many take less than half more."""
     _memory(500, LocalDiskStaging(tmp_path))
 
-    few, many = (_memory(count, LocalDiskStaging(tmp_path)) for count in (5_000, 40_000))
+    few, many = (_memory(count, LocalDiskStaging(tmp_path)) for count in (3_000, 15_000))
 
     assert many < 1.5 * few
     assert list(tmp_path.iterdir()) == []

@@ -16,7 +16,6 @@ from typing import IO, Any
 from peer import SECONDS, TOKEN, Peer
 
 TESTS = Path(__file__).parent
-PLUGINS = "headrace.testing.endpoints:ENDPOINTS,misbehaving:ENDPOINTS"
 
 
 class Worker:
@@ -94,7 +93,6 @@ def start_worker(path: Path, **environment: str) -> Worker:
     given: Mapping[str, str] = {
         **os.environ,
         "HEADRACE_WORKER_TOKEN": TOKEN,
-        "HEADRACE_PLUGINS": PLUGINS,
         "PYTHONPATH": os.pathsep.join([str(TESTS), *(entry for entry in sys.path if entry.endswith("src"))]),
         **environment,
     }

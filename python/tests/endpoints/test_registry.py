@@ -11,6 +11,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
+import misbehaving
 import pytest
 
 from headrace.endpoint import SinkEndpoint, SourceEndpoint
@@ -39,7 +40,8 @@ def test_endpoints_reach_the_control_plane_from_the_registry_alone() -> None:
     """P5: in order of id, each with the descriptor that its own class gives."""
     found = [descriptor.id for descriptor in registry.descriptors()]
 
-    assert found == sorted(registry.endpoints()) == sorted({*registry.ENDPOINTS, *endpoints.ENDPOINTS})
+    plugins = {*endpoints.ENDPOINTS, *misbehaving.ENDPOINTS}
+    assert found == sorted(registry.endpoints()) == sorted({*registry.ENDPOINTS, *plugins})
 
 
 @pytest.mark.parametrize("template_id", sorted(registry.ENDPOINTS))
