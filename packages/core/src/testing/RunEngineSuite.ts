@@ -188,6 +188,7 @@ export const suite = <E>(adapter: string, engine: Layer.Layer<RunEngine, E, Inge
 
         assert.isUndefined(early)
         assert.isTrue(yield* Deferred.isDone(play.ended))
+        assert.strictEqual(yield* Deferred.await(play.ended), "finished")
       })
     )
 
