@@ -67,7 +67,7 @@ def test_a_reader_gives_batches_of_the_size_asked_for(session: StagingSession) -
 
 
 def test_in_memory_is_the_provider_that_stands_on_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """P10"""
+    """P10, P34"""
     monkeypatch.setenv("HEADRACE_STAGING_DIR", str(tmp_path / "staging"))
 
     with closing(staging_provider("in_memory").allocate_session(context())) as session:

@@ -26,7 +26,7 @@ describe("a run into a sink", () => {
     }).pipe(Effect.provide(Shop.layer()))
   )
 
-  it.effect("P21 ends SUCCEEDED, and its stats count rows, time and where it staged", () =>
+  it.effect("P21, P33 ends SUCCEEDED, and its stats count rows, time and where it staged", () =>
     Effect.gen(function* () {
       const shop = yield* Shop.opened()
 

@@ -84,7 +84,7 @@ layer(Place.layer, live)("headrace ingest", (it) => {
     })
   )
 
-  it.effect("copies a table into another database by merge, and again what changed", () =>
+  it.effect("copies a table into another database by merge, and again what changed (P3)", () =>
     Effect.gen(function* () {
       const { headrace, shop, uri } = yield* Place.Place
       yield* Shop.makeTable(shop, "people", 500)
