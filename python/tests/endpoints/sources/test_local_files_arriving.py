@@ -33,6 +33,12 @@ def arrive(folder: Path, name: str, *values: str) -> Path:
     return path
 
 
+def changed_after(path: Path, other: Path) -> None:
+    """Touch ``path`` until the file system's clock, which ticks coarsely, shows it as the later of the two."""
+    while path.stat().st_ctime_ns <= other.stat().st_ctime_ns:
+        os.utime(path)
+
+
 def read_on(folder: Path, checkpoint: Json) -> tuple[list[str], Json]:
     rows, after = new_since(folder.parent, UNIT, checkpoint)
     return [row["n"] for row in rows], after
@@ -78,7 +84,7 @@ def test_a_line_that_was_read_as_the_last_and_then_continued_is_refused_and_a_ne
 
 def test_a_file_that_comes_too_late_is_refused_by_name(folder: Path) -> None:
     _, checkpoint = read_on(folder, None)
-    arrive(folder, "c.csv", "9")
+    changed_after(arrive(folder, "c.csv", "9"), folder / "b.csv")
 
     with pytest.raises(SourceReplaced, match=r"The file 'c.csv' of .* sort after") as refusal:
         read_on(folder, checkpoint)
@@ -95,12 +101,13 @@ def test_a_file_that_changes_after_it_was_passed_is_refused_by_name(folder: Path
 
 
 def test_files_that_were_read_may_go_even_the_last(folder: Path) -> None:
+    arrive(folder, "a.csv")
     _, checkpoint = read_on(folder, None)
     arrive(folder, "e.csv", "4")
-    os.unlink(folder / "b.csv")
+    os.unlink(folder / "a.csv")
     one, checkpoint = read_on(folder, checkpoint)
     arrive(folder, "f.csv", "5")
-    for name in ("d.csv", "e.csv"):
+    for name in ("b.csv", "d.csv", "e.csv"):
         os.unlink(folder / name)
     two, checkpoint = read_on(folder, checkpoint)
     os.unlink(folder / "f.csv")
@@ -115,6 +122,17 @@ def test_one_file_that_goes_does_not_hide_another_that_comes_late(folder: Path) 
     os.unlink(folder / "b.csv")
 
     with pytest.raises(SourceReplaced, match=r"'c.csv'"):
+        read_on(folder, checkpoint)
+
+
+def test_files_that_go_do_not_hide_one_that_comes_late(folder: Path) -> None:
+    arrive(folder, "c.csv", "0")
+    _, checkpoint = read_on(folder, None)
+    changed_after(arrive(folder, "a.csv", "9"), folder / "d.csv")
+    for name in ("b.csv", "c.csv"):
+        os.unlink(folder / name)
+
+    with pytest.raises(SourceReplaced, match=r"'a.csv'"):
         read_on(folder, checkpoint)
 
 
@@ -168,6 +186,16 @@ def test_each_file_has_its_own_columns_and_the_newest_describe_the_unit(folder: 
     assert rows[0] == {"n": "1"}
     assert rows[-1] == {"n": "4", "more": "x"}
     assert source(folder.parent).describe(UNIT).arrow.names == ["n", "more"]
+
+
+def test_what_one_file_showed_of_a_column_holds_for_the_next(tmp_path: Path) -> None:
+    (tmp_path / "1.jsonl").write_text('{"price": 2.5}\n')
+    _, checkpoint = new_since(tmp_path, "*.jsonl", None)
+    (tmp_path / "2.jsonl").write_text('{"price": 3}\n')
+
+    rows, _ = new_since(tmp_path, "*.jsonl", checkpoint)
+
+    assert [type(row["price"]) for row in rows] == [float]
 
 
 def test_chosen_columns_are_read_of_files_that_have_any_of_them(folder: Path) -> None:

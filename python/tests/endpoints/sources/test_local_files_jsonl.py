@@ -139,14 +139,17 @@ def test_a_value_that_does_not_go_with_the_others_is_refused_with_a_type_that_ho
     assert len(rows_of(tmp_path, "f.jsonl", {"v": advice})) == 2
 
 
-def test_a_column_keeps_the_type_it_was_delivered_with(tmp_path: Path) -> None:
-    lines(tmp_path, {"v": 1}, {"v": 2}, {"v": 2.5})
+@pytest.mark.parametrize(
+    ("before", "after", "advice"), [("1", "2.5", "double"), ('"x"', "1", "string"), ("1", '"x"', "string")]
+)
+def test_a_column_keeps_the_type_it_was_delivered_with(tmp_path: Path, before: str, after: str, advice: str) -> None:
+    lines(tmp_path, f'{{"v": {before}}}', f'{{"v": {before}}}', f'{{"v": {after}}}')
 
     refusal = refused(tmp_path, targetSliceSize=2)
 
     assert (refusal.details["line"], refusal.details["column"]) == (3, "v")
-    assert '{"v":"double"}' in refusal.message
-    assert rows_of(tmp_path, "f.jsonl", {"v": "double"}) == [{"v": 1.0}, {"v": 2.0}, {"v": 2.5}]
+    assert f'{{"v":"{advice}"}}' in refusal.message
+    assert len(rows_of(tmp_path, "f.jsonl", {"v": advice})) == 3
 
 
 def test_what_was_learned_of_a_column_is_known_to_the_next_run(tmp_path: Path) -> None:

@@ -59,10 +59,11 @@ def test_files_are_units_by_path_and_folders_that_we_wrote_are_one(base: Path) -
 
 
 def test_several_files_of_one_ending_are_also_one_unit(base: Path) -> None:
-    for name in ("in/a.csv", "in/b.csv", "in/c.jsonl", "x.CSV", "y.CSV"):
+    for name in ("in/a.csv", "in/b.csv", "in/c.jsonl", "out/d.csv", "x.CSV", "y.CSV"):
         text(base / name)
 
-    assert listed(base) == ["x.CSV", "y.CSV", "*.CSV", "in/a.csv", "in/b.csv", "in/c.jsonl", "in/*.csv"]
+    inner = ["in/a.csv", "in/b.csv", "in/c.jsonl", "in/*.csv", "out/d.csv"]
+    assert listed(base) == ["x.CSV", "y.CSV", "*.CSV", *inner]
     assert rows_of(base, "*.CSV") == [{"a": "1"}, {"a": "1"}]
 
 

@@ -144,8 +144,7 @@ class ParquetLibrary:
 
     def batches(self, first_group: int, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         groups = list(range(first_group, len(self._groups)))
-        for batch in self._file.iter_batches(rows, groups, list(columns), use_threads=False):
-            yield batch.select(list(columns))
+        return self._file.iter_batches(rows, groups, list(columns), use_threads=False)
 
     def estimated_rows(self) -> int:
         return sum(self._groups)
