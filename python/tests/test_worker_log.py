@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from peer import Peer
-from worker_process import Worker, greeted, run_request, source
+from worker_process import Worker, connected, greeted, run_request, source, start_worker
 
 SECRET = 'p%ss\'w\\rd "canary" ü/1'
 KEY = "-----BEGIN KEY-----\n" + "\n".join(f"canary{n}canary{n}canary" for n in range(3))
@@ -106,6 +107,25 @@ def test_nobody_can_forge_a_line_or_colour_a_terminal(worker: tuple[Peer, Worker
     assert json.loads(line)["message"].startswith("a\r\n{")
     assert json.loads(line)["level"] == "WARNING"
     assert not any(character in line for line in written for character in "\r\x1b")
+
+
+def test_a_worker_whose_log_nobody_reads_any_more_goes_on(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    ours, theirs = os.pipe()
+    worker = start_worker(tmp_path / "worker.sock", stderr=theirs)
+    os.close(theirs)
+    with open(ours) as log:
+        assert any('"listening"' in line for line in log)
+    peer = connected(tmp_path / "worker.sock")
+    try:
+        assert peer.greet()["_tag"] == "Success"
+        for doing in ("prints", "logs", "logs wrongly", "raises"):
+            peer.exit(peer.request("preview", {"endpoint": odd(doing), "unitId": "odd", "limit": 1}))
+
+        peer.ping()
+    finally:
+        peer.hang_up()
+    assert worker.ended() == 0
 
 
 def test_every_line_says_when_how_grave_and_from_whom(worker: tuple[Peer, Worker]) -> None:

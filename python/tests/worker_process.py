@@ -36,9 +36,7 @@ class Worker:
     def connect(self, path: Path) -> Peer:
         """Connect once the worker says that it listens."""
         self.wait_for_line('"listening"')
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.connect(str(path))
-        return Peer(connection)
+        return connected(path)
 
     def wait_for_line(self, part: str) -> str:
         """The first line that holds ``part``, as soon as it is written."""
@@ -88,7 +86,13 @@ class Worker:
         return not any(reader.is_alive() for reader in self._readers)
 
 
-def start_worker(path: Path, **environment: str) -> Worker:
+def connected(path: Path) -> Peer:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.connect(str(path))
+    return Peer(connection)
+
+
+def start_worker(path: Path, stderr: int = subprocess.PIPE, **environment: str) -> Worker:
     """A worker that listens at ``path``, with the endpoints of the tests."""
     given: Mapping[str, str] = {
         **os.environ,
@@ -102,7 +106,7 @@ def start_worker(path: Path, **environment: str) -> Worker:
             env={name: value for name, value in given.items() if value},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             text=True,
             errors="replace",
         )
@@ -115,7 +119,7 @@ def worker_process(directory: Path, **environment: str) -> Generator[tuple[Peer,
     private = directory / "socket"
     private.mkdir(mode=0o700, exist_ok=True)
     path = private / f"{len(list(private.iterdir()))}.sock"
-    worker = start_worker(path, **{"HEADRACE_STAGING_DIR": str(directory / "staging"), **environment})
+    worker = start_worker(path, subprocess.PIPE, **{"HEADRACE_STAGING_DIR": str(directory / "staging"), **environment})
     try:
         yield worker.connect(path), worker
     finally:

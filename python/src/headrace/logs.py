@@ -16,6 +16,9 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TextIO
 
+LONGEST_BEGUN = 16 * 1024
+"""What is printed without an end of line is a line by itself from this length on: a progress bar never ends one."""
+
 RUN_ID: ContextVar[str | None] = ContextVar("headrace_run_id", default=None)
 
 
@@ -55,6 +58,8 @@ class PrintedLines(io.TextIOBase):
         *lines, self._of_thread.begun = (self._begun() + text).split("\n")
         for line in lines:
             self._say(line)
+        if len(self._begun()) >= LONGEST_BEGUN:
+            self.flush()
         return len(text)
 
     def flush(self) -> None:
