@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from carrying import Runs, SourceThat, Watching, ids, rows, rows_parameters, unit_run
 
+from headrace.endpoint import Policy, SinkCapabilities, SourceCapabilities
 from headrace.errors import SinkFenced
 from headrace.protocol import Committed, Opened, Planned, Sealed
 from headrace.run import run_unit
+from headrace.staging import Slice
 from headrace.testing.row_endpoints import RowsSource
 from headrace.testing.row_sink import RowsSink
 
@@ -64,6 +66,42 @@ def test_a_slice_has_left_staging_before_the_next_one_begins(runs: Runs) -> None
     runs.carry(watching)
 
     assert sessions == [1, 1, 1]
+
+
+class NativeSource(RowsSource):
+    """Reads in blocks of ``pgcopy`` when it is asked to."""
+
+    def capabilities(self) -> SourceCapabilities:
+        return SourceCapabilities(full=True, incremental=True, native_formats=("parquet", "pgcopy"))
+
+    def read(self, unit_id: str, slice_: Slice, policy: Policy) -> Iterator[Any]:
+        self.asked = policy.get("nativeFormat")
+        return super().read(unit_id, slice_, policy)
+
+
+@pytest.mark.parametrize(
+    ("takes", "policy", "format_"),
+    [
+        (("pgcopy",), {}, "pgcopy"),
+        ((), {}, None),
+        (("orc",), {}, None),
+        (("pgcopy",), {"quarantine": {"maxRows": 1}}, None),
+    ],
+    ids=["both know it", "the sink takes rows", "the sink knows another", "rows may be set aside"],
+)
+def test_blocks_pass_as_they_are_when_both_ends_know_their_format_and_nobody_looks_inside(
+    runs: Runs, takes: tuple[str, ...], policy: Any, format_: str | None
+) -> None:
+    class NativeSink(RowsSink):
+        def capabilities(self) -> SinkCapabilities:
+            return SinkCapabilities(delivery="A", dispositions=("append",), native_formats=takes)
+
+    source = NativeSource(rows_parameters(2))
+    run = unit_run(sink_id="lake", policy={**INCREMENTAL, "writeDisposition": "append", **policy})
+
+    run_unit(run, source, NativeSink({"store": str(runs.root)}), runs.provider, Watching())
+
+    assert source.asked == format_
 
 
 # ---- who decides

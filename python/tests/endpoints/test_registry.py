@@ -13,6 +13,7 @@ from typing import Any
 
 import misbehaving
 import pytest
+from worker_process import worker_process
 
 from headrace.endpoint import SinkEndpoint, SourceEndpoint
 from headrace.endpoints import registry
@@ -138,6 +139,14 @@ def test_a_configuration_does_not_show_its_parameters(configured: Any) -> None:
     configured.configure("shop", "test.rows", {"password": "canary"})
 
     assert "canary" not in repr(configured.configurations())
+
+
+def test_a_worker_with_a_plugin_that_cannot_be_loaded_says_so_to_whoever_greets_it(tmp_path: Path) -> None:
+    with worker_process(tmp_path, HEADRACE_PLUGINS="gone:ENDPOINTS") as (peer, _):
+        (cause,) = peer.greet()["cause"]
+
+    assert cause["error"]["tag"] == "ConfigInvalid"
+    assert "'gone:ENDPOINTS'" in cause["error"]["message"]
 
 
 def _python(program: str, **environment: str) -> str:
