@@ -53,6 +53,8 @@ const rows: Readonly<Record<string, Row>> = {
   "server/PrivateFolder.ts": server(),
   "server/SecretKeyFile.ts": server(),
   "server/ServerLog.ts": server(),
+  "server/ApiClient.ts": server(),
+  "server/RunningServer.ts": server("server/ApiClient.ts"),
   "server/Serve.ts": server("server/Config.ts", "server/Wiring.ts", "server/http"),
   // The one file that chooses adapters.
   "server/Wiring.ts": server(
@@ -73,21 +75,28 @@ const rows: Readonly<Record<string, Row>> = {
     libraries: ["effect", "effect/http", "@effect/platform-node/*", "graphql", "node:*"]
   },
   "server/cli": server(...seen, "server/Config.ts"),
-  // Verbs have Headrace through this file and no other; it also starts a worker for verbs that need no store.
-  "server/cli/Engine.ts": server(...seen, "server/Config.ts", "server/Wiring.ts", "adapters/worker"),
-  // It looks at the parts themselves: which binaries there are, whether the database answers, who listens already.
-  "server/cli/verbs/Doctor.ts": server(...seen, "server/Config.ts", "server/start", "adapters/sql"),
+  // Verbs have Headrace through this file and no other.
+  "server/cli/Engine.ts": server(...seen, "server/Config.ts", "server/Wiring.ts"),
+  // It looks at the parts themselves: whether the database answers, who listens already.
+  "server/cli/verbs/Doctor.ts": server(
+    ...seen,
+    "server/Config.ts",
+    "server/RunningServer.ts",
+    "server/Wiring.ts"
+  ),
   "server/cli/verbs/Serve.ts": server(
     ...seen,
     "server/Config.ts",
     "server/Serve.ts",
     "server/ServerLog.ts",
-    "server/start"
+    "server/RunningServer.ts"
   ),
   "server/start": server(
     ...seen,
     "server/cli",
+    "server/ApiClient.ts",
     "server/Config.ts",
+    "server/RunningServer.ts",
     "server/ServerLog.ts",
     "server/Wiring.ts"
   ),

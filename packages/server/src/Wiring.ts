@@ -8,6 +8,7 @@ import * as SqlKvStore from "@headrace/adapters/kv/SqlKvStore"
 import * as SqlRunRepo from "@headrace/adapters/run/SqlRunRepo"
 import * as Database from "@headrace/adapters/sql/Database"
 import * as EmbeddedPostgres from "@headrace/adapters/sql/EmbeddedPostgres"
+import * as PostgresBinaries from "@headrace/adapters/sql/PostgresBinaries"
 import * as SqlTemplateCatalog from "@headrace/adapters/template/SqlTemplateCatalog"
 import * as SqlUnitStateRepo from "@headrace/adapters/unit-state/SqlUnitStateRepo"
 import * as SocketPythonWorker from "@headrace/adapters/worker/SocketPythonWorker"
@@ -40,11 +41,26 @@ const stores = ({ defaultTenant }: ServerConfig) =>
     SqlUnitStateRepo.layer
   )
 
+/** Which PostgreSQL there is, asked without making or changing anything; why not, when there is none. */
+export const postgresVersion = ({ databaseUrl }: ServerConfig): Effect.Effect<string, string> =>
+  Option.match(databaseUrl, {
+    onNone: () =>
+      PostgresBinaries.find(PostgresBinaries.packageName).pipe(
+        Effect.as(`embedded, from ${PostgresBinaries.packageName}`),
+        Effect.mapError(({ message }) => message)
+      ),
+    onSome: (url) => Effect.mapError(Database.answers(url), ({ message }) => message)
+  })
+
 /** What has no durable home yet: the graph lives as long as the process. */
 const inMemory = Layer.mergeAll(MemoryGraphStore.layer, MemoryRunEvents.layer)
 
 const worker = ({ python, workers }: ServerConfig, data: string) =>
   SocketPythonWorker.layer({ python, workers, stagingDir: join(data, "staging") })
+
+/** One worker and nothing else, for whoever only wants to look. */
+export const workerAlone = ({ python }: ServerConfig, stagingDir: string) =>
+  SocketPythonWorker.layer({ python, workers: 1, stagingDir })
 
 /** What the settings say for every ingestion that says nothing itself. */
 export const defaults = ({ defaultSink, staging }: ServerConfig) =>

@@ -58,7 +58,7 @@ export class Recovery extends Context.Service<
         Effect.catch((error) => Effect.logWarning("Orphaned runs could not be ended", error))
       )
       yield* round
-      yield* Effect.forkScoped(Effect.repeat(round, Schedule.spaced(every)))
+      yield* Effect.forkScoped(Effect.repeat(Effect.delay(round, every), Schedule.forever))
     })
   )
 }

@@ -14,7 +14,7 @@ export const program = Effect.gen(function* () {
   )
   yield* endpoints.register(scope, fromTemplate("lake", "memory.lake", { host: "lake" }))
   const run = yield* runToEnd(scope, { endpointId: "shop", unitId: "public.orders", sinkId: "lake" })
-  return `${run.event}: ${run.stats?.applied_rows} rows`
+  return [run.event, run.stats?.applied_rows]
 })
 
 console.log(await Effect.runPromise(Effect.provide(program, Headrace.layerMemory)))

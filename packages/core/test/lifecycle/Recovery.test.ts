@@ -160,7 +160,7 @@ it.effect("a round that fails is followed by the next one", () =>
 
     assert.strictEqual(after, "RUNNING")
     assert.strictEqual((yield* Shop.status(shop)).state, "FAILED")
-  }).pipe(Effect.provide(survivor(awayAtFirst(3))))
+  }).pipe(Effect.provide(survivor(awayAtFirst(2))))
 )
 
 it.effect("orphans end although no worker is there to sweep their staging", () =>

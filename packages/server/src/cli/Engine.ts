@@ -3,7 +3,6 @@
  * process, over the stores of the data directory. A server that runs there
  * shares its PostgreSQL with us. What cannot be had is told as a message.
  */
-import * as SocketPythonWorker from "@headrace/adapters/worker/SocketPythonWorker"
 import type { Scope } from "@headrace/core/domain/Endpoint"
 import type { PythonWorker } from "@headrace/core/services/PythonWorker"
 import * as Context from "effect/Context"
@@ -41,8 +40,7 @@ const temporaryFolder = Effect.acquireRelease(
 
 const workerAlone = Layer.unwrap(
   Effect.gen(function* () {
-    const { python } = yield* settings
-    return SocketPythonWorker.layer({ python, workers: 1, stagingDir: yield* temporaryFolder })
+    return Wiring.workerAlone(yield* settings, yield* temporaryFolder)
   })
 )
 

@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { type ApiRefused, ask } from "./Api.ts"
+import { type ApiRefused, ask } from "../ApiClient.ts"
 import { shopUnit } from "./ShopSql.ts"
 
 /** What clients call the two ends. */

@@ -63,7 +63,15 @@ layer(Place.layer, live)("headrace ingest", (it) => {
       yield* Shop.makeTable(shop, "lines", 2_000)
 
       const ended = yield* headrace(
-        ...["ingest", "--source", uri, "-u", "public.lines", "--sink", "./lines", "-o", "jsonl"]
+        "ingest",
+        "--source",
+        uri,
+        "-u",
+        "public.lines",
+        "--sink",
+        "./lines",
+        "-o",
+        "jsonl"
       )
       const lines = HeadraceCommand.jsonLines(ended.stdout)
 

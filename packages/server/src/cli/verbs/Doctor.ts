@@ -2,8 +2,6 @@
  * `headrace doctor`: looks at everything a run needs and says of each whether
  * it is there, and what to do when it is not. Makes nothing and changes nothing.
  */
-import * as Database from "@headrace/adapters/sql/Database"
-import * as PostgresBinaries from "@headrace/adapters/sql/PostgresBinaries"
 import { PythonWorker } from "@headrace/core/services/PythonWorker"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -12,7 +10,8 @@ import { accessSync, constants, existsSync, statSync } from "node:fs"
 import { createServer } from "node:net"
 import { dirname, resolve } from "node:path"
 import type { ServerConfig } from "../../Config.ts"
-import * as RunningServer from "../../start/RunningServer.ts"
+import * as RunningServer from "../../RunningServer.ts"
+import * as Wiring from "../../Wiring.ts"
 import { settings, withWorker } from "../Engine.ts"
 import { Exit } from "../Exit.ts"
 import { refusedByWorker } from "../Failures.ts"
@@ -71,27 +70,24 @@ const worker = ({ python }: ServerConfig) =>
     )
   )
 
-const database = ({ databaseUrl }: ServerConfig): Effect.Effect<Finding> =>
-  Option.match(databaseUrl, {
-    onNone: () =>
-      PostgresBinaries.find(PostgresBinaries.packageName).pipe(
-        Effect.match({
-          onSuccess: () => fine("PostgreSQL", `embedded, from ${PostgresBinaries.packageName}`),
-          onFailure: (error) => wrong("PostgreSQL", error.message)
-        })
-      ),
-    onSome: (url) =>
-      Database.answers(url).pipe(
-        Effect.match({
-          onSuccess: (version) => fine("PostgreSQL", `${version} at ${placeOf(Redacted.value(url))}`),
-          onFailure: (error) => wrong("PostgreSQL", error.message)
-        })
-      )
-  })
+const database = (config: ServerConfig): Effect.Effect<Finding> =>
+  Wiring.postgresVersion(config).pipe(
+    Effect.match({
+      onSuccess: (found) => fine("PostgreSQL", `${found}${placeOf(config)}`),
+      onFailure: (why) => wrong("PostgreSQL", why)
+    })
+  )
 
-const placeOf = (url: string): string => {
-  const parsed = URL.parse(url)
-  return parsed === null ? "HEADRACE_DATABASE_URL" : `${parsed.host}${parsed.pathname}`
+/** Host and database of a PostgreSQL that somebody chose; the embedded one needs no place. */
+const placeOf = ({ databaseUrl }: ServerConfig): string => {
+  const url = Option.map(databaseUrl, (said) => URL.parse(Redacted.value(said)))
+  return Option.match(
+    Option.filter(url, (parsed) => parsed !== null),
+    {
+      onNone: () => "",
+      onSome: ({ host, pathname }) => ` at ${host}${pathname}`
+    }
+  )
 }
 
 /** The nearest folder that exists decides whether the rest can be made. */

@@ -7,7 +7,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { ask } from "./Api.ts"
+import { ask } from "./ApiClient.ts"
 
 const Note = Schema.Struct({ pid: Schema.Int, url: Schema.String })
 type Note = typeof Note.Type
