@@ -135,7 +135,7 @@ layer(World.layer, live)("a table carried to Parquet", (it) => {
         )
         const paused = yield* act("pause", named)
         const end = yield* endOf(events, started.runId)
-        const held = (yield* Lake.ids(lake)).length
+        const held = yield* Lake.unseen(lake)
         const resumed = yield* runToEnd(named)
 
         assert.deepInclude(paused, { ok: true, state: "PAUSED", runId: started.runId })

@@ -73,7 +73,7 @@ it.live(
       const { runId } = yield* start(first, unit)
       yield* statusWhen(first, unit, ({ checkpoint }) => checkpoint !== null)
       yield* first.kill
-      const held = (yield* Lake.ids(lake)).length
+      const held = yield* Lake.unseen(lake)
       const second = yield* ServerProcess.start(data)
       const failed = yield* statusWhen(second, unit, ({ state }) => state !== "RUNNING")
       const next = yield* start(second, unit)

@@ -25,7 +25,8 @@ layer(World.layer, { excludeTestServices: true, timeout: "60 seconds" })(
         yield* Effect.sync(() => killed.forEach((pid) => process.kill(pid, "SIGKILL")))
         const end = yield* Effect.timeout(endOf(events, started.runId), "5 seconds")
         const failed = yield* status(named)
-        const held = (yield* Lake.ids(lake)).length
+        const held = yield* Lake.unseen(lake)
+        const seen = yield* Lake.ids(lake)
         const next = yield* runToEnd({ ...named, stagingProviderId: "local_disk" })
 
         assert.strictEqual(killed.length, 1)
@@ -34,6 +35,7 @@ layer(World.layer, { excludeTestServices: true, timeout: "60 seconds" })(
         assert.match(failed.lastError ?? "", /^WORKER_LOST: /)
         assert.isNotNull(failed.checkpoint)
         assert.isTrue(held > 0 && held < 60_000)
+        assert.deepStrictEqual(seen, [])
         assert.strictEqual(next.event, "RUN_SUCCEEDED")
         assert.isAtMost(next.exportedRows, 60_000 - held + 500)
         assert.deepStrictEqual(yield* Lake.ids(lake), Lake.range(1, 60_000))
