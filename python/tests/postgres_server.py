@@ -48,8 +48,9 @@ class PostgresServer:
     def connect(self, database: str = "postgres") -> psycopg.Connection[tuple[Any, ...]]:
         """A connection of the superuser in autocommit mode, for arranging and asserting."""
         return psycopg.connect(
-            host=self.sockets, port=self.port, dbname=database, user=USER, password=PASSWORD, autocommit=True
-        )
+            host=self.sockets, port=self.port, dbname=database, user=USER, password=PASSWORD, autocommit=True,
+            client_encoding="UTF8",
+        )  # fmt: skip
 
     def database(self, *statements: str, name: str = "shop") -> str:
         """Make a database empty, or make it, run the statements in it, and answer its name. Anew is much slower."""
@@ -75,32 +76,75 @@ class PostgresServer:
 @functools.cache
 def postgres_server() -> PostgresServer:
     """The session's server, started on first use. A server that does not start is an error, never a skip."""
-    directory = Path(tempfile.mkdtemp(prefix="hr-pg-"))
-    server = PostgresServer(directory, _free_port())
-    _give_away(directory)
-    binaries = _binaries()
-    secret = directory / "pw"
-    secret.write_text(PASSWORD)
-    for name in ("s", "data"):
-        (directory / name).mkdir()
-    for path in (secret, directory / "s", directory / "data"):
-        _give_away(path)
-    _run(
-        directory,
-        [str(binaries / "initdb"), "-D", str(directory / "data"), "-U", USER, "-A", "scram-sha-256"],
-        ["--pwfile", str(secret), "-E", "UTF8", "--locale=C.UTF-8", "-N", "--no-instructions"],
-    )
-    settings = [part for setting in SETTINGS for part in ("-c", setting)]
-    log = (directory / "log").open("wb")
-    process = subprocess.Popen[bytes](
-        [str(binaries / "postgres"), "-D", str(directory / "data"), "-p", str(server.port), "-k", server.sockets,
-         *settings],
-        cwd=directory, env=_environment(directory), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-        preexec_fn=_end_with_parent, **_identity(),
-    )  # fmt: skip
-    atexit.register(_stop, process, directory)
-    _wait(server, process, directory / "log")
-    return server
+    cluster = PostgresCluster.make()
+    cluster.start()
+    atexit.register(cluster.remove)
+    return cluster.server
+
+
+@functools.cache
+def spare_cluster() -> PostgresCluster:
+    """A second one, for tests that stop and start it. It stands still between them."""
+    cluster = PostgresCluster.make()
+    atexit.register(cluster.remove)
+    return cluster
+
+
+@dataclass
+class PostgresCluster:
+    """A server's files and its process: what a test needs that stops it, copies it or starts it otherwise."""
+
+    server: PostgresServer
+    process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def make(cls) -> PostgresCluster:
+        directory = Path(tempfile.mkdtemp(prefix="hr-pg-"))
+        secret = directory / "pw"
+        secret.write_text(PASSWORD)
+        for name in ("s", "data"):
+            (directory / name).mkdir()
+        for path in (directory, secret, directory / "s", directory / "data"):
+            _give_away(path)
+        _run(
+            directory,
+            [str(_binaries() / "initdb"), "-D", str(directory / "data"), "-U", USER, "-A", "scram-sha-256"],
+            ["--pwfile", str(secret), "-E", "UTF8", "--locale=C.UTF-8", "-N", "--no-instructions"],
+        )
+        return cls(PostgresServer(directory, _free_port()))
+
+    def copy(self) -> PostgresCluster:
+        """Another cluster with the same files. This one must not be running."""
+        directory = Path(tempfile.mkdtemp(prefix="hr-pg-"))
+        _give_away(directory)
+        _run(Path("/"), ["cp", "-r", str(self.server.directory / "data"), str(directory)], ["--preserve=mode"])
+        (directory / "s").mkdir()
+        _give_away(directory / "s")
+        return PostgresCluster(PostgresServer(directory, _free_port()))
+
+    def start(self, *settings: str) -> None:
+        """Returns once the server answers."""
+        directory = self.server.directory
+        arguments = [part for setting in (*SETTINGS, *settings) for part in ("-c", setting)]
+        log = (directory / "log").open("ab")
+        self.process = subprocess.Popen[bytes](
+            [str(_binaries() / "postgres"), "-D", str(directory / "data"), "-p", str(self.server.port),
+             "-k", self.server.sockets, *arguments],
+            cwd=directory, env=_environment(directory), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+            preexec_fn=_end_with_parent, **_identity(),
+        )  # fmt: skip
+        _wait(self.server, self.process, directory / "log")
+
+    def stop(self) -> None:
+        """End every session and stop in good order."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(30)
+            self.process = None
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self.server.directory)
 
 
 def _binaries() -> Path:
@@ -156,13 +200,7 @@ def _wait(server: PostgresServer, process: subprocess.Popen[bytes], log: Path) -
             lines = ready.read_text().splitlines()
         except FileNotFoundError:
             lines = []
-        if len(lines) > 7 and lines[7].strip() == "ready":
+        if len(lines) > 7 and lines[7].strip() in ("ready", "standby"):
             return
         os.sched_yield()
     raise RuntimeError(f"PostgreSQL did not start: {log.read_text()[-2000:]}")
-
-
-def _stop(process: subprocess.Popen[bytes], directory: Path) -> None:
-    process.send_signal(signal.SIGINT)
-    process.wait(30)
-    shutil.rmtree(directory)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from headrace.endpoint import DatasetSchema, Plan, Policy, SourceCapabilities
-from headrace.endpoints.sources.postgres_cursor import CursorBound, bound_of, cursor_column, refuse_rewound
+from headrace.endpoints.sources.postgres_cursor import bound_of, cursor_column, refuse_rewound
 from headrace.endpoints.sources.postgres_dataset import dataset_records, dataset_schema, unit_descriptor
 from headrace.endpoints.sources.postgres_horizon import horizon
 from headrace.endpoints.sources.postgres_plan import Planning, plan_increment, plan_load
@@ -20,20 +20,20 @@ from headrace.endpoints.sources.postgres_position import (
     CursorPosition,
     Identity,
     LoadPosition,
-    PagesPosition,
     Position,
     from_json,
 )
 from headrace.endpoints.sources.postgres_preview import preview_rows
 from headrace.endpoints.sources.postgres_ranges import CursorRange, KeyRange, Order, PageRange, condition, ordering
 from headrace.endpoints.sources.postgres_ranges import from_json as range_from_json
+from headrace.endpoints.sources.postgres_resuming import first_bound, pages_are_gone, refuse_misfit
 from headrace.endpoints.sources.postgres_snapshot import Snapshot
 from headrace.endpoints.systems.postgres_catalog import Relation, identity, relation, relations
 from headrace.endpoints.systems.postgres_errors import did_you_mean
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.endpoints.systems.postgres_session import quote_qualified
 from headrace.endpoints.systems.postgres_types import Reading, exact_batch, reading, schema_of
-from headrace.errors import ConfigInvalid, SchemaChanged, SourceReplaced
+from headrace.errors import ConfigInvalid
 from headrace.protocol import Json, NormalizedRecord, Preview, UnitDescriptor
 from headrace.staging import DEFAULT_BATCH_BYTES, Slice
 
@@ -69,19 +69,20 @@ class PostgresSource:
         asked = ReadPolicy.parse(policy)
         snapshot = self._fresh_snapshot()
         found = self._relation(unit_id)
-        _readings(found, asked)
+        columns = tuple(planned.name for planned in _readings(found, asked))
         known = Identity(system=snapshot.with_lead(identity, where=unit_id), table=found.oid)
         position = from_json(checkpoint, known, unit_id)
         cursor = None if asked.cursor_field is None else cursor_column(found, asked)
         order = Order.of(found, asked.cursor_field)
-        _refuse_misfit(position, order, asked)
+        refuse_misfit(position, order, asked)
         planning = Planning(
-            snapshot=snapshot, order=order, policy=asked, identity=known, checkpoint=checkpoint, next_seq=next_seq
-        )
+            snapshot=snapshot, order=order, policy=asked, identity=known, checkpoint=checkpoint, next_seq=next_seq,
+            columns=columns,
+        )  # fmt: skip
         if cursor is None:
             snapshot.freeze(where=unit_id)
             return plan_load(planning, position if isinstance(position, LoadPosition) else None, None)
-        limit = horizon(snapshot, cursor, unit_id)
+        limit = horizon(snapshot, found, cursor)
         if limit.held_by is not None:
             return _held(position, limit.held_by, limit.delivery, unit_id)
         snapshot.freeze(where=unit_id)
@@ -91,7 +92,7 @@ class PostgresSource:
                 refuse_rewound(snapshot, order, position, bound)
                 return plan_increment(planning, position, bound)
             case LoadPosition(then=CursorPosition() as then):
-                return plan_load(planning, position, _first_bound(bound, then))
+                return plan_load(planning, position, first_bound(bound, then))
             case _:
                 return plan_load(planning, None, bound)
 
@@ -100,7 +101,7 @@ class PostgresSource:
         bounds = range_from_json(slice_.bounds)
         found = self._relation(unit_id)
         if isinstance(bounds, PageRange) and (self._snapshot is None or bounds.snapshot != self._snapshot.id):
-            raise _pages_are_gone(unit_id)
+            raise pages_are_gone(unit_id)
         field = bounds.field if isinstance(bounds, CursorRange) else None
         if isinstance(bounds, KeyRange) and bounds.until is not None:
             field = bounds.until.field
@@ -169,40 +170,6 @@ def _readings(found: Relation, policy: ReadPolicy) -> tuple[Reading, ...]:
     return tuple(reading(column) for column in chosen)
 
 
-def _refuse_misfit(position: Position | None, order: Order, policy: ReadPolicy) -> None:
-    """A checkpoint is good for the read it was taken in, and for no other."""
-    unit_id = order.relation.unit_id
-    if isinstance(position, PagesPosition):
-        raise _pages_are_gone(unit_id)
-    cursor = position.then if isinstance(position, LoadPosition) else position
-    if position is not None and policy.cursor_field is not None:
-        if cursor is None:
-            raise invalid(
-                "mode",
-                f"A full read of {unit_id} is in progress, and mode is incremental now. Finish it, or reset the unit.",
-            )
-        if cursor.field != policy.cursor_field:
-            raise invalid(
-                "cursorField",
-                f"{unit_id} was read by {cursor.field}, and cursorField is {policy.cursor_field} now. "
-                f"Set it back to {cursor.field}, or reset the unit.",
-            )
-    if position is not None and position.key_columns != order.key_names:
-        raise SchemaChanged(
-            f"The key of {unit_id} was ({', '.join(position.key_columns)}) and is ({', '.join(order.key_names)}) now, "
-            "so the checkpoint names no place in it. Reset the unit.",
-            role="source",
-        )
-
-
-def _first_bound(bound: CursorBound, then: CursorPosition) -> CursorBound:
-    """A load goes on to the bound of its first snapshot: what came later is for the incremental reads."""
-    return CursorBound(
-        field=bound.field, key_columns=bound.key_columns, top=then.at, is_capped=True, has_nulls=bound.has_nulls,
-        delivery=bound.delivery,
-    )  # fmt: skip
-
-
 def _held(position: Position | None, transaction: str, delivery: str, unit_id: str) -> Plan:
     if not isinstance(position, CursorPosition):
         raise ConfigInvalid(
@@ -212,11 +179,3 @@ def _held(position: Position | None, transaction: str, delivery: str, unit_id: s
         )
     delivered: dict[str, Json] = {"deletes": "not captured", "source": delivery, "leftForLater": delivery}
     return Plan(slices=iter(()), count=0, estimated_rows=0, strategy="nothing new", delivery=delivered)
-
-
-def _pages_are_gone(unit_id: str) -> SourceReplaced:
-    return SourceReplaced(
-        f"{unit_id} has no key, so a read of it that stopped in the middle cannot go on: the snapshot it was "
-        "taken from is gone. Reset the unit to begin again; staged on local_disk such a table is read in one piece.",
-        role="source",
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from headrace.endpoints.sources.postgres_horizon import Horizon
 from headrace.endpoints.sources.postgres_policy import ReadPolicy, invalid
@@ -16,11 +17,12 @@ from headrace.endpoints.systems.postgres_types import is_orderable
 from headrace.errors import RowRejected, SourceRewound
 from headrace.protocol import Json
 
+_ENDLESS = ("NaN", "Infinity")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CursorBound:
-    field: str
-    key_columns: tuple[str, ...]
+    order: Order
     top: Mark | None
     """The last row to read; None when there is none."""
     is_capped: bool
@@ -30,13 +32,14 @@ class CursorBound:
     delivery: dict[str, Json]
 
     def position(self) -> CursorPosition:
-        return CursorPosition(field=self.field, key_columns=self.key_columns, at=self.top)
+        order = self.order
+        return CursorPosition(field=order.field, key_columns=order.key_names, kinds=order.kinds, at=self.top)
 
-    def until(self, *, is_resumed: bool) -> Until | None:
+    def until(self) -> Until | None:
         """What a load must leave out so that no later run reads it again; None when its snapshot holds nothing such."""
-        if not is_resumed and not self.is_capped and self.has_nulls:
+        if not self.is_capped and self.has_nulls:
             return None
-        return Until(field=self.field, at=None if self.top is None else self.top.cursor, has_nulls=self.has_nulls)
+        return Until(field=self.order.field, at=None if self.top is None else self.top.cursor, has_nulls=self.has_nulls)
 
 
 def cursor_column(relation: Relation, policy: ReadPolicy) -> CatalogColumn:
@@ -55,27 +58,36 @@ def cursor_column(relation: Relation, policy: ReadPolicy) -> CatalogColumn:
     if not relation.unique_key:
         raise invalid(
             "mode",
-            f"{relation.unit_id} has neither a primary key nor a unique index over NOT NULL columns, so rows that "
-            f"share a value of {name} cannot be told apart and an incremental read could lose some. "
-            "Add a key, or choose mode full.",
+            f"{relation.unit_id} has neither a primary key nor a unique index over NOT NULL columns that holds for "
+            f"all its rows (none does once other tables inherit from it), so rows that share a value of {name} cannot "
+            "be told apart and an incremental read could lose some. Add a key, or choose mode full.",
         )
     return column
 
 
 def bound_of(snapshot: Snapshot, order: Order, policy: ReadPolicy, horizon: Horizon) -> CursorBound:
-    """The bound of a frozen snapshot."""
-    relation = order.relation
-    table, name = f"{quote_qualified(relation.schema, relation.name)} t", order.cursor_name()
-    before = "" if horizon.before is None else f" and {name} < {horizon.before}"
-    rows = snapshot.ask(
-        f"select {order.cursor_text()}, {order.key_texts()} from {table} where {name} is not null{before} "
-        f"order by {order.full_list(' desc')} limit 1",
-        where=relation.unit_id,
-    )
-    is_capped = False
-    if horizon.before is not None:
-        beyond = f"select exists (select from {table} where {name} >= {horizon.before})"
-        is_capped = bool(snapshot.ask(beyond, where=relation.unit_id)[0][0])
+    """The bound of a frozen snapshot. Raises ``RowRejected`` for a cursor after which nothing would be new."""
+    unit_id, name = order.relation.unit_id, order.cursor_name()
+    table = f"{quote_qualified(order.relation.schema, order.relation.name)} t"
+    before = "true" if horizon.before is None else f"{name} < {horizon.before}"
+
+    def last(where: str) -> list[tuple[Any, ...]]:
+        return snapshot.ask(
+            f"select {order.cursor_text()}, {order.key_texts()}, {before} from {table} where {where} "
+            f"order by {order.full_list(' desc')} limit 1",
+            where=unit_id,
+        )
+
+    rows = last(f"{name} is not null")
+    is_capped = bool(rows) and not rows[0][2]
+    if is_capped:
+        rows = last(before)
+    if rows and rows[0][0] in _ENDLESS and order.kinds[0] == "number":
+        raise RowRejected(
+            f"A row of {unit_id} has {rows[0][0]} in {order.field}, after which no row would ever be new. Correct it.",
+            role="source",
+            details={"column": order.field},
+        )
     delivery: dict[str, Json] = {"deletes": "not captured", "source": horizon.delivery}
     if is_capped:
         delivery["leftForLater"] = horizon.held
@@ -83,8 +95,7 @@ def bound_of(snapshot: Snapshot, order: Order, policy: ReadPolicy, horizon: Hori
     if nulls:
         delivery["nullCursors"] = {"rows": nulls, "policy": policy.nulls}
     return CursorBound(
-        field=policy.cursor_field or "",
-        key_columns=order.key_names,
+        order=order,
         top=Mark(cursor=rows[0][0], key=tuple(rows[0][1])) if rows else None,
         is_capped=is_capped,
         has_nulls=policy.nulls != "ignore" or not nulls,

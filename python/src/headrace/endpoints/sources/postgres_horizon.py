@@ -2,8 +2,9 @@
 
 A row gets its timestamp when its transaction begins and becomes visible when it
 ends. A bound behind the oldest open transaction therefore loses its rows for
-ever. Such transactions are looked up *before* the snapshot is taken, and the
-bound stays before the oldest one's beginning.
+ever. So the run looks *before* it takes the snapshot, and its bound stays
+before the oldest transaction then open, or before that moment if none is: what
+begins later can only write later times. Values the clock has not reached wait.
 """
 
 from __future__ import annotations
@@ -11,8 +12,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from headrace.endpoints.sources.postgres_snapshot import Snapshot
-from headrace.endpoints.systems.postgres_catalog import CatalogColumn
-from headrace.endpoints.systems.postgres_session import SOURCE_APPLICATION, quote_literal
+from headrace.endpoints.systems.postgres_catalog import CatalogColumn, Relation
+from headrace.endpoints.systems.postgres_session import (
+    SOURCE_APPLICATION,
+    quote_identifier,
+    quote_literal,
+    quote_qualified,
+)
 from headrace.errors import ConfigInvalid
 
 LAG_SECONDS = 60
@@ -20,23 +26,37 @@ LAG_SECONDS = 60
 
 TIMED = frozenset({"date", "timestamp", "timestamptz"})
 
-_STATE = f"""
-select pg_is_in_recovery(),
-  (select min(gid) from pg_prepared_xacts where database = current_database()),
-  (select min(xact_start)::text from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
-    and backend_type not in ('autovacuum worker', 'parallel worker', 'walsender')
-    and application_name <> {quote_literal(SOURCE_APPLICATION)}),
-  (select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
-    and backend_type is null),
-  (clock_timestamp() - interval '{LAG_SECONDS} s')::text,
-  (select reset_val from pg_settings where name = 'TimeZone')
+_OTHERS = f"""
+with others as (
+  select a.xact_start, a.backend_type is null as is_hidden from pg_stat_activity a
+  where a.datname = current_database() and a.pid <> pg_backend_pid() and a.application_name <> {{own}}
+    and (a.backend_type not in ('autovacuum worker', 'parallel worker', 'walsender') or a.backend_type is null
+      and exists (select from pg_locks l
+        where l.pid = a.pid and l.locktype = 'virtualxid' and l.mode = 'ExclusiveLock'))
+), seen as (
+  select min(xact_start) as oldest, coalesce(bool_or(is_hidden), false) as is_hidden,
+    statement_timestamp() - case when bool_or(is_hidden) then interval '{LAG_SECONDS} s' else interval '0' end as newest
+  from others
+)
 """
+"""A session that is hidden shows its transaction by the lock it holds on its own virtual id."""
+
+_STATE = f"""
+{_OTHERS.format(own=quote_literal(SOURCE_APPLICATION))}
+select oldest::text, is_hidden, least(oldest, newest)::text,
+  (least(oldest, newest) at time zone 'UTC' + greatest(interval '-12 h', least(interval '14 h', interval '15 min'
+    * ceil(extract(epoch from $1::timestamp - (statement_timestamp() at time zone 'UTC')) / 900))))::text,
+  (select min(gid) from pg_prepared_xacts where database = current_database()), pg_is_in_recovery()
+from seen
+"""
+"""A time without zone is of a zone nobody told us. Its newest value says at least how far east: by multiples of 15
+minutes, as zones are. No value but the future's lies further, so the earliest such zone never overtakes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Horizon:
     before: str | None
-    """SQL of the moment the cursor must lie before; None when nothing is open."""
+    """SQL of the moment the cursor must lie before; None for a cursor that is no time."""
     held_by: str | None
     """A prepared transaction: its beginning is unknown, so the bound stays where it was."""
     delivery: str
@@ -45,41 +65,58 @@ class Horizon:
     """Why rows behind ``before`` wait for a later run, as the end of a sentence."""
 
 
-def horizon(snapshot: Snapshot, cursor: CatalogColumn, unit_id: str) -> Horizon:
+def horizon(snapshot: Snapshot, relation: Relation, cursor: CatalogColumn) -> Horizon:
     """Ask before ``snapshot.freeze``. Raises ``ConfigInvalid`` on a replica, which cannot know."""
     if cursor.type_name not in TIMED:
         said = f"a cursor of type {cursor.shown} can miss rows of transactions that are open during a run"
         return Horizon(before=None, held_by=None, delivery=said)
-    (in_recovery, prepared, oldest, hidden, lagging, zone), *_ = snapshot.ask(_STATE, where=unit_id)
+    newest = None if cursor.type_name == "timestamptz" else _newest(snapshot, relation, cursor)
+    (oldest, is_hidden, moment, local, prepared, in_recovery), *_ = snapshot.ask(
+        _STATE, [newest], where=relation.unit_id
+    )
     if in_recovery:
         raise ConfigInvalid(
-            f"The server of {unit_id} is a replica, which does not know the open transactions of its primary: an "
-            f"incremental read by {cursor.name} could lose rows. Use the primary as host, or mode full.",
+            f"The server of {relation.unit_id} is a replica, which does not know the open transactions of its "
+            f"primary: an incremental read by {cursor.name} could lose rows. Use the primary as host, or mode full.",
             role="source",
             details={"field": "host"},
         )
     if prepared is not None:
         said = f"held by the prepared transaction {prepared}: commit it or roll it back"
         return Horizon(before=None, held_by=str(prepared), delivery=said)
-    if hidden:
+    before = _before(cursor, moment if cursor.type_name == "timestamptz" else local)
+    if is_hidden:
         said = (
-            f"lookback: open transactions are hidden from this user, so the newest {LAG_SECONDS} s are left for later"
+            f"lookback: open transactions are hidden from this user, so the newest {LAG_SECONDS} s are left for later, "
+            "and rows of one that is open longer can be missed; grant pg_read_all_stats"
         )
-        moment = lagging if oldest is None else min(oldest, lagging)
-        said = f"{said}; grant pg_read_all_stats"
-        return Horizon(before=_moment(cursor, moment, zone), held_by=None, delivery=said, held=said)
-    before = None if oldest is None else _moment(cursor, oldest, zone)
-    held = f"a transaction is open since {oldest}, and its rows may come before them"
+        return Horizon(before=before, held_by=None, delivery=said, held=said)
+    if oldest is not None:
+        held = f"a transaction is open since {oldest}, and its rows may come before them"
+    elif cursor.type_name == "date":
+        held = "their day is not over, and more of its rows may come"
+    else:
+        held = f"their {cursor.name} is not before {moment}, when this run looked"
     return Horizon(before=before, held_by=None, delivery="never overtakes an open transaction", held=held)
 
 
-def _moment(cursor: CatalogColumn, text: str, zone: str) -> str:
+def _newest(snapshot: Snapshot, relation: Relation, cursor: CatalogColumn) -> str | None:
+    """The newest value that may be a time of now somewhere. To be asked before the clock is read."""
+    name, table = quote_identifier(cursor.name), quote_qualified(relation.schema, relation.name)
+    reached = "statement_timestamp() at time zone 'UTC' + interval '14 h'"
+    found = snapshot.ask(
+        f"select max(t.{name})::text from {table} t where t.{name} > '-infinity' and t.{name} <= {reached}",
+        where=relation.unit_id,
+    )
+    return None if found[0][0] is None else str(found[0][0])
+
+
+def _before(cursor: CatalogColumn, moment: str) -> str:
     """The moment as the cursor's type. A column that rounds gets one unit of its rounding more distance."""
-    moment = f"{quote_literal(text)}::timestamptz"
-    if cursor.type_name != "timestamptz":
-        moment = f"({moment} at time zone {quote_literal(zone)})"
+    kind = "timestamptz" if cursor.type_name == "timestamptz" else "timestamp"
+    literal = f"{quote_literal(moment)}::{kind}"
     if cursor.type_name == "date":
-        return f"{moment}::date"
+        return f"{literal}::date"
     if 0 <= cursor.modifier < 6:
-        return f"({moment} - interval '{10**-cursor.modifier:.6f} s')"
-    return moment
+        return f"({literal} - interval '{10**-cursor.modifier:.6f} s')"
+    return literal

@@ -31,11 +31,11 @@ from headrace.endpoints.sources.postgres_ranges import (
 )
 from headrace.endpoints.sources.postgres_ranges import to_json as bounds_json
 from headrace.endpoints.sources.postgres_snapshot import Snapshot
-from headrace.endpoints.systems.postgres_session import quote_qualified
+from headrace.endpoints.systems.postgres_session import quote_identifier, quote_qualified
 from headrace.protocol import Json
 from headrace.staging import Slice
 
-_SAMPLE_ROWS = 50
+_SAMPLE_ROWS, _SAMPLE_CTIDS = 50, 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +48,8 @@ class Planning:
     identity: Identity
     checkpoint: Json
     next_seq: int
+    columns: tuple[str, ...]
+    """Those that are read; the user need not be allowed to see others."""
 
     @property
     def unit_id(self) -> str:
@@ -105,7 +107,7 @@ def _plan(
 
 def _key_slices(planning: Planning, position: LoadPosition | None, bound: CursorBound | None) -> Iterator[Slice]:
     """The last slice reaches to the end. A load in progress gets one even if nothing is left: it ends the load."""
-    until = None if bound is None else bound.until(is_resumed=position is not None)
+    until = None if bound is None else bound.until()
     then = None if bound is None else bound.position()
     final = None if then is None else to_json(then, planning.identity)
     after = None if position is None else position.after
@@ -117,8 +119,9 @@ def _key_slices(planning: Planning, position: LoadPosition | None, bound: Cursor
         upto = _key_boundary(planning, after, until, rows)
         end = final
         if upto is not None:
-            key_columns = planning.order.key_names
-            end = to_json(LoadPosition(key_columns=key_columns, after=upto, then=then), planning.identity)
+            order = planning.order
+            place = LoadPosition(key_columns=order.key_names, kinds=order.key_kinds, after=upto, then=then)
+            end = to_json(place, planning.identity)
         yield _slice(planning, seq, KeyRange(after=after, upto=upto, until=until), start, end)
         if upto is None:
             return
@@ -138,10 +141,10 @@ def _page_slices(planning: Planning, ends: list[int | None]) -> Iterator[Slice]:
 def _cursor_slices(planning: Planning, after: Mark | None, top: Mark) -> Iterator[Slice]:
     rows = _slice_rows(planning)
     seq, start = planning.next_seq, planning.checkpoint
-    field = planning.policy.cursor_field or ""
+    order, field = planning.order, planning.policy.cursor_field or ""
     while True:
         upto = _cursor_boundary(planning, after, top, rows)
-        position = CursorPosition(field=field, key_columns=planning.order.key_names, at=upto or top)
+        position = CursorPosition(field=field, key_columns=order.key_names, kinds=order.kinds, at=upto or top)
         end = to_json(position, planning.identity)
         yield _slice(planning, seq, CursorRange(field=field, after=after, upto=upto or top), start, end)
         if upto is None:
@@ -196,9 +199,10 @@ def _slice_rows(planning: Planning) -> int:
 
 def _row_bytes(planning: Planning) -> int:
     """Estimated width: of a sample, and of the table with what it keeps out of line, whichever is more."""
+    names = ", ".join(f"t.{quote_identifier(name)}" for name in planning.columns)
     (sampled, stored), *_ = planning.snapshot.ask(
         "select (select avg(octet_length((s.*)::text)) "
-        f"from (select * from {planning.table} limit {_SAMPLE_ROWS}) s)::int8, "
+        f"from (select {names} from {planning.table} limit {_SAMPLE_ROWS}) s)::int8, "
         "(select case when reltuples > 0 then pg_table_size(oid) / reltuples end from pg_class where oid = $1)::int8",
         [planning.order.relation.oid],
         where=planning.unit_id,
@@ -210,9 +214,15 @@ def _page_ends(planning: Planning) -> list[int | None]:
     """The pages each slice stops before; the last has no end, so rows on new pages belong to it."""
     if not planning.policy.is_staged_in_memory:
         return [None]
-    pages = planning.order.relation.pages
-    (size,), *_ = planning.snapshot.ask("select current_setting('block_size')::int8", where=planning.unit_id)
-    per_row = _row_bytes(planning)
-    by_rows = planning.policy.slice_rows * per_row
-    per_slice = max(1, min(planning.policy.slice_bytes, by_rows) // int(size))
-    return [*range(per_slice, pages, per_slice), None]
+    per_slice = max(1, int(_slice_rows(planning) / _rows_of_a_page(planning)))
+    return [*range(per_slice, planning.order.relation.pages, per_slice), None]
+
+
+def _rows_of_a_page(planning: Planning) -> float:
+    """Of a sample. A page may hold many rows however wide they are, for long values lie elsewhere."""
+    (rows, pages), *_ = planning.snapshot.ask(
+        "select count(*)::int8, count(distinct split_part(ctid::text, ',', 1))::int8 "
+        f"from (select t.ctid from {planning.table} limit {_SAMPLE_CTIDS}) s",
+        where=planning.unit_id,
+    )
+    return max(1.0, rows / max(1, pages))

@@ -22,7 +22,13 @@ class Identity:
     """The very table: the cluster and database, and the table's oid. A table of the same name made anew differs."""
 
     system: str
+    """``cluster/database``; the cluster is empty where the server keeps it secret."""
     table: int
+
+    def is_of_another_system(self, other: Identity) -> bool:
+        cluster, _, database = self.system.partition("/")
+        others, _, name = other.system.partition("/")
+        return database != name or (cluster != others and "" not in (cluster, others))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +48,8 @@ class CursorPosition:
 
     field: str
     key_columns: tuple[str, ...]
+    kinds: tuple[str, ...] | None
+    """How cursor and key are ordered, ``Order.kinds``; None in a checkpoint that does not say it."""
     at: Mark | None
 
 
@@ -50,6 +58,7 @@ class LoadPosition:
     """A full read after key ``after``. ``then`` is where the incremental reads begin; None for a mere full read."""
 
     key_columns: tuple[str, ...]
+    kinds: tuple[str, ...] | None
     after: tuple[str, ...]
     then: CursorPosition | None
 
@@ -69,7 +78,8 @@ def to_json(position: Position, identity: Identity) -> Json:
             return {"version": VERSION, "phase": "cursor", "source": source, **_cursor_json(position)}
         case LoadPosition():
             then = None if position.then is None else _cursor_json(position.then)
-            place = {"keyColumns": list(position.key_columns), "after": list(position.after), "then": then}
+            key = {"keyColumns": list(position.key_columns), "kinds": _list(position.kinds)}
+            place = {**key, "after": list(position.after), "then": then}
             return {"version": VERSION, "phase": "load", "cut": "key", "source": source, **place}
         case PagesPosition():
             return {"version": VERSION, "phase": "load", "cut": "pages", "source": source}
@@ -77,7 +87,8 @@ def to_json(position: Position, identity: Identity) -> Json:
 
 def _cursor_json(position: CursorPosition) -> dict[str, Json]:
     at = None if position.at is None else position.at.json()
-    return {"cursorField": position.field, "keyColumns": list(position.key_columns), "at": at}
+    key = {"keyColumns": list(position.key_columns), "kinds": _list(position.kinds)}
+    return {"cursorField": position.field, **key, "at": at}
 
 
 def from_json(checkpoint: Json, identity: Identity, unit_id: str) -> Position | None:
@@ -87,70 +98,91 @@ def from_json(checkpoint: Json, identity: Identity, unit_id: str) -> Position | 
         ConfigInvalid: It is not one of ours. It is never taken as "no checkpoint".
         SourceReplaced: It was taken from another table or database.
     """
-    match checkpoint:
-        case None:
-            return None
-        case {"version": 1, "source": {"system": str(system), "table": str(table)}, "phase": str(phase)}:
-            _refuse_replaced(Identity(system=system, table=int(table)), identity, unit_id)
-            found = _position(phase, checkpoint)
-            if found is not None:
-                return found
+    if checkpoint is None:
+        return None
+    try:
+        taken_from, position = _parsed(checkpoint)
+    except ValueError:
+        raise ConfigInvalid(
+            f"The checkpoint of {unit_id} cannot be read: jdbc.postgres did not write it, or a newer version did. "
+            "Reset the unit to begin again.",
+            role="source",
+        ) from None
+    _refuse_replaced(taken_from, identity, unit_id)
+    return position
+
+
+def mark(json: Any) -> Mark:
+    """What ``Mark.json`` wrote. Raises ``ValueError`` for anything else."""
+    match json:
+        case [str(cursor), [*key]]:
+            return Mark(cursor=cursor, key=_texts(key))
         case _:
-            pass
-    raise ConfigInvalid(
-        f"The checkpoint of {unit_id} cannot be read: jdbc.postgres did not write it, or a newer version did. "
-        "Reset the unit to begin again.",
-        role="source",
-    )
+            raise ValueError
 
 
-def _position(phase: str, checkpoint: Any) -> Position | None:
+def _parsed(checkpoint: Any) -> tuple[Identity, Position]:
+    match checkpoint:
+        case {"version": 1, "source": {"system": str(system), "table": str(table)}, "phase": str(phase)}:
+            return Identity(system=system, table=int(table)), _position(phase, checkpoint)
+        case _:
+            raise ValueError
+
+
+def _position(phase: str, checkpoint: Any) -> Position:
     match phase, checkpoint:
-        case "cursor", {"cursorField": _}:
+        case "cursor", _:
             return _cursor(checkpoint)
         case "load", {"cut": "key", "keyColumns": [*columns], "after": [*after], "then": then}:
-            key = _texts(columns)
-            place = _texts(after)
-            resumed = None if then is None else _cursor(then)
-            if key is None or place is None or len(key) != len(place) or (then is not None and resumed is None):
-                return None
-            return LoadPosition(key_columns=key, after=place, then=resumed)
+            key, place = _texts(columns), _texts(after)
+            _require(len(key) == len(place))
+            cursor = None if then is None else _cursor(then)
+            return LoadPosition(key_columns=key, kinds=_kinds(checkpoint, len(key)), after=place, then=cursor)
         case "load", {"cut": "pages"}:
             return PagesPosition()
         case _:
-            return None
+            raise ValueError
 
 
-def _cursor(json: Any) -> CursorPosition | None:
+def _cursor(json: Any) -> CursorPosition:
     match json:
-        case {"cursorField": str(field), "keyColumns": [*columns], "at": None}:
-            key = _texts(columns)
-            return None if key is None else CursorPosition(field=field, key_columns=key, at=None)
         case {"cursorField": str(field), "keyColumns": [*columns], "at": at}:
-            key, place = _texts(columns), mark(at)
-            if key is None or place is None or len(place.key) != len(key):
-                return None
-            return CursorPosition(field=field, key_columns=key, at=place)
+            key, place = _texts(columns), None if at is None else mark(at)
+            _require(place is None or len(place.key) == len(key))
+            return CursorPosition(field=field, key_columns=key, kinds=_kinds(json, 1 + len(key)), at=place)
         case _:
-            return None
+            raise ValueError
 
 
-def mark(json: Any) -> Mark | None:
+def _kinds(json: Any, count: int) -> tuple[str, ...] | None:
     match json:
-        case [str(cursor), [*key]]:
-            texts = _texts(key)
-            return None if texts is None else Mark(cursor=cursor, key=texts)
+        case {"kinds": [*kinds]}:
+            _require(len(kinds) == count)
+            return _texts(kinds)
+        case {"kinds": other} if other is not None:
+            raise ValueError
         case _:
             return None
 
 
-def _texts(values: Sequence[Any]) -> tuple[str, ...] | None:
-    return tuple(values) if all(isinstance(value, str) for value in values) else None
+def _texts(values: Sequence[Any]) -> tuple[str, ...]:
+    _require(all(isinstance(value, str) for value in values))
+    return tuple(values)
+
+
+def _require(is_so: bool) -> None:
+    if not is_so:
+        raise ValueError
+
+
+def _list(texts: tuple[str, ...] | None) -> Json:
+    return None if texts is None else list(texts)
 
 
 def _refuse_replaced(was: Identity, is_now: Identity, unit_id: str) -> None:
-    if was != is_now:
-        what = "table was dropped and made again" if was.system == is_now.system else "database is another one"
+    is_elsewhere = was.is_of_another_system(is_now)
+    if is_elsewhere or was.table != is_now.table:
+        what = "database is another one" if is_elsewhere else "table was dropped and made again"
         raise SourceReplaced(
             f"{unit_id} is not what the checkpoint was taken from: the {what}. "
             "If that was meant, reset the unit to read everything again.",

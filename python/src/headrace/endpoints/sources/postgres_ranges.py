@@ -17,6 +17,8 @@ from headrace.errors import Bug, SchemaChanged
 from headrace.protocol import Json
 
 _COLLATED = frozenset({"text", "varchar"})
+_KINDS = {"int2": "number", "int4": "number", "int8": "number", "numeric": "number", "varchar": "text"}
+"""Types that may become each other: what comes after a value stays after it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +82,13 @@ def to_json(bounds: Range) -> Json:
 
 def from_json(json: Json) -> Range:
     """What ``to_json`` wrote. Anything else is a slice this source did not plan."""
+    try:
+        return _parsed(json)
+    except (ValueError, TypeError):
+        raise Bug("A slice was given to jdbc.postgres that it did not plan.", role="source") from None
+
+
+def _parsed(json: Json) -> Range:
     match json:
         case {"cut": "key", "after": after, "upto": upto, "until": None}:
             return KeyRange(after=_tuple(after), upto=_tuple(upto), until=None)
@@ -90,10 +99,10 @@ def from_json(json: Json) -> Range:
             return PageRange(first=first, end=None if end is None else int(end), snapshot=snapshot)
         case {"cut": "whole"}:
             return Whole()
-        case {"cut": "cursor", "field": str(field), "after": after, "upto": upto} if (top := mark(upto)) is not None:
-            return CursorRange(field=field, after=mark(after), upto=top)
+        case {"cut": "cursor", "field": str(field), "after": after, "upto": upto}:
+            return CursorRange(field=field, after=None if after is None else mark(after), upto=mark(upto))
         case _:
-            raise Bug("A slice was given to jdbc.postgres that it did not plan.", role="source")
+            raise ValueError
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +123,22 @@ class Order:
         return cls(relation, cursor, tuple(_known(relation, name) for name in relation.unique_key))
 
     @property
+    def field(self) -> str:
+        return _present(self.cursor).name
+
+    @property
     def key_names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.key)
+
+    @property
+    def key_kinds(self) -> tuple[str, ...]:
+        """What the order of the key depends on: a place in it means nothing once one of these changed."""
+        return tuple(_kind(column) for column in self.key)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The same of cursor and key."""
+        return (_kind(_present(self.cursor)), *self.key_kinds)
 
     def key_list(self) -> str:
         return ", ".join(_sort(column, is_cursor=False) for column in self.key)
@@ -197,6 +220,10 @@ def ordering(bounds: Range, order: Order) -> str:
             return order.key_list() if order.key else ""
         case PageRange():
             return ""
+
+
+def _kind(column: CatalogColumn) -> str:
+    return _KINDS.get(column.type_name, column.type_name or column.shown)
 
 
 def _literal(column: CatalogColumn, text: str, *, is_cursor: bool) -> str:

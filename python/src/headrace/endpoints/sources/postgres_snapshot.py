@@ -143,11 +143,15 @@ class _Read:
     def start(self, statement: str) -> Any:
         with self._busy:
             self._cursor.execute(statement)
-            return self._cursor.fetch_record_batch()
+            # What the cursor hands out instead forgets the server's code of a failure in the middle.
+            return self._cursor._results.reader
 
     def next(self, reader: Any) -> Any | None:
         with self._busy:
-            return next(reader, None)
+            try:
+                return reader.read_next_batch()
+            except StopIteration:
+                return None
 
     def cancel(self) -> None:
         """End the call in progress, if there is one; asked again until it ends, for a cancel may come too early."""

@@ -52,7 +52,10 @@ class Relation:
     columns: tuple[CatalogColumn, ...]
     primary_key: tuple[str, ...]
     unique_key: tuple[str, ...]
-    """The primary key, else columns of a unique index that cannot be NULL; empty when rows have no name."""
+    """The primary key, else columns of a unique index that cannot be NULL; empty when rows have no name.
+
+    No key of a table that others inherit from holds for their rows, which are read with its own.
+    """
     foreign_keys: tuple[ForeignKey, ...]
 
     @property
@@ -105,6 +108,8 @@ where i.indrelid = any($1::oid[]) and i.indisunique and i.indisvalid and i.indim
   and not exists (select from unnest(i.indkey::int2[]) with ordinality k(attnum, position)
     join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
     where k.position <= i.indnkeyatts and not a.attnotnull)
+  and not exists (select from pg_inherits h join pg_class p on p.oid = h.inhparent
+    where h.inhparent = i.indrelid and p.relkind = 'r')
 order by i.indrelid, not i.indisprimary, i.indnkeyatts, i.indexrelid
 """
 
@@ -191,12 +196,11 @@ def _completed(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> tuple
 
 
 def identity(connection: Connection) -> str:
-    """What tells this cluster and database from another of the same names; empty when the server keeps it secret."""
-    rows = query(
+    """What tells this cluster and database from another of the same names, without the cluster where that is secret."""
+    (database, is_told), *_ = query(
         connection,
-        "select case when has_function_privilege('pg_control_system()', 'execute') then "
-        "(select system_identifier::text from pg_control_system()) end, "
-        "(select oid::text from pg_database where datname = current_database())",
+        "select (select oid::text from pg_database where datname = current_database()), "
+        "has_function_privilege('pg_control_system()', 'execute')",
     )
-    system, database = rows[0]
-    return f"{system or ''}/{database}"
+    system = query(connection, "select system_identifier::text from pg_control_system()")[0][0] if is_told else ""
+    return f"{system}/{database}"

@@ -14,7 +14,13 @@ import adbc_driver_postgresql.dbapi as adbc
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from headrace.endpoints.systems.postgres_errors import did_you_mean, refused_connection, translated
+from headrace.endpoints.systems.postgres_errors import (
+    did_you_mean,
+    refused_connection,
+    refused_role,
+    sqlstate,
+    translated,
+)
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.errors import ConfigInvalid, DataPlaneError
 from headrace.protocol import Role
@@ -70,6 +76,7 @@ def connection_string(parameters: PostgresParameters, role: Role | None) -> str:
         user=parameters.username,
         password=parameters.password,
         application_name=parameters.application_name or application,
+        client_encoding="UTF8",
         connect_timeout=parameters.connect_timeout_seconds,
         **parameters.libpq,
     )
@@ -90,13 +97,10 @@ def connect(parameters: PostgresParameters, role: Role | None) -> Connection:
         )
     except psycopg.Error as error:
         raise _refused(error, parameters, role) from None
-    try:
+    with _settling(connection, parameters, role):
         run(connection, settings_statement(parameters))
         if parameters.role is not None:
             run(connection, f"set role {quote_identifier(parameters.role)}")
-    except psycopg.Error as error:
-        connection.close()
-        raise translated(error, role=role, where=f"PostgreSQL at {parameters.place}") from None
     return connection
 
 
@@ -106,14 +110,23 @@ def connect_arrow(parameters: PostgresParameters, role: Role | None) -> Any:
         connection = adbc.connect(connection_string(parameters, role), autocommit=True)
     except adbc.Error as error:
         raise _refused(error, parameters, role) from None
-    try:
+    with _settling(connection, parameters, role):
         run_arrow(connection, settings_statement(parameters))
         if parameters.role is not None:
             run_arrow(connection, f"set role {quote_identifier(parameters.role)}")
-    except adbc.Error as error:
-        connection.close()
-        raise translated(error, role=role, where=f"PostgreSQL at {parameters.place}") from None
     return connection
+
+
+@contextlib.contextmanager
+def _settling(connection: Any, parameters: PostgresParameters, role: Role | None) -> Generator[None]:
+    """A connection that cannot be made what we need is closed again."""
+    try:
+        yield
+    except (psycopg.Error, adbc.Error) as error:
+        connection.close()
+        if parameters.role is not None and sqlstate(error) in ("22023", "42501"):
+            raise refused_role(error, parameters.role, role=role, user=parameters.username) from None
+        raise translated(error, role=role, where=f"PostgreSQL at {parameters.place}") from None
 
 
 def settings_statement(parameters: PostgresParameters) -> str:

@@ -33,7 +33,8 @@ _RESTORABLE = frozenset(
     {
         "numeric", "uuid", "json", "jsonb", "interval", "timetz", "inet", "cidr", "macaddr", "macaddr8", "bit",
         "varbit", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle", "tsvector", "tsquery",
-        "int4range", "int8range", "numrange", "tsrange", "tstzrange", "daterange", "pg_lsn",
+        "int4range", "int8range", "numrange", "tsrange", "tstzrange", "daterange", "int4multirange",
+        "int8multirange", "nummultirange", "tsmultirange", "tstzmultirange", "datemultirange", "pg_lsn",
     }
 )  # fmt: skip
 """Types whose text, read back by PostgreSQL, is the same value again."""
