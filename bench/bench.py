@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psycopg
 import pyarrow.dataset as ds
+
 from server import Server, peak_mib_while, serving
 
 SIZES = {"li_1m": 1_000_000, "li_4m": 4_000_000}
