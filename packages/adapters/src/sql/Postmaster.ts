@@ -76,6 +76,8 @@ const launch = (binaries: PostgresBinaries, dataDir: string): Launched => {
   const log = openSync(file, "a", 0o600)
   if (fstatSync(log).size > largestLog) ftruncateSync(log)
   if (account !== undefined) for (const path of [socketDir, file]) chownSync(path, account.uid, account.gid)
+  // Before the process begins: it may have written its last words before we go on.
+  const from = fstatSync(log).size
   const child = spawn(binaries.postgres, ["-D", dataDir, ...settings(socketDir)], {
     ...account,
     cwd: dataDir,
@@ -84,7 +86,6 @@ const launch = (binaries: PostgresBinaries, dataDir: string): Launched => {
     stdio: ["ignore", "ignore", log]
   })
   child.unref()
-  const from = fstatSync(log).size
   closeSync(log)
   return { child, socketDir, log: { file, from } }
 }

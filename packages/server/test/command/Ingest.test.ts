@@ -210,7 +210,7 @@ layer(Place.layer, live)("headrace ingest", (it) => {
 
       assert.deepStrictEqual(
         [nobody, noDatabase, noTable, noCursor, noKey, noVariable, noFolder].map(({ exit }) => exit),
-        [5, 5, 5, 3, 2, 3, 6]
+        [5, 5, 5, 3, 2, 3, 3]
       )
       assert.match(
         nobody.stderr,

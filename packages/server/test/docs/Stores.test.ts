@@ -28,7 +28,7 @@ const about = (page: string, name: string) =>
 describe("MAP.md, ENDPOINTS.md and INGESTION_AND_SINKS.md (AC4)", () => {
   it("name as tables those that the migrations make", () => {
     const named = three.flatMap((page) =>
-      Pages.codes(Pages.prose(page)).filter((code) => /^(hr_\w+|"\w+")$/.test(code))
+      Pages.codes(Pages.prose(page)).filter((code) => /^(hr_\w+|"[A-Z]\w+")$/.test(code))
     )
 
     assert.includeMembers(tables, named)
