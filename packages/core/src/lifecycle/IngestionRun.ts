@@ -50,7 +50,8 @@ const make = Effect.gen(function* () {
     const endpoint = yield* endpoints.get(request.scope, endpointId)
     if (Option.isNone(endpoint) || endpoint.value.deletedAt !== null)
       yield* new EndpointDeleted({ endpointId })
-    const kept = yield* checkpoints.read(RunAccount.placeOf(request))
+    const found = yield* checkpoints.read(RunAccount.placeOf(request))
+    const kept = request.startsOver ? { ...found, record: null } : found
     const now = yield* Ref.updateAndGet(account, (before) => ({ ...before, kept }))
     const said = { event: "RUN_STARTED", phase: "plan", message: warningOf(request.policy) } as const
     yield* events.publish(yield* RunAccount.happening(request, now, said))

@@ -68,6 +68,15 @@ export class RunStart extends Context.Service<
         return yield* started(run)
       })
 
+      /** A full read after a run that succeeded; one that follows a failure or a pause goes on with what is there. */
+      const isLoadedAnew = ({ found, sink, policy }: Order) =>
+        policy["mode"] === "full"
+          ? Effect.map(
+              units.get(found.key),
+              Option.exists((row) => row.state === "SUCCEEDED" && row.sinkId === sink.sinkId)
+            )
+          : Effect.succeed(false)
+
       const showsEnd = (unit: UnitKey) =>
         units.get(unit).pipe(
           Effect.map(Option.exists(({ state }) => state === "SUCCEEDED" || state === "FAILED")),
@@ -91,12 +100,21 @@ export class RunStart extends Context.Service<
 
       const requestOf = Effect.fnUntraced(function* (
         run: Run,
-        { scope, found, sink, policy, stagingProviderId }: Order
+        { scope, found, sink, policy, stagingProviderId }: Order,
+        startsOver: boolean
       ) {
         const source = yield* endpoints.refOf(found.endpoint)
         if (source === null) return yield* new TemplateNotSaid({ endpointId: found.endpoint.id })
         const target = sink.endpoint === null ? null : yield* endpoints.refOf(sink.endpoint)
-        const request: RunRequest = { run, scope, source, sink: target, policy, stagingProviderId }
+        const request: RunRequest = {
+          run,
+          scope,
+          source,
+          sink: target,
+          policy,
+          stagingProviderId,
+          startsOver
+        }
         return request
       })
 
@@ -104,15 +122,16 @@ export class RunStart extends Context.Service<
         accept: Effect.fn("RunStart.accept")(function* (order) {
           const { scope, found, sink } = order
           const runId = runIdOf(found.key, yield* ids.uuid)
+          const startsOver = yield* isLoadedAnew(order)
           const run = yield* open({
             runId,
             tenant: scope.tenant,
             unit: found.key,
             sinkId: sink.sinkId,
-            fresh: false
+            fresh: startsOver
           })
           yield* begin(run)
-          yield* requestOf(run, order).pipe(
+          yield* requestOf(run, order, startsOver).pipe(
             Effect.flatMap(engine.submit),
             Effect.catchCause((cause) =>
               settlement.settle(run, { _tag: "Failed", reason: lastErrorOf(cause, null) })

@@ -197,15 +197,13 @@ class LocalFilesSource:
 
 
 def _position(position: Position | None, asked: ReadPolicy, unit: Unit) -> Position | None:
-    """A full read goes on only from a full read; what was followed is read anew by one."""
+    """A read goes on only from one of its own mode: anything else would bring rows again, or leave some out."""
     if position is None or position.phase == ("follow" if asked.is_incremental else "load"):
         return position
-    if asked.is_incremental:
-        raise invalid(
-            "mode",
-            f"A full read of {unit.unit_id} is in progress, and mode is incremental now. Finish it, or reset the unit.",
-        )
-    return None
+    was, now = ("A full read", "incremental") if asked.is_incremental else ("An incremental read", "full")
+    raise invalid(
+        "mode", f"{was} of {unit.unit_id} did not end well, and mode is {now} now. Finish it first, or reset the unit."
+    )
 
 
 def _gone(path: str, what: str) -> SourceReplaced:

@@ -8,7 +8,7 @@ from headrace.endpoints.sources.postgres_cursor import CursorBound
 from headrace.endpoints.sources.postgres_policy import ReadPolicy, invalid
 from headrace.endpoints.sources.postgres_position import CursorPosition, LoadPosition, PagesPosition, Position
 from headrace.endpoints.sources.postgres_ranges import Order
-from headrace.errors import SchemaChanged, SourceReplaced
+from headrace.errors import ConfigInvalid, SchemaChanged, SourceReplaced
 
 
 def refuse_misfit(position: Position | None, order: Order, policy: ReadPolicy) -> None:
@@ -25,7 +25,12 @@ def refuse_misfit(position: Position | None, order: Order, policy: ReadPolicy) -
         )
     is_cursor = isinstance(position, CursorPosition)
     if is_cursor and order.cursor is None:
-        return
+        raise ConfigInvalid(
+            f"{order.relation.unit_id} was read by what changed, and that read did not end well; a full read now would "
+            "bring its rows again beside those. Reset the unit to load it anew, or go on with mode incremental.",
+            role="source",
+            details={"field": "mode"},
+        )
     names = (position.field, *order.key_names) if isinstance(position, CursorPosition) else order.key_names
     are = order.kinds if is_cursor else order.key_kinds
     for name, was, is_now in zip(names, position.kinds or are, are, strict=True):
