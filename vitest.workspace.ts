@@ -13,7 +13,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ["@headrace/source", "node", "import", "module", "default"] } },
   test: {
     isolate: false,
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     hookTimeout: 60_000,
     projects: [
       project("core"),

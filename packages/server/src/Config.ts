@@ -7,6 +7,7 @@
 import { Config, Effect, type LogLevel, Option, type Redacted, Schema } from "effect"
 import { existsSync } from "node:fs"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { isLoopback } from "./http/LoopbackGuard.ts"
 
 export interface ServerConfig {
@@ -20,7 +21,7 @@ export interface ServerConfig {
   readonly port: number
   /** `HEADRACE_WORKERS`, default 2: Python workers kept warm; each runs one unit at a time. */
   readonly workers: number
-  /** `HEADRACE_PYTHON`, default `.venv/bin/python` in the current folder when there is one, else `python3`. */
+  /** `HEADRACE_PYTHON`, default `.venv/bin/python` in the current folder or in this repository, else `python3`. */
   readonly python: string
   /** `HEADRACE_LOG_LEVEL`, default `Info`: `Trace`, `Debug`, `Info`, `Warn`, `Error`, `Fatal`, `None`, `All`. */
   readonly logLevel: LogLevel.LogLevel
@@ -60,7 +61,11 @@ const logLevels = ["All", "Trace", "Debug", "Info", "Warn", "Error", "Fatal", "N
 /** In whatever case it is written. */
 const levelOf = (text: string) => logLevels.find((level) => level.toLowerCase() === text.toLowerCase())
 
-const ownPython = join(".venv", "bin", "python")
+/** Prepared by `npm start`: in the current folder, or where this file's own repository is. */
+const ownPython = [
+  join(".venv", "bin", "python"),
+  fileURLToPath(new URL("../../../.venv/bin/python", import.meta.url))
+].find((path) => existsSync(path))
 
 /** Reads every setting through the current `ConfigProvider`; fails with the first that is wrong. */
 export const load: Effect.Effect<ServerConfig, SettingInvalid> = Effect.gen(function* () {
@@ -97,10 +102,7 @@ export const load: Effect.Effect<ServerConfig, SettingInvalid> = Effect.gen(func
     ),
     python: yield* setting(
       "HEADRACE_PYTHON",
-      Config.withDefault(
-        Config.NonEmptyString("HEADRACE_PYTHON"),
-        existsSync(ownPython) ? ownPython : "python3"
-      ),
+      Config.withDefault(Config.NonEmptyString("HEADRACE_PYTHON"), ownPython ?? "python3"),
       "the path of a Python interpreter"
     ),
     logLevel: yield* setting(

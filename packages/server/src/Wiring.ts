@@ -79,6 +79,9 @@ export const layer = (config: ServerConfig) =>
       const data = yield* PrivateFolder.prepare(config.data)
       const secrets = MemorySecrets.layerKey(yield* SecretKeyFile.read(data))
       const services = Layer.mergeAll(stores(config), inMemory, secrets, worker(config, data))
-      return Headrace.layer.pipe(Layer.provideMerge(services), Layer.provide(database(config, data)))
+      return Headrace.layer.pipe(
+        Layer.provideMerge(services),
+        Layer.provide([database(config, data), defaults(config)])
+      )
     })
   )

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs"
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { prepare } from "../src/PrivateFolder.ts"
@@ -34,9 +34,13 @@ describe("PrivateFolder", () => {
 
   it.effect("refuses a path that is a file, and says which setting helps", () =>
     Effect.gen(function* () {
-      const error = yield* Effect.flip(prepare("/dev/null"))
+      const file = join(yield* temporary, "file")
+      writeFileSync(file, "mine", { mode: 0o644 })
+
+      const error = yield* Effect.flip(prepare(file))
 
       assert.include(error.message, "HEADRACE_DATA")
+      assert.strictEqual(modeOf(file), 0o644)
     })
   )
 

@@ -15,13 +15,19 @@ const builtIns = [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions]
 
 const services = Layer.mergeAll(NodeServices.layer, presenter, CliConfig.layer({ builtIns }))
 
+/** A reader that has had enough (`| head`) is no failure of ours, and no reason to leave a run half done. */
+const unheard = (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") return
+  process.stderr.write(`✗ The output cannot be written: ${error.message}   HR1701\n`)
+  process.exit(Exit.failed)
+}
+
 /** `words` is the command line without the program. Never returns before the command ended. */
 export const runCommand = async <Name extends string, Input, Context>(
   command: Command.Command<Name, Input, Context, never, Command.Environment>,
   words: ReadonlyArray<string>
 ): Promise<never> => {
-  // A reader that has had enough (`| head`) is no failure of ours.
-  process.stdout.on("error", () => process.exit(process.exitCode ?? Exit.done))
+  process.stdout.on("error", unheard)
   await Command.runWith(command, { version })(words).pipe(
     // The presenter has told what was wrong.
     Effect.catch(() => Effect.sync(() => (process.exitCode = Exit.usage))),

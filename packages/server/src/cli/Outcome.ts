@@ -25,9 +25,18 @@ export interface Figures {
   readonly location: string | null
   /** Why newer rows were left for the next run; null when none were. */
   readonly leftForLater: string | null
+  /** Rows whose cursor is NULL: an incremental read does not see them once they are not new. */
+  readonly nullCursors: number
 }
 
 const text = (value: unknown): string | null => (typeof value === "string" ? value : null)
+
+/** Rows without a cursor: no later run looks for them. */
+const nullCursors = (delivery: unknown): number => {
+  if (typeof delivery !== "object" || delivery === null || !("nullCursors" in delivery)) return 0
+  const { nullCursors: found } = delivery
+  return typeof found === "object" && found !== null && "rows" in found ? number(found.rows) : 0
+}
 
 const leftForLater = (delivery: unknown): string | null =>
   typeof delivery === "object" && delivery !== null && "leftForLater" in delivery
@@ -46,7 +55,8 @@ export const figuresOf = (last: RunProgress, tally: Tally): Figures => {
     bytes: number(stats["applied_bytes"]),
     seconds: typeof stats["duration_ms"] === "number" ? stats["duration_ms"] / 1000 : elapsedSeconds(tally),
     location: text(stats["location"]),
-    leftForLater: leftForLater(stats["delivery"])
+    leftForLater: leftForLater(stats["delivery"]),
+    nullCursors: nullCursors(stats["delivery"])
   }
 }
 
@@ -79,7 +89,8 @@ export const finishedLine = (outcome: string, runId: string, figures: Figures): 
   bytes: figures.bytes,
   durationSeconds: figures.seconds,
   location: figures.location,
-  leftForLater: figures.leftForLater
+  leftForLater: figures.leftForLater,
+  nullCursors: figures.nullCursors
 })
 
 export interface Places {
@@ -96,6 +107,10 @@ export const report = Effect.fn("report")(function* (last: RunProgress, tally: T
       if (screen.format === "text") screen.print(successLine(figures, places.sink))
       if (figures.leftForLater !== null)
         screen.tell(`! Newer rows wait for the next run: ${figures.leftForLater}`)
+      if (figures.nullCursors > 0)
+        screen.tell(
+          `! ${count(figures.nullCursors)} rows have no cursor: they are read once, in the first run, and never seen again. Fill the column, or read in full.`
+        )
       screen.emit(finishedLine("SUCCEEDED", last.runId, figures))
       return Exit.done
     case "RUN_PAUSED":

@@ -17,3 +17,9 @@ export const redact = (text: string, secrets: Iterable<string> = []): string => 
     text.replace(userInfo, `$1:${hidden}@`)
   )
 }
+
+/** The same for every text inside a line for machines, which stays what it is in all else. */
+export const redactLine = <A>(value: A, secrets: ReadonlySet<string>): A =>
+  JSON.parse(JSON.stringify(value), (_, each: unknown) =>
+    typeof each === "string" ? redact(each, secrets) : each
+  )

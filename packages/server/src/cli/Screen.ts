@@ -1,11 +1,12 @@
 /**
- * Where words go: data to stdout, everything else to stderr, and nothing that
- * is secret to either. A terminal changes looks, never content.
+ * Where words go: data to stdout, everything else to stderr. What we say holds
+ * no secret; data are the source's own and stay as they are. A terminal changes
+ * looks, never content.
  */
 import * as Context from "effect/Context"
 import { isEnding, type JsonLine, numbered } from "./JsonLines.ts"
 import { lines, type Message } from "./Message.ts"
-import { redact } from "./Redact.ts"
+import { redact, redactLine } from "./Redact.ts"
 
 export type OutputFormat = "text" | "json" | "jsonl"
 export type ProgressStyle = "tty" | "plain" | "json" | "none"
@@ -26,7 +27,7 @@ export interface ScreenOptions {
 }
 
 export interface ScreenShape extends Omit<ScreenOptions, "stdout" | "stderr"> {
-  /** Data: a line of stdout. */
+  /** Data: a line of stdout, as it is. */
   readonly print: (line: string) => void
   /** For machines: with `-o jsonl` a numbered line of stdout, with `-o json` too if it ends the verb. */
   readonly emit: (line: JsonLine) => void
@@ -57,14 +58,15 @@ export const make = ({ stdout, stderr, ...options }: ScreenOptions): ScreenShape
   }
   const print = (line: string) => {
     erase()
-    stdout.write(`${redact(line, secrets)}\n`)
+    stdout.write(`${line}\n`)
   }
   return {
     ...options,
     print,
     emit: (line) => {
       const isWanted = options.format === "jsonl" || (options.format === "json" && isEnding(line))
-      const text = isWanted ? stamp(line, new Date().toISOString()) : null
+      const told = isEnding(line) ? redactLine(line, secrets) : line
+      const text = isWanted ? stamp(told, new Date().toISOString()) : null
       if (text !== null) print(text)
     },
     tell: (line) => (options.isQuiet ? undefined : say(line)),

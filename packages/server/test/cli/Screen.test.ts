@@ -5,15 +5,18 @@ import { fakeScreen } from "./FakeScreen.ts"
 const write = () => true
 
 describe("the screen", () => {
-  it("hides a secret on both streams, also in what is drawn", () => {
-    const { screen, written } = fakeScreen({ progress: "tty" })
-    screen.hide(["hunter2"])
+  it("hides a secret in what is said and drawn, and in a line that ends a verb, but not in data", () => {
+    const { screen, written, jsonLines } = fakeScreen({ progress: "tty", format: "jsonl" })
+    screen.hide(["hunter2", "1"])
 
-    screen.print("got hunter2")
+    screen.print('{"id":1}')
     screen.tell("said hunter2")
     screen.draw("drew hunter2")
+    screen.emit({ type: "failed", outcome: "FAILED", rows: 1, error: { why: ["asked with hunter2"] } })
 
-    assert.notInclude(written.stdout + written.stderr, "hunter2")
+    assert.notInclude(written.stderr, "hunter2")
+    assert.deepInclude(jsonLines()[0], { id: 1 })
+    assert.deepInclude(jsonLines()[1], { rows: 1, error: { why: ["asked with •••"] } })
   })
 
   it("tells nothing but failures when quiet", () => {

@@ -57,6 +57,63 @@ layer(Place.layer, live)("headrace ingest", (it) => {
     })
   )
 
+  it.effect("in full mode after incremental runs loads everything anew, and doubles nothing", () =>
+    Effect.gen(function* () {
+      const { folder, headrace, shop, uri } = yield* Place.Place
+      yield* Shop.makeTable(shop, "anew", 200)
+      const words = ["ingest", "--source", uri, "-u", "public.anew", "--sink", "./anew"]
+      yield* headrace(...words, ...byChange)
+      yield* Shop.changeRows(shop, "anew", 1, 5)
+      yield* headrace(...words, ...byChange)
+
+      const anew = yield* headrace(...words, "--mode", "full", "--write", "replace")
+      const loaded = yield* Lake.ids(join(folder, "anew"))
+      const later = yield* headrace(...words, "--mode", "full", "--write", "replace")
+
+      assert.match(anew.stdout, /^✓ public\.anew   200 rows/, anew.stderr)
+      assert.deepStrictEqual(loaded, Lake.range(1, 200))
+      assert.match(later.stdout, /^✓ public\.anew   200 rows/, later.stderr)
+      assert.deepStrictEqual(yield* Lake.ids(join(folder, "anew")), Lake.range(1, 200))
+    })
+  )
+
+  it.effect("goes on to its end when nobody reads its output any more", () =>
+    Effect.gen(function* () {
+      const { folder, surroundings, shop, uri } = yield* Place.Place
+      yield* Shop.makeTable(shop, "unread", 20_000)
+      const words = ["ingest", "--source", uri, "-u", "public.unread", "--sink", "./unread", "-o", "jsonl"]
+      const going = yield* HeadraceCommand.begun(
+        "headrace",
+        [...words, "--policy", "targetSliceSize=500"],
+        surroundings
+      )
+      yield* going.printed("slice.committed")
+      going.child.stdout?.destroy()
+
+      const ended = yield* going.ended
+
+      assert.strictEqual(ended.exit, 0, ended.stderr)
+      assert.deepStrictEqual(yield* Lake.ids(join(folder, "unread")), Lake.range(1, 20_000))
+    })
+  )
+
+  it.effect("stages where the settings say", () =>
+    Effect.gen(function* () {
+      const { surroundings, shop, uri } = yield* Place.Place
+      yield* Shop.makeTable(shop, "settings", 3)
+      const environment = { ...surroundings.environment, HEADRACE_STAGING: "nowhere" }
+
+      const ended = yield* HeadraceCommand.run(
+        "headrace",
+        ["ingest", "--source", uri, "-u", "public.settings", "--sink", "./settings"],
+        { ...surroundings, environment }
+      )
+
+      assert.strictEqual(ended.exit, 3, ended.stdout)
+      assert.match(ended.stderr, /nowhere/)
+    })
+  )
+
   it.effect("with -o jsonl prints numbered lines, of which exactly the last one ends the run", () =>
     Effect.gen(function* () {
       const { headrace, shop, uri } = yield* Place.Place

@@ -67,6 +67,22 @@ layer(Place.layer, live)("looking before carrying", (it) => {
     })
   )
 
+  it.effect("data are the source's own, also where they hold what is a password elsewhere", () =>
+    Effect.gen(function* () {
+      const { surroundings, shop, uri } = yield* Place.Place
+      yield* Shop.makeTable(shop, "echoes", 1)
+      const environment = { SHOP_PASSWORD: "row 1" }
+
+      const rows = yield* HeadraceCommand.run(
+        "headrace",
+        ["preview", uri, "-u", "public.echoes", "-o", "jsonl"],
+        { ...surroundings, environment }
+      )
+
+      assert.deepInclude(HeadraceCommand.jsonLines(rows.stdout)[0], { note: "row 1" })
+    })
+  )
+
   it.effect("leaves nothing behind in the temporary folder", () =>
     Effect.gen(function* () {
       const { uri, surroundings } = yield* Place.Place
