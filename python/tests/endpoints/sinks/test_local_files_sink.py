@@ -132,6 +132,14 @@ def test_only_parquet_is_written(tmp_path: Path) -> None:
     assert raised.value.details["field"] == "format"
 
 
+def test_a_key_that_is_no_column_is_refused_before_a_row_is_written(tmp_path: Path) -> None:
+    with pytest.raises(ConfigInvalid, match=r"no column nope, which the policy's primaryKeys names") as raised:
+        land(tmp_path, target(disposition="merge", key=("id", "nope")), rows(1))
+
+    assert raised.value.details["field"] == "primaryKeys"
+    assert visible(tmp_path) == []
+
+
 def test_merge_needs_a_key_and_key_comparison_of_deletes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigInvalid, match="primaryKeys"):
         sink(tmp_path).prepare(target(disposition="merge", key=()), described(rows()), {})
@@ -196,7 +204,7 @@ def test_unit_ids_longer_than_a_file_name_stay_apart(tmp_path: Path) -> None:
 def test_merge_leaves_the_query_that_reads_the_latest_version_of_each_row(tmp_path: Path) -> None:
     base = tmp_path / "it's a [lake]"
 
-    land(base, target(disposition="merge", key=("id", 'na"me')), rows(1))
+    land(base, target(disposition="merge", key=("id", 'na"me')), rows(1).rename_columns(["id", 'na"me']))
 
     assert (base / "public.orders" / "_latest.sql").read_text() == (
         "-- The newest version of every row. A slice holds rows that were new or changed; a later one wins.\n"

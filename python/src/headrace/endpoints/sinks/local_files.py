@@ -67,6 +67,7 @@ class LocalFilesSink:
     def prepare(self, target: Target, schema: DatasetSchema, policy: Policy) -> None:
         _refuse_unmet(target, policy)
         refuse_unfit(schema.arrow)
+        _refuse_unknown_key(target, schema)
         unit = self._unit(target)
         unit.claim(target.run_id)
         is_replacement = target.disposition == "replace"
@@ -135,6 +136,18 @@ def _takes_slots_once(base: Path) -> bool:
         return can_take_slots_once(nearest)
     except OSError:
         return True
+
+
+def _refuse_unknown_key(target: Target, schema: DatasetSchema) -> None:
+    names = set(schema.arrow.names)
+    unknown = [name for name in target.primary_key if name not in names]
+    if target.disposition == "merge" and names and unknown:
+        raise ConfigInvalid(
+            f"The unit has no column {unknown[0]}, which the policy's primaryKeys names. Its columns: "
+            f"{', '.join(sorted(names))}.",
+            role="sink",
+            details={"field": "primaryKeys"},
+        )
 
 
 def _refuse_unmet(target: Target, policy: Policy) -> None:
