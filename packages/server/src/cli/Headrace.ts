@@ -21,7 +21,9 @@ const reference = Argument.String("REF").pipe(
 const ingest = Command.make("ingest", { ...Flags.places, unit: Flags.unit, ...Flags.policy }, (flags) =>
   perform(root, "run.finished", async () => (await import("./verbs/Ingest.ts")).ingest(flags))
 ).pipe(
-  Command.withDescription("Copies one unit, here and now, without a server. Again: only what is new."),
+  Command.withDescription(
+    "Copies one unit, here and now, without a server. With --mode incremental, again: only what is new."
+  ),
   Command.withExamples([
     {
       command:
@@ -34,6 +36,12 @@ const ingest = Command.make("ingest", { ...Flags.places, unit: Flags.unit, ...Fl
       description: "From then on only rows that changed"
     }
   ])
+)
+
+const reset = Command.make("reset", { ...Flags.places, unit: Flags.unit }, (flags) =>
+  perform(root, "failed", async () => (await import("./verbs/Reset.ts")).reset(flags))
+).pipe(
+  Command.withDescription("Forgets how far a unit was carried into a sink; the next run loads everything.")
 )
 
 const serve = Command.make("serve", {}, () =>
@@ -68,4 +76,6 @@ const doctor = Command.make("doctor", {}, () =>
   perform(root, "failed", async () => (await import("./verbs/Doctor.ts")).doctor)
 ).pipe(Command.withDescription("Looks at machine, Node, Python, worker, database, data directory and port."))
 
-export const headrace = root.pipe(Command.withSubcommands([ingest, serve, check, discover, preview, doctor]))
+export const headrace = root.pipe(
+  Command.withSubcommands([ingest, reset, serve, check, discover, preview, doctor])
+)

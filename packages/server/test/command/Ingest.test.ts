@@ -77,6 +77,34 @@ layer(Place.layer, live)("headrace ingest", (it) => {
     })
   )
 
+  it.effect(
+    "loads everything again after headrace reset, which knows what was carried and what was not",
+    () =>
+      Effect.gen(function* () {
+        const { headrace, shop, uri } = yield* Place.Place
+        yield* Shop.makeTable(shop, "reset", 50)
+        const place = ["--source", uri, "-u", "public.reset", "--sink", "./reset"]
+        yield* headrace("ingest", ...place, ...byChange)
+
+        const forgotten = yield* headrace("reset", ...place)
+        const again = yield* headrace("ingest", ...place, ...byChange)
+        const stranger = yield* headrace(
+          "reset",
+          "--source",
+          uri,
+          "-u",
+          "public.reset",
+          "--sink",
+          "./nowhere"
+        )
+
+        assert.strictEqual(forgotten.exit, 0, forgotten.stderr)
+        assert.match(again.stdout, /^✓ public\.reset   50 rows/, again.stderr)
+        assert.strictEqual(stranger.exit, 2)
+        assert.match(stranger.stderr, /Nothing was carried from there to there +HR2005/)
+      })
+  )
+
   it.effect("goes on to its end when nobody reads its output any more", () =>
     Effect.gen(function* () {
       const { folder, surroundings, shop, uri } = yield* Place.Place

@@ -67,7 +67,10 @@ const carry = Effect.fn("ingest.carry")(function* ({ source, sink, unit, policy 
   return yield* untilItEnds(watch(own), pause, places)
 }, Effect.scoped)
 
-/** Known to Headrace from now on; tested before it is stored. The two roles of one database keep apart. */
+/** A sink's own name: one database may be both, under two users. */
+export const sinkIdOf = ({ sourceId }: Pick<Reference, "sourceId">): string => `${sourceId}#sink`
+
+/** Known to Headrace from now on; tested before it is stored. */
 const registered = Effect.fnUntraced(function* (
   { templateId, parameters, sourceId, shown }: Reference,
   side: "source" | "sink"
@@ -75,7 +78,7 @@ const registered = Effect.fnUntraced(function* (
   return yield* (yield* Endpoints)
     .ensure(
       yield* Owner,
-      fromTemplate(side === "source" ? sourceId : `${sourceId}#sink`, templateId, parameters)
+      fromTemplate(side === "source" ? sourceId : sinkIdOf({ sourceId }), templateId, parameters)
     )
     .pipe(Effect.mapError((error) => refusedBySystem(error, side, shown)))
 })

@@ -1,0 +1,75 @@
+/** `headrace reset`: forgets how far a unit was carried into a sink; the next run loads everything. Rows stay where they are. */
+import * as Effect from "effect/Effect"
+import { Ingestion } from "@headrace/core/lifecycle/Ingestion"
+import { Owner, withEngine } from "../Engine.ts"
+import { Exit } from "../Exit.ts"
+import { refusedAction } from "../Failures.ts"
+import { given } from "../Given.ts"
+import { refuse, type Refused } from "../Message.ts"
+import type { Reference } from "../Reference.ts"
+import { Screen } from "../Screen.ts"
+import type { Verb } from "../Verb.ts"
+import { sinkIdOf } from "./Ingest.ts"
+
+interface ResetFlags {
+  readonly source: string
+  readonly unit: string | null
+  readonly sink: string
+}
+
+export const reset = (flags: ResetFlags): Verb =>
+  Effect.gen(function* () {
+    const screen = yield* Screen
+    const source = yield* given(flags.source)
+    const sink = yield* given(flags.sink)
+    if (flags.unit === null) return yield* unsaid
+    yield* forgotten(source, sink, flags.unit).pipe(withEngine)
+    if (screen.format === "text")
+      screen.print(`✓ ${flags.unit} into ${sink.shown} is forgotten. The next run loads everything.`)
+    else screen.print(JSON.stringify({ v: 1, type: "reset", unit: flags.unit, sink: sink.shown }))
+    return Exit.done
+  })
+
+const forgotten = Effect.fn("reset.forgotten")(function* (
+  source: Reference,
+  sink: Reference,
+  unitId: string
+) {
+  const named = { endpointId: source.sourceId, unitId, sinkEndpointId: sinkIdOf(sink) }
+  yield* (yield* Ingestion).reset(yield* Owner, named).pipe(
+    Effect.catchTags({
+      EndpointNotFound: () => neverCarried(source, sink),
+      RunNotEnded: () => stillRunning(unitId)
+    }),
+    Effect.catchIf(
+      (error) => error._tag !== "Refused",
+      (error) => refusedAction(error, { source: source.shown, sink: sink.shown })
+    )
+  )
+})
+
+const unsaid = refuse({
+  title: "Which unit? --unit is missing",
+  number: "HR2004",
+  exit: Exit.usage,
+  advice: ["Say the unit that was carried, such as -u public.orders."]
+})
+
+const neverCarried = ({ shown }: Reference, sink: Reference): Refused =>
+  refuse({
+    title: "Nothing was carried from there to there",
+    number: "HR2005",
+    exit: Exit.usage,
+    where: `${shown} → ${sink.shown}`,
+    why: ["This data directory knows no such pair, so there is nothing to forget."],
+    advice: ["Write both as in the ingest command. Another data directory: HEADRACE_DATA."]
+  })
+
+const stillRunning = (unitId: string): Refused =>
+  refuse({
+    title: `${unitId} is still running`,
+    number: "HR5001",
+    exit: Exit.running,
+    why: ["Its run, in another process, did not end in time."],
+    advice: ["Try again in a moment."]
+  })
