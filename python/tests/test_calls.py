@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from pathlib import Path
 from typing import Any, get_args
@@ -65,6 +66,19 @@ def test_units_are_those_of_the_source() -> None:
 def test_a_preview_shows_as_many_rows_as_asked_for() -> None:
     """P2"""
     assert [row["id"] for row in previewed(limit=2).rows] == [1, 2]
+
+
+def test_a_preview_of_huge_values_shows_the_beginning_of_each_and_fits_a_frame() -> None:
+    huge = EndpointRef(
+        id="huge",
+        template_id="test.rows",
+        parameters={"rows": json.dumps([{"id": n, "text": "é" * 2**20} for n in range(9)])},
+    )
+
+    shown = calls.preview(PreviewRequest(endpoint=huge, unit_id="rows", limit=9))
+
+    assert [row["text"] for row in shown.rows] == ["é" * 10_000 + "…"] * 9
+    assert [row["id"] for row in shown.rows] == list(range(9))
 
 
 @pytest.mark.parametrize("limit", [0, -1, 201])

@@ -22,6 +22,7 @@ from headrace.protocol import (
     Json,
     ListTemplates,
     ListUnits,
+    Preview,
     PreviewRequest,
     SweepStaging,
     Swept,
@@ -31,6 +32,7 @@ from headrace.run import blamed
 from headrace.stagings import STAGINGS, staging_provider
 
 MOST_PREVIEWED = 200
+PREVIEWED_CHARACTERS = 2 * 1024 * 1024
 
 _Message = TypeVar("_Message")
 
@@ -80,7 +82,21 @@ def preview(request: PreviewRequest) -> Json:
             f"A preview shows 1 to {MOST_PREVIEWED} rows, not {request.limit}.", details={"field": "limit"}
         )
     with _source(request.endpoint) as source:
-        return source.preview(request.unit_id, request.limit)
+        shown = source.preview(request.unit_id, request.limit)
+    longest = _longest_cell(len(shown.rows) * len(shown.columns))
+    rows = [{name: _cut(value, longest) for name, value in row.items()} for row in shown.rows]
+    return Preview(columns=shown.columns, rows=rows)
+
+
+def _longest_cell(cells: int) -> int:
+    """A look needs no megabyte, and an answer has to fit a frame: characters that every cell may have."""
+    return max(40, min(10_000, PREVIEWED_CHARACTERS // max(1, cells)))
+
+
+def _cut(value: Json, longest: int) -> Json:
+    """Nested values count by their JSON, and are shown as it when they are cut."""
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return value if len(text) <= longest else f"{text[:longest]}…"
 
 
 def sweep_staging(request: SweepStaging) -> Swept:
