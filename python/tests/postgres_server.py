@@ -54,13 +54,16 @@ class PostgresServer:
 
     def database(self, *statements: str, name: str = "shop") -> str:
         """Make a database empty, or make it, run the statements in it, and answer its name. Anew is much slower."""
-        if self.rows("postgres", f"select 1 from pg_database where datname = '{name}'"):
-            self.run("postgres", f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'")
-            schemas = self.rows(name, "select quote_ident(nspname) from pg_namespace where nspname !~ '^pg_|^inf'")
-            self.run(name, *(f"drop schema {schema} cascade" for (schema,) in schemas), "create schema public")
-        else:
-            self.run("postgres", f"create database {name}")
-        self.run(name, *statements)
+        with self.connect("postgres") as lead:
+            if lead.execute("select from pg_database where datname = %s", [name]).fetchall():
+                lead.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
+            else:
+                lead.execute(f"create database {name}".encode())
+        with self.connect(name) as within:
+            schemas = within.execute("select quote_ident(nspname) from pg_namespace where nspname !~ '^pg_|^inf'")
+            drops = [f"drop schema {schema} cascade" for (schema,) in schemas.fetchall()]
+            for statement in (*drops, "create schema public", *statements):
+                within.execute(statement.encode())
         return name
 
     def run(self, database: str, *statements: str) -> None:

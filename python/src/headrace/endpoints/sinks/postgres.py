@@ -7,15 +7,14 @@ whether it happened (``postgres_ledger``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
 
-import adbc_driver_postgresql.dbapi as adbc
 import psycopg
 
 from headrace.endpoint import Applied, DatasetSchema, HighWater, Policy, SinkCapabilities, Target
 from headrace.endpoints.sinks.postgres_columns import StoredColumn, stored_columns
-from headrace.endpoints.sinks.postgres_ledger import COMMIT, Ledger, lock_schema
+from headrace.endpoints.sinks.postgres_connection import SinkConnection
+from headrace.endpoints.sinks.postgres_ledger import BEGIN, COMMIT, Ledger, lock_schema
 from headrace.endpoints.sinks.postgres_replacement import drop_other_generations, refuse_unreplaceable, replace
 from headrace.endpoints.sinks.postgres_stage import Stage, drop_leftovers, stage_for
 from headrace.endpoints.sinks.postgres_table import (
@@ -25,19 +24,14 @@ from headrace.endpoints.sinks.postgres_table import (
     evolve,
     hidden_table,
     require_key,
+    require_table,
     target_table,
 )
-from headrace.endpoints.systems.postgres_errors import sqlstate, translated
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
-from headrace.endpoints.systems.postgres_session import Connection, connect, connect_arrow, query, transaction
-from headrace.errors import Bug, ConfigInvalid, SinkFenced
+from headrace.endpoints.systems.postgres_session import Connection, transaction
+from headrace.errors import Bug, ConfigInvalid, SchemaChanged, SinkFenced
 from headrace.protocol import CommitRecord
 from headrace.staging import RecordReader, Slice
-
-ATTEMPTS = 5
-"""How often a slice is tried when another transaction or a broken connection is in the way."""
-
-Answer = TypeVar("Answer")
 
 
 class PostgresSink:
@@ -45,8 +39,7 @@ class PostgresSink:
 
     def __init__(self, parameters: Mapping[str, str]) -> None:
         self._parameters = PostgresParameters.parse(parameters, "sink")
-        self._connection: Connection | None = None
-        self._arrow: Any = None
+        self._connection = SinkConnection(self._parameters)
         self._epochs: dict[str, int] = {}
 
     def capabilities(self) -> SinkCapabilities:
@@ -62,7 +55,7 @@ class PostgresSink:
             return ledger.highest(target)
 
         self._epochs[target.unit] = epoch
-        return self._with_connection(fence, table)
+        return self._connection.tried(fence, str(table))
 
     def prepare(self, target: Target, schema: DatasetSchema, policy: Policy) -> None:
         columns = stored_columns(schema.arrow)
@@ -73,55 +66,76 @@ class PostgresSink:
         def make(connection: Connection) -> None:
             drop_leftovers(connection, table.schema, target.unit, epoch)
             ledger = Ledger(connection, table.schema)
-            with transaction(connection):
+            with transaction(connection, BEGIN):
                 lock_schema(connection, table.schema)
-                place = self._place(ledger, target, table)
-                if target.disposition == "replace":
-                    refuse_unreplaceable(connection, ledger, table, target)
-                    drop_other_generations(connection, table, target.generation)
-                if columns_of(connection, place) is not None:
-                    evolve(connection, place, columns, is_frozen=is_frozen)
-                else:
-                    create(connection, place, columns, target.primary_key if target.disposition == "merge" else ())
-                    if place == table:
-                        ledger.own(table.name, target.unit)
-                if target.disposition == "merge":
-                    require_key(connection, table, target)
+                require_table(connection, table)
+                self._make(connection, ledger, target, table, columns, is_frozen=is_frozen)
+                ledger.pass_fence(target.unit, epoch)
 
-        self._with_connection(make, table)
+        self._connection.tried(make, str(table))
 
     def write(self, target: Target, slice_: Slice, reader: RecordReader, commit: CommitRecord) -> Applied:
         table = self._table(target)
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                return self._attempt(target, table, reader, commit)
-            except (psycopg.Error, adbc.Error, OSError) as error:
-                if attempt == ATTEMPTS or not _is_passing(error):
-                    raise translated(error, role="sink", where=str(table)) from None
-                self._disconnect()
-        raise Bug("A slice was tried without an end.", role="sink")
+
+        def attempt(connection: Connection) -> Applied:
+            ledger = Ledger(connection, table.schema)
+            with ledger.explaining(commit.unit, commit.epoch):
+                return self._attempt(connection, ledger, target, table, reader, commit)
+
+        return self._connection.tried(attempt, str(table))
 
     def complete(self, target: Target, policy: Policy) -> str:
         table, epoch = self._table(target), self._epoch(target)
 
         def show(connection: Connection) -> None:
+            drop_leftovers(connection, table.schema, target.unit, epoch + 1)
             ledger = Ledger(connection, table.schema)
             if target.disposition != "replace" or ledger.is_closed(target):
                 return
-            with transaction(connection):
+            with ledger.explaining(target.unit, epoch), transaction(connection, BEGIN):
                 lock_schema(connection, table.schema)
                 replace(connection, ledger, table, target, epoch)
 
-        self._with_connection(show, table)
+        self._connection.tried(show, str(table))
         return self._location(table)
 
     def close(self) -> None:
-        self._disconnect()
+        self._connection.close()
 
-    def _attempt(self, target: Target, table: Table, reader: RecordReader, commit: CommitRecord) -> Applied:
-        connection = self._connected()
-        ledger = Ledger(connection, table.schema)
+    def _make(
+        self,
+        connection: Connection,
+        ledger: Ledger,
+        target: Target,
+        table: Table,
+        columns: tuple[StoredColumn, ...],
+        *,
+        is_frozen: bool,
+    ) -> None:
+        place = self._place(ledger, target, table)
+        if target.disposition == "replace":
+            refuse_unreplaceable(connection, ledger, table, target)
+            drop_other_generations(connection, table, target.generation)
+        if columns_of(connection, place) is not None:
+            evolve(connection, place, columns, is_frozen=is_frozen)
+        else:
+            create(connection, place, columns, target.primary_key if target.disposition == "merge" else ())
+            if place == table:
+                ledger.own(table.name, target.unit)
+        if target.disposition == "merge":
+            require_key(connection, table, target)
+
+    def _attempt(
+        self,
+        connection: Connection,
+        ledger: Ledger,
+        target: Target,
+        table: Table,
+        reader: RecordReader,
+        commit: CommitRecord,
+    ) -> Applied:
         found = ledger.find(commit.unit, commit.generation, commit.slice_seq)
+        self._connection.is_unsettled = False
         if found is not None:
             return self._adopted(found, commit, ledger, table)
         stage = self._staged(connection, target, table, reader, commit)
@@ -150,12 +164,11 @@ class PostgresSink:
         stage = stage_for(table.schema, target.unit, commit.epoch, commit.slice_seq, columns)
         stage.create(connection)
         try:
-            if self._arrow is None:
-                self._arrow = connect_arrow(self._parameters, "sink")
-            stage.load(self._arrow, reader)
+            stage.load(self._connection.arrow(), reader)
         except BaseException:
-            self._drop_arrow()
-            stage.drop(connection)
+            self._connection.drop_arrow()
+            if not connection.closed and not connection.broken:
+                stage.drop(connection)
             raise
         return stage
 
@@ -168,27 +181,31 @@ class PostgresSink:
         table: Table,
         commit: CommitRecord,
     ) -> None:
-        with transaction(connection):
-            query(
-                connection,
-                "select set_config('synchronous_commit', 'on', true), "
-                "set_config('idle_in_transaction_session_timeout', '15s', true)",
-            )
+        with transaction(connection, BEGIN):
             if stage is not None:
-                self._apply(connection, ledger, stage, target, table, commit.rows)
+                self._apply(connection, ledger, stage, target, table, commit)
             ledger.add(commit)
             ledger.pass_fence(commit.unit, commit.epoch)
+            self._connection.is_unsettled = True
+        self._connection.is_unsettled = False
 
     def _apply(
-        self, connection: Connection, ledger: Ledger, stage: Stage, target: Target, table: Table, rows: int
+        self, connection: Connection, ledger: Ledger, stage: Stage, target: Target, table: Table, commit: CommitRecord
     ) -> None:
         place = self._place(ledger, target, table)
         present = columns_of(connection, place)
         if present is None:
-            raise Bug(f"{place} is gone since it was prepared.", role="sink")
-        stage.check(connection, rows, can_delete=target.disposition == "merge")
+            ledger.pass_fence(commit.unit, commit.epoch)
+            raise SchemaChanged(f"{place} was dropped during the run. Start the unit again.", role="sink")
+        key = target.primary_key if target.disposition == "merge" else ()
+        deleted = stage.check(connection, commit.rows, present, key)
         if target.disposition == "merge":
             stage.merge_into(connection, place, present, target.primary_key)
+        elif deleted:
+            raise _invalid(
+                "writeDisposition",
+                f"{deleted} rows say that rows were deleted, which only merge can do. Set writeDisposition to merge.",
+            )
         else:
             stage.append_to(connection, place, present)
 
@@ -219,34 +236,6 @@ class PostgresSink:
 
     def _location(self, table: Table) -> str:
         return f"postgresql://{self._parameters.place}/{self._parameters.database}/{table}"
-
-    def _connected(self) -> Connection:
-        if self._connection is None or self._connection.closed or self._connection.broken:
-            self._connection = connect(self._parameters, "sink")
-        return self._connection
-
-    def _with_connection(self, use: Callable[[Connection], Answer], table: Table) -> Answer:
-        try:
-            return use(self._connected())
-        except psycopg.Error as error:
-            raise translated(error, role="sink", where=str(table)) from None
-
-    def _disconnect(self) -> None:
-        self._drop_arrow()
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
-
-    def _drop_arrow(self) -> None:
-        arrow, self._arrow = self._arrow, None
-        if arrow is not None:
-            arrow.close()
-
-
-def _is_passing(error: Exception) -> bool:
-    """Whether the same slice may simply be tried again: a lost connection, a deadlock, a conflict of transactions."""
-    code = sqlstate(error)
-    return code is None or (code[:2] in ("08", "40", "57") and code != "57014")
 
 
 def _refuse_unmet(target: Target, columns: tuple[StoredColumn, ...], policy: Policy) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from headrace.errors import RowRejected, SchemaChanged
 
@@ -49,12 +50,16 @@ _NATIVES = frozenset(
     {
         "numeric", "uuid", "json", "jsonb", "interval", "timetz", "inet", "cidr", "macaddr", "macaddr8", "bit",
         "varbit", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle", "tsvector", "tsquery",
-        "int4range", "int8range", "numrange", "tsrange", "tstzrange", "daterange", "pg_lsn",
+        "int4range", "int8range", "numrange", "tsrange", "tstzrange", "daterange", "int4multirange",
+        "int8multirange", "nummultirange", "tsmultirange", "tstzmultirange", "datemultirange", "pg_lsn",
     }
 )  # fmt: skip
 """What text may become. A column is never made of a type that merely stands in somebody's metadata."""
 
-_SPELLED = {"timetz": "time with time zone", "varbit": "bit varying"}
+_SYSTEM = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
+_SPELLED = {"timetz": "time with time zone", "bit": "bit varying", "varbit": "bit varying"}
+"""Bits become as many as they are: without a length ``bit`` means one, and a cast cuts the others off."""
+
 _NARROWER = {
     "bigint": {"smallint", "integer"}, "integer": {"smallint"}, "double precision": {"real"},
     "timestamp without time zone": {"date"},
@@ -63,6 +68,10 @@ _DIGITS = {"smallint": 5, "integer": 10, "bigint": 19}
 _TYPE = re.compile(
     r"^(?P<base>[^(\[]+?)(?:\((?P<a>\d+)(?:,(?P<b>-?\d+))?\))?(?P<rest> with(?:out)? time zone)?(?P<array>\[\])?$"
 )
+
+
+_DAYS, _MICROSECONDS = (-2_440_588, 2_145_042_905), (-210_866_803_200_000_000, 2**63 - 1)
+"""Counted from 1970: from 24 November 4714 BC to the end of 5874897. Timestamps end later than Arrow's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +90,18 @@ def stored_columns(schema: pa.Schema) -> tuple[StoredColumn, ...]:
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise refused(min(twice), "comes twice; rename or leave out one of the two")
+    kept = [name for name in names if name in _SYSTEM]
+    if kept:
+        raise refused(kept[0], "has a name that PostgreSQL keeps for itself; rename it, or leave it out")
+    operation = schema.field(OPERATION).type if OPERATION in names else pa.int8()
+    if not pa.types.is_integer(operation):
+        raise refused(OPERATION, f"is {operation}, and has to be an integer: 0 a row, 1 a row that was deleted")
     return tuple(_stored(field) for field in schema)
 
 
 def _stored(field: Any) -> StoredColumn:
+    if isinstance(field.type, pa.UuidType):
+        return StoredColumn(name=field.name, arrow=pa.binary(), stage_type="bytea", target_type="uuid")
     kind = _plain(field.type)
     native = _native(field)
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
@@ -148,17 +165,26 @@ def normalised(batch: pa.RecordBatch, columns: Sequence[StoredColumn]) -> pa.Rec
 
 def _cast(array: Any, column: StoredColumn) -> Any:
     plain = array.storage if isinstance(array, pa.ExtensionArray) else array
-    if plain.type == column.arrow:
-        return plain
     try:
-        return plain.cast(column.arrow)
+        cast = plain if plain.type == column.arrow else plain.cast(column.arrow)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        raise RowRejected(
-            f"Column {column.name} has a value of type {array.type} that {column.stage_type} cannot hold exactly. "
-            "Have the source give it rounded, or as text.",
-            role="sink",
-            details={"column": column.name},
+        raise rejected(
+            column.name, f"has a value of type {array.type} that {column.stage_type} cannot hold exactly"
         ) from None
+    _require_within(cast, column)
+    return cast
+
+
+def _require_within(array: Any, column: StoredColumn) -> None:
+    """Days and moments that PostgreSQL does not have. The driver would make some of them infinity."""
+    kind = array.type
+    if pa.types.is_list(kind):
+        _require_within(array.flatten(), column)
+    elif pa.types.is_date32(kind) or pa.types.is_timestamp(kind):
+        first, last = _DAYS if pa.types.is_date32(kind) else _MICROSECONDS
+        found = pc.min_max(array.view(pa.int32() if pa.types.is_date32(kind) else pa.int64())).as_py()
+        if found["min"] is not None and not first <= found["min"] <= found["max"] <= last:
+            raise rejected(column.name, f"has a {kind} before 4714 BC or after what {column.stage_type} ends with")
 
 
 def can_hold(declared: str, wanted: str, *, is_enum: bool = False) -> bool:
@@ -169,7 +195,9 @@ def can_hold(declared: str, wanted: str, *, is_enum: bool = False) -> bool:
     if have is None or need is None or have["array"] != need["array"]:
         return have is not None and declared == wanted
     base, other = have["base"], need["base"]
-    if base in ("text", "character varying", "citext") or (base == "character" and declared == wanted):
+    if base == "character varying" and have["array"] and have["a"] is not None:
+        return False
+    if base in ("text", "character varying", "citext"):
         return other in _NATIVES or other in ("text", *_SPELLED.values()) or other == base
     if base == "numeric":
         return _numeric_holds(have, need)
@@ -198,6 +226,14 @@ def _parsed(text: str) -> dict[str, Any] | None:
         return None
     parts = match.groupdict()
     return {**parts, "base": parts["base"] + (parts["rest"] or "")}
+
+
+def rejected(column: str, why: str) -> RowRejected:
+    return RowRejected(
+        f"Column {column} {why}. Correct the rows, or have the source give them otherwise, such as rounded or as text.",
+        role="sink",
+        details={"column": column},
+    )
 
 
 def refused(column: str, why: str) -> SchemaChanged:

@@ -6,8 +6,9 @@ an UPDATE waits for, or is waited for by, the owner that comes after.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from psycopg.types.json import Jsonb
 
 from headrace.commit import record_hash
 from headrace.endpoint import HighWater, Target
+from headrace.endpoints.systems.postgres_errors import sqlstate
 from headrace.endpoints.systems.postgres_session import (
     Connection,
     query,
@@ -42,6 +44,15 @@ _FIELDS = (
 )
 
 
+BEGIN = """
+begin; select set_config('idle_in_transaction_session_timeout', '15s', true), set_config('synchronous_commit',
+case when current_setting('synchronous_commit') in ('off', 'local', 'remote_write') then 'on'
+else current_setting('synchronous_commit') end, true)
+"""
+"""How a transaction of the sink begins: an owner that stands still in it does not keep its locks from the next one,
+and what was answered is durable."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ledger:
     connection: Connection
@@ -53,7 +64,7 @@ class Ledger:
         rows = query(self.connection, "select count(to_regclass(name)) from unnest($1::text[]) name", [names])
         if rows[0][0] == len(names):
             return
-        with transaction(self.connection):
+        with transaction(self.connection, BEGIN):
             lock_schema(self.connection, self.schema)
             if not query(self.connection, "select from pg_namespace where nspname = $1", [self.schema]):
                 run(self.connection, f"create schema {quote_identifier(self.schema)}")
@@ -63,12 +74,13 @@ class Ledger:
     def install_fence(self, unit: str, epoch: int) -> None:
         """Shut out every lower epoch. Waits for a commit that has already passed its own fence."""
         fence = self._table(FENCE)
-        installed = query(
-            self.connection,
-            f"insert into {fence} as f values ($1, $2) on conflict (unit) do update set epoch = excluded.epoch "
-            "where f.epoch <= excluded.epoch returning epoch",
-            [unit, epoch],
-        )
+        with transaction(self.connection, BEGIN):
+            installed = query(
+                self.connection,
+                f"insert into {fence} as f values ($1, $2) on conflict (unit) do update set epoch = excluded.epoch "
+                "where f.epoch <= excluded.epoch returning epoch",
+                [unit, epoch],
+            )
         if not installed:
             raise fenced(unit, epoch)
 
@@ -81,6 +93,16 @@ class Ledger:
         )
         if passed != 1:
             raise fenced(unit, epoch)
+
+    @contextlib.contextmanager
+    def explaining(self, unit: str, epoch: int) -> Generator[None]:
+        """A newer owner removes what an older one left: ``SinkFenced`` where that is why something is missing."""
+        try:
+            yield
+        except Exception as error:
+            if sqlstate(error) == "42P01":
+                self.install_fence(unit, epoch)
+            raise
 
     def highest(self, target: Target) -> HighWater | None:
         rows = query(

@@ -23,11 +23,15 @@ where f.contype = 'f' and f.confrelid = to_regclass($1) and f.conrelid <> f.conf
 
 _BUILT_UPON = """
 select exists (select from pg_class where oid = t and (relacl is not null or relhastriggers or relhasrules
-    or relrowsecurity or relhassubclass or relispartition or relkind <> 'r' or relowner <> current_user::regrole))
+    or relrowsecurity or relhassubclass or relispartition or relkind <> 'r' or relowner <> current_user::regrole
+    or relreplident <> 'd' or reloptions is not null or reltablespace <> 0))
   or exists (select from pg_attribute where attrelid = t and attnum > 0 and not attisdropped
     and (attacl is not null or attidentity <> '' or attgenerated <> '' or atthasdef))
   or exists (select from pg_depend d join pg_rewrite r on r.oid = d.objid
     where d.classid = 'pg_rewrite'::regclass and d.refobjid = t and r.ev_class <> t)
+  or exists (select from pg_depend where classid = 'pg_proc'::regclass and refclassid = 'pg_class'::regclass
+    and refobjid = t)
+  or exists (select from pg_statistic_ext where stxrelid = t)
   or exists (select from pg_index where indrelid = t and not indisprimary)
   or exists (select from pg_constraint where conrelid = t and contype not in ('p', 'n'))
   or exists (select from pg_description where classoid = 'pg_class'::regclass and objoid = t)
@@ -72,7 +76,7 @@ def replace(connection: Connection, ledger: Ledger, table: Table, target: Target
     hidden = hidden_table(table, target.generation)
     refuse_unreplaceable(connection, ledger, table, target)
     present = columns_of(connection, table)
-    if target.primary_key:
+    if target.primary_key and set(target.primary_key) <= set(columns_of(connection, hidden) or {}):
         key = ", ".join(map(quote_identifier, target.primary_key))
         run(connection, f"alter table {hidden.sql} add primary key ({key})")
     if present is not None and query(connection, _BUILT_UPON, [table.sql])[0][0]:

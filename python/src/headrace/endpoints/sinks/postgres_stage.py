@@ -7,19 +7,31 @@ last of several rows with one key wins.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import adbc_driver_postgresql.dbapi as adbc
+import psycopg
 import pyarrow as pa
 
-from headrace.endpoints.sinks.postgres_columns import OPERATION, StoredColumn, normalised
+from headrace.endpoints.sinks.postgres_columns import OPERATION, StoredColumn, normalised, rejected
+from headrace.endpoints.sinks.postgres_ledger import BEGIN
 from headrace.endpoints.sinks.postgres_table import Table, TableColumn
-from headrace.endpoints.systems.postgres_session import Connection, query, quote_identifier, quote_qualified, run
-from headrace.errors import Bug, ConfigInvalid
+from headrace.endpoints.systems.postgres_errors import sqlstate
+from headrace.endpoints.systems.postgres_session import (
+    Connection,
+    query,
+    quote_identifier,
+    quote_qualified,
+    run,
+    transaction,
+)
+from headrace.errors import Bug
 from headrace.staging import DEFAULT_BATCH_BYTES, RecordReader
 
 
@@ -44,27 +56,47 @@ class Stage:
         with arrow_connection.cursor() as cursor:
             try:
                 cursor.adbc_ingest(self.table.name, batches, mode="append", db_schema_name=self.table.schema)
-            except (adbc.Error, OSError, pa.ArrowException):
+            except (adbc.Error, OSError, pa.ArrowException) as error:
                 if self.failure is not None:
                     raise self.failure from None
-                raise
+                raise self._explained(error) from None
 
     def drop(self, connection: Connection) -> None:
         run(connection, f"drop table if exists {self.table.sql}")
 
-    def check(self, connection: Connection, expected: int, *, can_delete: bool) -> None:
-        """Compare what is there with what was sealed: an unlogged table is empty after a crash of the server."""
+    def check(
+        self, connection: Connection, expected: int, present: Mapping[str, TableColumn], key: Sequence[str]
+    ) -> int:
+        """Compare what is there with what was sealed: an unlogged table is empty after a crash of the server.
+
+        Returns how many rows say that a row was deleted. Raises ``RowRejected`` for
+        one that the target would cut, or that no other could ever take the place of.
+        """
+        wrong = [*self._wrong_operations(), *self._too_long(present)]
+        wrong += [(f"{self._place(name)} is null", name, "is NULL, and rows are merged by it,") for name in key]
         operation = self._place(OPERATION)
-        deletes = "0" if operation is None else f"count(*) filter (where {operation} <> 0)"
-        (found, deleted), *_ = query(connection, f"select count(*), {deletes} from {self.table.sql}")
+        deletes = "false" if operation is None else f"{operation} = 1"
+        counts = ", ".join(f"count(*) filter (where {test})" for test in (deletes, *(test for test, *_ in wrong)))
+        (found, deleted, *failures), *_ = query(connection, f"select count(*), {counts} from {self.table.sql}")
         if found != expected:
             raise Bug(f"{expected} rows were sealed and {found} arrived in the stage table.", role="sink")
-        if deleted and not can_delete:
-            raise ConfigInvalid(
-                f"{deleted} rows say that rows were deleted, which only merge can do. Set writeDisposition to merge.",
-                role="sink",
-                details={"field": "writeDisposition"},
-            )
+        for rows, (_, column, why) in zip(failures, wrong, strict=True):
+            if rows:
+                raise rejected(column, f"{why} in {rows} rows")
+        return int(deleted)
+
+    def _wrong_operations(self) -> list[tuple[str, str, str]]:
+        place = self._place(OPERATION)
+        why = "is neither 0 (a row) nor 1 (a row that was deleted)"
+        return [] if place is None else [(f"({place} in (0, 1)) is not true", OPERATION, why)]
+
+    def _too_long(self, present: Mapping[str, TableColumn]) -> Iterator[tuple[str, str, str]]:
+        """Blanks beyond a column's length would be cut without a word."""
+        for place, column in self._data():
+            declared = present[column.name].declared if column.name in present else ""
+            limit = re.fullmatch(r"character varying\((\d+)\)", declared)
+            if limit is not None and column.stage_type == "text":
+                yield f"char_length({place}) > {limit[1]}", column.name, f"is longer than {declared}"
 
     def append_to(self, connection: Connection, table: Table, present: Mapping[str, TableColumn]) -> None:
         data = self._data()
@@ -75,25 +107,33 @@ class Stage:
     def merge_into(
         self, connection: Connection, table: Table, present: Mapping[str, TableColumn], key: Sequence[str]
     ) -> None:
-        """Delete and upsert by key; of rows with one key the last counts."""
+        """Delete and upsert by key; of rows with one key the last counts. Keys are compared as the target does."""
         data, operation = self._data(), self._place(OPERATION)
-        by_name = {column.name: _value(place, column, present) for place, column in data}
-        places = [place for place, column in data if column.name in key]
-        latest = (
-            f"select distinct on ({', '.join(places)}) * from {self.table.sql} order by {', '.join(places)}, r desc"
-        )
+        by_name = {column.name: _value(f"s.{place}", column, present) for place, column in data}
+        keys = ", ".join(by_name[name] for name in key)
+        latest = f"select distinct on ({keys}) s.* from {self.table.sql} s order by {keys}, s.r desc"
         if operation is not None:
             same = " and ".join(f"t.{quote_identifier(name)} = {by_name[name]}" for name in key)
-            run(connection, f"delete from {table.sql} t using ({latest}) s where {operation} <> 0 and {same}")
+            run(connection, f"delete from {table.sql} t using ({latest}) s where s.{operation} = 1 and {same}")
         names = ", ".join(quote_identifier(name) for name in by_name)
         changes = [f"{quote_identifier(n)} = excluded.{quote_identifier(n)}" for n in by_name if n not in key]
         action = f"do update set {', '.join(changes)}" if changes else "do nothing"
-        kept = "" if operation is None else f"where {operation} = 0"
+        kept = "" if operation is None else f"where s.{operation} = 0"
         run(
             connection,
             f"insert into {table.sql} ({names}) select {', '.join(by_name.values())} from ({latest}) s {kept} "
             f"on conflict ({', '.join(map(quote_identifier, key))}) {action}",
         )
+
+    def _explained(self, error: Exception) -> Exception:
+        """The failure of COPY, by column where the server names one: text it cannot hold, above all."""
+        details: Sequence[tuple[bytes, bytes]] = getattr(error, "details", None) or ()
+        context = b"".join(value for name, value in details if name == b"PG_DIAG_CONTEXT").decode(errors="replace")
+        found = re.search(r"column c(\d+)", context)
+        if found is None or (sqlstate(error) or "")[:2] != "22":
+            return error
+        column = self.columns[int(found[1])]
+        return rejected(column.name, f"has a value that {column.stage_type} cannot hold ({sqlstate(error)})")
 
     def _data(self) -> list[tuple[str, StoredColumn]]:
         return [(f"c{index}", column) for index, column in enumerate(self.columns) if column.name != OPERATION]
@@ -127,7 +167,15 @@ def drop_leftovers(connection: Connection, schema: str, unit: str, epoch: int) -
     )
     for (name,) in rows:
         if int(name.removeprefix(prefix).partition("_")[0]) < epoch:
-            run(connection, f"drop table if exists {quote_qualified(schema, name)}")
+            _drop_unless_in_use(connection, quote_qualified(schema, name))
+
+
+def _drop_unless_in_use(connection: Connection, name: str) -> None:
+    """One that a frozen owner is still loading would be waited for until it wakes; it can stay."""
+    in_use = contextlib.suppress(psycopg.errors.LockNotAvailable, psycopg.errors.UndefinedTable)
+    with in_use, transaction(connection, BEGIN):
+        run(connection, f"lock table {name} in access exclusive mode nowait")
+        run(connection, f"drop table {name}")
 
 
 def _prefix(unit: str) -> str:
@@ -137,6 +185,8 @@ def _prefix(unit: str) -> str:
 def _value(place: str, column: StoredColumn, present: Mapping[str, TableColumn]) -> str:
     """Text becomes the target's type by a cast that fails rather than changes; other types widen by assignment."""
     declared = present[column.name].declared if column.name in present else column.target_type
+    if column.target_type == "uuid" and column.stage_type == "bytea":
+        place = f"encode({place}, 'hex')::uuid"
     is_text = column.stage_type in ("text", "text[]")
     is_kept = declared.startswith(("text", "character"))
     return f"{place}::{declared}" if is_text and not is_kept else place

@@ -75,6 +75,24 @@ def columns_of(connection: Connection, table: Table) -> Mapping[str, TableColumn
     return {name: TableColumn(declared=declared, is_enum=is_enum) for name, declared, is_enum in rows}
 
 
+def require_table(connection: Connection, table: Table) -> None:
+    """Raises ``ConfigInvalid`` when the name is taken by something that rows cannot be stored in as a whole."""
+    rows = query(connection, "select relkind::text from pg_class where oid = to_regclass($1)", [table.sql])
+    if rows and rows[0][0] not in ("r", "p"):
+        raise ConfigInvalid(
+            f"{table} is {_KINDS.get(rows[0][0], 'no table')}, and rows are stored in tables. Choose another schema "
+            "with schemas, or rename it.",
+            role="sink",
+            details={"table": str(table), "field": "schemas"},
+        )
+
+
+_KINDS = {
+    "v": "a view", "m": "a materialized view", "f": "a foreign table", "S": "a sequence", "i": "an index",
+    "I": "an index", "c": "a composite type",
+}  # fmt: skip
+
+
 def create(connection: Connection, table: Table, columns: Sequence[StoredColumn], key: Sequence[str]) -> None:
     """``key`` becomes the primary key; with none, rows may repeat."""
     parts = [f"{quote_identifier(column.name)} {column.target_type}" for column in data_columns(columns)]

@@ -75,6 +75,8 @@ def translated(error: Exception, *, role: Role | None, where: str) -> DataPlaneE
     kind, advice = found
     if kind is SinkFull and role != "sink":
         kind = EndpointUnreachable
+    if kind is UnitNotFound and role == "sink":
+        kind, advice = SchemaChanged, "A table was dropped during the run; start the unit again."
     field = _FIELDS.get(code) or _FIELDS.get(code[:2])
     details: dict[str, Json] = {"sqlstate": code} if field is None else {"sqlstate": code, "field": field}
     return kind(f"{where}: {said} ({code}). {advice}", role=role, details=details)
@@ -133,9 +135,9 @@ _REFUSALS: Sequence[tuple[str, type[DataPlaneError], str, str, str]] = (
      "The name {host} is not known. Check host."),
     ("authentication failed|no password supplied|is not permitted to log in", AuthenticationFailed, "sign-in",
      "password", "PostgreSQL at {place} refused to sign in user {user}. Check username and password."),
-    (r'pg_hba\.conf|role ".*" does not exist', AuthenticationFailed, "sign-in", "username",
+    (r'pg_hba\.conf|fatal: +role ".*" does not exist', AuthenticationFailed, "sign-in", "username",
      "PostgreSQL at {place} does not let user {user} in: {reason}. Check username, ssl_mode and pg_hba.conf."),
-    ('database ".*" does not exist', ConfigInvalid, "database", "database",
+    ('fatal: +database ".*" does not exist', ConfigInvalid, "database", "database",
      "Database {database} does not exist at {place}."),
     ("permission denied for database", PermissionDenied, "database", "database",
      "User {user} may not connect to database {database} at {place}. Grant CONNECT on it."),

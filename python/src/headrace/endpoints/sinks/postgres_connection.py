@@ -1,0 +1,92 @@
+"""The connections of one sink, and how it goes on when one of them breaks.
+
+A thing that may be done twice is tried again, after a pause, on a new
+connection. What happened to a commit whose answer was lost is not guessed.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import adbc_driver_postgresql.dbapi as adbc
+import psycopg
+
+from headrace.endpoints.systems.postgres_errors import sqlstate, translated
+from headrace.endpoints.systems.postgres_parameters import PostgresParameters
+from headrace.endpoints.systems.postgres_session import Connection, connect, connect_arrow
+from headrace.errors import Bug, DataPlaneError, EndpointUnreachable, SinkAmbiguous
+
+ATTEMPTS, PAUSE_SECONDS = 5, 0.1
+"""How often a thing is tried when another transaction or a broken connection is in the way. The pause doubles."""
+
+Answer = TypeVar("Answer")
+
+
+class SinkConnection:
+    def __init__(self, parameters: PostgresParameters) -> None:
+        self._parameters = parameters
+        self._connection: Connection | None = None
+        self._arrow: Any = None
+        self._was_open = False
+        self.is_unsettled = False
+        """A commit was sent, and its answer has not come."""
+
+    def tried(self, use: Callable[[Connection], Answer], where: str) -> Answer:
+        """What ``use`` returns. It may be called again, so what it does must be done once however often it is called.
+
+        Raises:
+            SinkAmbiguous: The answer of a commit was lost, and nobody can be asked.
+            DataPlaneError: What ``use`` raised, or what the server said, translated.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return use(self._open())
+            except (psycopg.Error, adbc.Error, OSError, EndpointUnreachable) as error:
+                if attempt == ATTEMPTS or not self._was_open or not is_passing(error):
+                    raise self._failure(error, where) from None
+                self.close()
+            time.sleep(random.uniform(0.5, 1) * PAUSE_SECONDS * 2**attempt)
+        raise Bug("A thing was tried without an end.", role="sink")
+
+    def arrow(self) -> Any:
+        if self._arrow is None:
+            self._arrow = connect_arrow(self._parameters, "sink")
+        return self._arrow
+
+    def drop_arrow(self) -> None:
+        """A connection on which COPY broke off is of no use any more."""
+        arrow, self._arrow = self._arrow, None
+        if arrow is not None:
+            arrow.close()
+
+    def close(self) -> None:
+        self.drop_arrow()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _open(self) -> Connection:
+        if self._connection is None or self._connection.closed or self._connection.broken:
+            self._connection = connect(self._parameters, "sink")
+            self._was_open = True
+        return self._connection
+
+    def _failure(self, error: Exception, where: str) -> DataPlaneError:
+        if self.is_unsettled and is_passing(error):
+            return SinkAmbiguous(
+                f"The answer to a commit into {where} was lost, and the server cannot be asked whether it happened. "
+                "Start the unit again: the commit record says it.",
+                role="sink",
+            )
+        return translated(error, role="sink", where=where)
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether the same may simply be tried again: a lost connection, a deadlock, a conflict of transactions."""
+    if isinstance(error, DataPlaneError):
+        return error.retry == "Later" and error.role == "sink"
+    code = sqlstate(error)
+    return code is None or code == "25P03" or (code[:2] in ("08", "40", "57") and code != "57014")

@@ -1,0 +1,82 @@
+"""A wire to PostgreSQL that breaks where a test says: before a message arrives, or before its answer is back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import socket
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+
+class CuttingProxy:
+    """Listens on a Unix socket in ``directory``. Closed, it ends every connection that goes through it."""
+
+    def __init__(self, sockets: str, port: int) -> None:
+        self.directory = tempfile.mkdtemp(prefix="hr-cut-")
+        self.cuts = 0
+        self._server = f"{sockets}/.s.PGSQL.{port}"
+        self._cut: Callable[[bytes], bool] = lambda _: False
+        self._where: Literal["before", "after"] = "before"
+        self._is_dead = self._dies = False
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(f"{self.directory}/.s.PGSQL.{port}")
+        os.chmod(f"{self.directory}/.s.PGSQL.{port}", 0o666)
+        self._listener.listen()
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def cut_once(
+        self, when: Callable[[bytes], bool], where: Literal["before", "after"], *, for_ever: bool = False
+    ) -> None:
+        """Break the connection whose client sends bytes of which ``when`` is true; ``for_ever``: and all after it."""
+        self._cut, self._where, self._dies = when, where, for_ever
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for thread in self._threads:
+            thread.join()
+        shutil.rmtree(Path(self.directory))
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                thread = threading.Thread(target=self._carry, args=(client,))
+                self._threads.append(thread)
+                thread.start()
+
+    def _carry(self, client: socket.socket) -> None:
+        with client, socket.socket(socket.AF_UNIX) as server, contextlib.suppress(OSError):
+            if self._is_dead:
+                return
+            server.connect(self._server)
+            while True:
+                readable, _, _ = select.select([client, server], [], [])
+                if client in readable and not self._to_server(client.recv(65536), server):
+                    return
+                if server in readable:
+                    answer = server.recv(65536)
+                    if not answer:
+                        return
+                    client.sendall(answer)
+
+    def _to_server(self, asked: bytes, server: socket.socket) -> bool:
+        """Whether the connection goes on."""
+        if not asked:
+            return False
+        if not self._cut(asked):
+            server.sendall(asked)
+            return True
+        self._cut, self._is_dead = lambda _: False, self._dies
+        self.cuts += 1
+        if self._where == "after":
+            server.sendall(asked)
+            server.recv(65536)
+        return False
