@@ -83,8 +83,11 @@ def preview(request: PreviewRequest) -> Json:
         )
     with _source(request.endpoint) as source:
         shown = source.preview(request.unit_id, request.limit)
-    longest = _longest_cell(len(shown.rows) * len(shown.columns))
-    rows = [{name: _cut(value, longest) for name, value in row.items()} for row in shown.rows]
+    named = {column.name for column in shown.columns}
+    longest = _longest_cell(len(shown.rows) * len(named))
+    rows = [
+        {name: _cut(value, longest) if name in named else value for name, value in row.items()} for row in shown.rows
+    ]
     return Preview(columns=shown.columns, rows=rows)
 
 

@@ -80,7 +80,7 @@ const requestOf = (unit: UnitKey, runId: string): RunRequest => ({
   sink: null,
   policy: { mode: "incremental", targetSliceSize: 3 },
   stagingProviderId: "in_memory",
-    startsOver: false
+  startsOver: false
 })
 
 /** A run that was submitted and has begun. */

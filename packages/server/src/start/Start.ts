@@ -47,7 +47,8 @@ export const start = (flags: StartFlags): Verb =>
     yield* checked(flags)
     const server = yield* serving(config)
     const exit = yield* flags.source === null ? shop(config, server, flags) : own(flags)
-    if (server.events === null) (yield* Screen).tell(`  Another process serves ${server.url}; this one ends here.`)
+    if (server.events === null)
+      (yield* Screen).tell(`  Another process serves ${server.url}; this one ends here.`)
     if (flags.once || server.events === null || exit !== Exit.done) return exit
     yield* (yield* Signals).next
     return Exit.done
