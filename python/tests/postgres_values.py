@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+from postgres_server import PostgresServer
 
 TEXT = pa.string()
 
 
 @dataclass(frozen=True)
 class Case:
-    """``values`` are SQL; every table of the corpus has a row without a value besides."""
+    """``values`` are SQL; the table of the corpus has a row without a value besides."""
 
     declared: str
     values: Sequence[str]
@@ -162,7 +163,21 @@ AROUND: Sequence[str] = (
 )
 
 
-def table(name: str, case: Case) -> list[str]:
-    """Statements that make a table with the case's values and NULL in column ``v``, numbered by ``id``."""
-    rows = ", ".join(f"({n}, {value})" for n, value in enumerate([*case.values, "null"]))
-    return [f"create table {name} (id int primary key, v {case.declared})", f"insert into {name} values {rows}"]
+CORPUS = "corpus"
+"""The database of the table ``everything``."""
+
+ROWS = max(len(case.values) for case in CASES) + 1
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def fill(server: PostgresServer) -> None:
+    """Every case as a column of one table, called as it is declared; rows beyond a case's values are NULL in it."""
+    columns = ", ".join(f"{quoted(case.declared)} {case.declared}" for case in CASES)
+    server.database(*AROUND, f"create table everything (id int primary key, {columns})", name=CORPUS)
+    with server.connect(CORPUS) as connection:
+        for number in range(ROWS):
+            values = [case.values[number] if number < len(case.values) else "null" for case in CASES]
+            connection.execute(f"insert into everything values ({number}, {', '.join(values)})".encode())

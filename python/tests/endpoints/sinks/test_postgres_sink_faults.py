@@ -69,8 +69,7 @@ def test_a_slice_whose_commit_broke_off_is_written_once(
     assert (applied.adopted, proxy.cuts, writing.rows(), writing.leftovers()) == (is_adopted, 1, STORED, [])
 
 
-@pytest.mark.parametrize("disposition", ["append", "replace"])
-@pytest.mark.parametrize("where", ["before", "after"])
+@pytest.mark.parametrize(("disposition", "where"), [("append", "before"), ("replace", "after")])
 def test_a_connection_that_breaks_at_any_message_doubles_and_loses_nothing(
     writing: PostgresWriting, proxy: CuttingProxy, disposition: str, where: Literal["before", "after"]
 ) -> None:

@@ -19,7 +19,7 @@ OLD, NEW = [note(n, "old") for n in range(1, 4)], [[note(2, "new")], [note(3, "n
 def writing() -> PostgresWriting:
     server = postgres_server()
     server.database()
-    return PostgresWriting(server, server.parameters("shop"))
+    return PostgresWriting(server, server.parameters("shop", statement_timeout_ms="20000"))
 
 
 @pytest.fixture
@@ -55,8 +55,13 @@ def test_a_reader_sees_the_old_rows_until_it_sees_the_new_ones(filled: PostgresW
     assert seen[-1] == [("new", 4)] * 4
 
 
-def test_a_reader_within_a_transaction_goes_on_with_the_rows_it_began_with(filled: PostgresWriting) -> None:
-    filled.server.run("shop", "create index on orders (note)")
+@pytest.mark.parametrize("built", ["select", "create index on orders (note)"])
+def test_a_reader_within_a_transaction_keeps_nobody_waiting_and_goes_on_with_the_rows_it_began_with(
+    filled: PostgresWriting, built: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I7"""
+    monkeypatch.setattr("headrace.endpoints.sinks.postgres_replacement.LOCK_MS", 1)
+    filled.server.run("shop", built)
     with closing(filled.server.connect("shop")) as reader:
         reader.execute("begin isolation level repeatable read")
         before = reader.execute("select * from orders order by id").fetchall()

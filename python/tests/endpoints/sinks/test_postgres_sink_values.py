@@ -10,35 +10,18 @@ import pyarrow as pa
 import pytest
 from postgres_reading import carried
 from postgres_server import PostgresServer, postgres_server
-from postgres_values import AROUND, CASES, Case
+from postgres_values import CASES, CORPUS, ROWS, Case, fill, quoted
 from postgres_writing import PostgresWriting
 
 from headrace.errors import RowRejected, SchemaChanged
-
-DATABASE = "corpus"
-ROWS = max(len(case.values) for case in CASES) + 1
-
-
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def filled(server: PostgresServer) -> None:
-    """Every case of the corpus as a column of one table; rows beyond a case's values are NULL in it."""
-    columns = ", ".join(f"{quoted(case.declared)} {case.declared}" for case in CASES)
-    server.database(*AROUND, f"create table everything (id int primary key, {columns})", name=DATABASE)
-    with server.connect(DATABASE) as connection:
-        for number in range(ROWS):
-            values = [case.values[number] if number < len(case.values) else "null" for case in CASES]
-            connection.execute(f"insert into everything values ({number}, {', '.join(values)})".encode())
 
 
 @pytest.fixture(scope="module")
 def server() -> PostgresServer:
     """A table of everything, and copies of it: filled unseen and exchanged, merged by key, and appended in slices."""
     server = postgres_server()
-    filled(server)
-    source = server.parameters(DATABASE)
+    fill(server)
+    source = server.parameters(CORPUS)
     policies: dict[str, dict[str, Any]] = {
         "replaced": {"mode": "full"},
         "merged": {"mode": "incremental", "cursorField": "id", "targetSliceSize": 4},
@@ -55,7 +38,7 @@ def test_a_value_is_the_same_in_the_tables_it_came_to_as_in_the_one_it_came_from
     server: PostgresServer, case: Case
 ) -> None:
     one = shown(case, "public")
-    with server.connect(DATABASE) as connection:
+    with server.connect(CORPUS) as connection:
         for schema in ("replaced", "merged", "appended"):
             other = shown(case, schema)
             differing = f"({one} except {other}) union all ({other} except {one})"
@@ -74,7 +57,7 @@ def shown(case: Case, schema: str) -> str:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.declared)
 def test_a_column_is_made_of_the_type_that_the_page_says(server: PostgresServer, case: Case) -> None:
     made = server.rows(
-        DATABASE,
+        CORPUS,
         "select format_type(atttypid, atttypmod) from pg_attribute where attrelid = 'replaced.everything'::regclass "
         f"and attname = '{case.declared}'",
     )

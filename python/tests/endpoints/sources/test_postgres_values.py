@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from postgres_server import PostgresServer, postgres_server
-from postgres_values import AROUND, CASES, REFUSED, Case, table
+from postgres_values import CASES, CORPUS, REFUSED, Case, fill, quoted
 
 from headrace.endpoints.sources.postgres import PostgresSource
 from headrace.errors import RowRejected
@@ -37,6 +37,17 @@ def table_of(batches: list[Any]) -> pa.Table:
     return tables.from_batches(batches)
 
 
+@pytest.fixture(scope="module")
+def everything() -> pa.Table:
+    """What is read of a table with a column for every case."""
+    server = postgres_server()
+    fill(server)
+    policy: dict[str, Any] = {}
+    with closing(PostgresSource(server.parameters(CORPUS))) as source:
+        (slice_,) = source.plan("public.everything", None, policy).slices
+        return table_of(list(source.read("public.everything", slice_, policy)))
+
+
 def of_kind(*kinds: str) -> Any:
     return pytest.mark.parametrize(
         "case", [case for case in CASES if case.kind in kinds], ids=lambda case: case.declared
@@ -44,31 +55,27 @@ def of_kind(*kinds: str) -> Any:
 
 
 @of_kind("as text")
-def test_what_arrow_cannot_say_arrives_as_postgresqls_own_text(server: PostgresServer, case: Case) -> None:
-    server.database(*AROUND, *table("orders", case))
-    with server.connect("shop") as connection:
+def test_what_arrow_cannot_say_arrives_as_postgresqls_own_text(everything: pa.Table, case: Case) -> None:
+    is_list = case.declared.endswith("[]")
+    with postgres_server().connect(CORPUS) as connection:
         connection.execute("set intervalstyle = iso_8601")
-        is_list = case.declared.endswith("[]")
-        shown = connection.execute(
-            f"select v::text{'[]' if is_list else ''} from orders order by id".encode()
-        ).fetchall()
+        text = f"select {quoted(case.declared)}::text{'[]' if is_list else ''} from everything order by id"
+        shown = [value for (value,) in connection.execute(text.encode()).fetchall()]
 
-    found = read(server)
+    found = everything.column(case.declared)
 
-    assert found.schema.field("v").type == (pa.list_(pa.string()) if is_list else pa.string())
-    assert found.column("v").to_pylist() == [value for (value,) in shown]
+    assert found.type == (pa.list_(pa.string()) if is_list else pa.string())
+    assert found.to_pylist() == shown
 
 
 @of_kind("exact", "widened")
-def test_a_value_of_a_type_that_arrow_has_arrives_exactly(server: PostgresServer, case: Case) -> None:
-    server.database(*AROUND, *table("orders", case))
+def test_a_value_of_a_type_that_arrow_has_arrives_exactly(everything: pa.Table, case: Case) -> None:
+    values = f"select {told(case.arrow)} from (select id, {quoted(case.declared)} as v from everything) t order by id"
 
-    found = read(server).column("v")
+    found = everything.column(case.declared)
 
     assert found.type == case.arrow
-    assert plain(found) == [
-        value for (value,) in server.rows("shop", f"select {told(case.arrow)} from orders order by id")
-    ]
+    assert plain(found) == [value for (value,) in postgres_server().rows(CORPUS, values)]
 
 
 def told(kind: pa.DataType) -> str:

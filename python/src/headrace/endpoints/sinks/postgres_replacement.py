@@ -1,13 +1,16 @@
 """How a filled generation takes the place of the table readers see, in one transaction.
 
 A table that nobody built upon is dropped and the new one gets its name. One
-with grants, views, indexes or other things of people keeps its identity: its
-rows are exchanged instead, and readers go on without waiting.
+with grants, views, indexes or other things of people keeps its identity, and
+so does one that somebody is reading for long: its rows are exchanged instead,
+and readers go on without waiting.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+import psycopg
 
 from headrace.endpoint import Target
 from headrace.endpoints.sinks.postgres_columns import can_hold, refused
@@ -15,6 +18,9 @@ from headrace.endpoints.sinks.postgres_ledger import Ledger
 from headrace.endpoints.sinks.postgres_table import Table, columns_of, hidden_table
 from headrace.endpoints.systems.postgres_session import Connection, query, quote_identifier, quote_qualified, run
 from headrace.errors import ConfigInvalid, SchemaChanged
+
+LOCK_MS = 2000
+"""How long readers may have to wait for a table that is dropped."""
 
 _INCOMING = """
 select f.conname || ' of ' || f.conrelid::regclass from pg_constraint f
@@ -79,7 +85,8 @@ def replace(connection: Connection, ledger: Ledger, table: Table, target: Target
     if target.primary_key and set(target.primary_key) <= set(columns_of(connection, hidden) or {}):
         key = ", ".join(map(quote_identifier, target.primary_key))
         run(connection, f"alter table {hidden.sql} add primary key ({key})")
-    if present is not None and query(connection, _BUILT_UPON, [table.sql])[0][0]:
+    is_built_upon = present is not None and query(connection, _BUILT_UPON, [table.sql])[0][0]
+    if present is not None and (is_built_upon or not _is_free(connection, table)):
         _exchange_rows(connection, table, hidden)
     else:
         run(connection, f"drop table if exists {table.sql}")
@@ -95,6 +102,19 @@ def drop_other_generations(connection: Connection, table: Table, generation: int
     for name in _hidden_names(connection, table):
         if name != hidden_table(table, generation).name:
             run(connection, f"drop table if exists {quote_qualified(table.schema, name)}")
+
+
+def _is_free(connection: Connection, table: Table) -> bool:
+    """Lock the table against everybody, unless a reader keeps it: behind us in its queue all others would wait too."""
+    run(connection, "savepoint alone")
+    try:
+        run(connection, f"set local lock_timeout = {LOCK_MS}")
+        run(connection, f"lock table {table.sql} in access exclusive mode")
+        run(connection, "set local lock_timeout to default")
+    except psycopg.errors.LockNotAvailable:
+        run(connection, "rollback to savepoint alone")
+        return False
+    return True
 
 
 def _exchange_rows(connection: Connection, table: Table, hidden: Table) -> None:
