@@ -170,10 +170,6 @@ def test_columns_that_may_be_read_are_read_where_others_may_not(server: Postgres
 # ---- in the middle of a read
 
 
-def wide(server: PostgresServer) -> None:
-    server.run("shop", "insert into orders select n, repeat('x', 1000) from generate_series(10, 20000) n")
-
-
 def test_a_statement_that_takes_too_long_is_ended_by_its_parameter(server: PostgresServer) -> None:
     server.run(
         "shop", "create view slow as select id, pg_sleep(0.05)::text as note from orders, generate_series(1, 99)"
@@ -184,29 +180,35 @@ def test_a_statement_that_takes_too_long_is_ended_by_its_parameter(server: Postg
         taken(parameters, "public.slow")
 
 
-@pytest.mark.parametrize("which", ["%copy%", "%"])
-def test_a_session_that_the_administrator_ends_ends_the_read_and_another_one_goes_on(
-    server: PostgresServer, which: str
-) -> None:
-    wide(server)
+def end_sessions(server: PostgresServer, of: str = "%") -> None:
+    """As an administrator does; those whose last query is like ``of``."""
+    sessions = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'headrace-source'"
+    server.run("postgres", f"{sessions} and query ilike '{of}'")
 
-    def end() -> None:
-        server.run(
-            "postgres", "select pg_terminate_backend(pid) from pg_stat_activity "
-            f"where application_name = 'headrace-source' and query ilike '{which}'",
-        )  # fmt: skip
 
+def test_a_session_that_ends_in_the_middle_of_its_rows_ends_the_read(server: PostgresServer) -> None:
+    server.run("shop", "insert into orders select n, repeat('x', 1000) from generate_series(10, 20000) n")
     with closing(PostgresSource(server.parameters("shop"))) as source:
-        first, second = list(source.plan(UNIT, None, {"targetSliceSize": 10000}).slices)
-        list(source.read(UNIT, first, {}))
-        batches = source.read(UNIT, second, {"batchBytes": 1000})
+        slice_, *_ = source.plan(UNIT, None, {}).slices
+        batches = source.read(UNIT, slice_, {"batchBytes": 1000})
         next(batches)
-        end()
-        with refused(EndpointUnreachable, "connection to PostgreSQL broke. Try again"):
-            list(batches)
-            taken(server.parameters("shop"), UNIT, first.to_checkpoint, meanwhile=end, targetSliceSize=2000)
 
-    assert len(taken(server.parameters("shop"), UNIT, first.to_checkpoint).rows) == 10000
+        end_sessions(server, of="copy%")
+
+        with refused(EndpointUnreachable, r"[Tt]ry again"):
+            list(batches)
+
+
+def test_sessions_that_end_between_slices_end_the_run_and_the_next_one_goes_on(server: PostgresServer) -> None:
+    """The bounds of a slice are asked over one session, its rows over another."""
+    first = taken(server.parameters("shop"), UNIT, stop_after=1, targetSliceSize=4)
+
+    with refused(EndpointUnreachable, r"[Tt]ry again"):
+        taken(
+            server.parameters("shop"), UNIT, first.checkpoint, meanwhile=lambda: end_sessions(server), targetSliceSize=1
+        )
+
+    assert taken(server.parameters("shop"), UNIT, first.checkpoint).ids == [5, 6, 7, 8, 9]
 
 
 def test_a_server_that_stops_in_the_middle_ends_the_read_and_started_again_goes_on_from_there() -> None:

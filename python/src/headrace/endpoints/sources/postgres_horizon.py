@@ -30,8 +30,8 @@ _OTHERS = f"""
 with others as (
   select a.xact_start, a.backend_type is null as is_hidden from pg_stat_activity a
   where a.datname = current_database() and a.pid <> pg_backend_pid() and a.application_name <> {{own}}
-    and (a.backend_type not in ('autovacuum worker', 'parallel worker', 'walsender') or a.backend_type is null
-      and exists (select from pg_locks l
+    and (a.backend_type not in ('autovacuum worker', 'parallel worker', 'walsender')
+      or a.backend_type is null and a.usesysid is not null and exists (select from pg_locks l
         where l.pid = a.pid and l.locktype = 'virtualxid' and l.mode = 'ExclusiveLock'))
 ), seen as (
   select min(xact_start) as oldest, coalesce(bool_or(is_hidden), false) as is_hidden,
@@ -39,7 +39,8 @@ with others as (
   from others
 )
 """
-"""A session that is hidden shows its transaction by the lock it holds on its own virtual id."""
+"""A session that is hidden shows its transaction by the lock it holds on its own virtual id, and whose it is; those
+of nobody are autovacuum's."""
 
 _STATE = f"""
 {_OTHERS.format(own=quote_literal(SOURCE_APPLICATION))}

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import adbc_driver_postgresql.dbapi as adbc
 import psycopg
 
-from headrace.endpoints.systems.postgres_errors import translated
+from headrace.endpoints.systems.postgres_errors import sqlstate, translated
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.endpoints.systems.postgres_session import (
     Connection,
@@ -26,7 +26,7 @@ from headrace.endpoints.systems.postgres_session import (
     run,
     run_arrow,
 )
-from headrace.errors import EndpointUnreachable
+from headrace.errors import DataPlaneError, EndpointUnreachable
 
 BEGIN = "begin isolation level repeatable read, read only"
 CANCEL_AGAIN_SECONDS = 0.1
@@ -115,8 +115,17 @@ class Snapshot:
                 run_arrow(connection, f"set transaction snapshot {quote_literal(self.id)}")
         except adbc.Error as error:
             connection.close()
-            raise translated(error, role="source", where=f"PostgreSQL at {self._parameters.place}") from None
+            raise self._lost(error) from None
         return connection
+
+    def _lost(self, error: Exception) -> DataPlaneError:
+        """Why the snapshot could not be adopted: above all, that the session that keeps it has ended."""
+        if self.id is not None and sqlstate(error) in ("22023", "42704"):
+            return EndpointUnreachable(
+                "The session that kept the run's snapshot has ended. Try again: a run goes on from its checkpoint.",
+                role="source",
+            )
+        return translated(error, role="source", where=f"PostgreSQL at {self._parameters.place}")
 
     @contextlib.contextmanager
     def _explained(self, where: str) -> Generator[None]:
