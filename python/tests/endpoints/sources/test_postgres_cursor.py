@@ -55,7 +55,7 @@ def _change(server: PostgresServer, run: int, changes: Sequence[tuple[tuple[str,
             )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow], phases=WITHOUT_SHRINKING)
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow], phases=WITHOUT_SHRINKING)
 @given(RUNS)
 def test_runs_that_follow_each_other_deliver_the_newest_version_of_every_key(runs: list[Any]) -> None:
     """F38, F39: with equal cursors on every border of slices and runs, and runs that die half-way."""

@@ -80,28 +80,19 @@ def make(server: PostgresServer, kind: str) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", KEYS)
-def test_ranges_of_any_key_cover_every_row_once_and_hold_no_more_than_asked_for(
+def test_ranges_of_any_key_cover_every_row_once_also_in_a_run_that_goes_on_where_another_died(
     server: PostgresServer, kind: str
 ) -> None:
-    rows = make(server, kind)
-
-    found = taken(server.parameters("shop"), UNIT, targetSliceSize=2, columns=["shown"])
-
-    assert sorted(row["shown"] for row in found.rows) == rows
-    assert found.strategy == "key ranges"
-    assert {len(slice_) for slice_ in found.slices} <= {1, 2}
-    assert found.checkpoint is None
-
-
-@pytest.mark.parametrize("kind", KEYS)
-def test_a_read_that_died_goes_on_after_the_last_key_of_any_kind(server: PostgresServer, kind: str) -> None:
     rows = make(server, kind)
     parameters = server.parameters("shop")
 
     first = taken(parameters, UNIT, stop_after=1, targetSliceSize=2, columns=["shown"])
-    rest = taken(parameters, UNIT, first.checkpoint, columns=["shown"])
+    rest = taken(parameters, UNIT, first.checkpoint, targetSliceSize=2, columns=["shown"])
 
-    assert (len(first.rows), sorted(row["shown"] for row in [*first.rows, *rest.rows])) == (2, rows)
+    slices = [*first.slices, *rest.slices]
+    assert sorted(row["shown"] for rows in slices for row in rows) == rows
+    assert [len(rows) for rows in slices[:-1]] == [2] * (len(slices) - 1)
+    assert (rest.strategy, rest.checkpoint) == ("key ranges", None)
 
 
 def test_slices_of_a_run_are_of_one_moment_whatever_happens_meanwhile(server: PostgresServer) -> None:
