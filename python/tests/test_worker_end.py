@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import subprocess
@@ -14,6 +15,8 @@ from typing import Any
 import pytest
 from peer import SECONDS, Peer
 from worker_process import Worker, greeted, run_request, source, staged, worker_process
+
+from headrace.worker import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -207,6 +210,50 @@ def test_a_worker_nobody_came_for_ends_when_the_process_that_started_it_dies(tmp
     )  # fmt: skip
 
     assert _has_ended(int(starter.stdout))
+
+
+_DIES_BEFORE_ITS_WORKER_LOOKS = """
+import os, sys
+from_parent, of_parent = os.pipe()
+starter = os.getpid()
+worker = os.fork()
+if worker == 0:
+    os.close(of_parent)
+    os.read(from_parent, 1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(1, 2)
+    os.environ["HEADRACE_WORKER_STARTER"] = str(starter)
+    os.execv(sys.executable, [sys.executable, "-m", "headrace.worker", "--socket", sys.argv[1]])
+os.write(1, str(worker).encode())
+os._exit(0)
+"""
+
+
+def test_a_worker_ends_whose_starter_died_before_it_could_look(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    environment = {**os.environ, "HEADRACE_WORKER_TOKEN": "t", "HEADRACE_PLUGINS": ""}
+
+    starter = subprocess.run(
+        [sys.executable, "-c", _DIES_BEFORE_ITS_WORKER_LOOKS, str(tmp_path / "worker.sock")],
+        env=environment, stdout=subprocess.PIPE, check=True,
+    )  # fmt: skip
+
+    assert _has_ended(int(starter.stdout))
+
+
+def test_a_worker_whose_interpreter_is_a_script_waits_as_long_as_its_starter_lives(tmp_path: Path) -> None:
+    """Its parent is the script then, and not who started it."""
+    with worker_process(tmp_path, HEADRACE_WORKER_STARTER=str(os.getppid())) as (peer, _):
+        assert peer.greet()["_tag"] == "Success"
+
+
+def test_a_worker_gives_up_on_its_run_before_the_supervisor_kills_it() -> None:
+    supervisor = Path(__file__).parents[2] / "packages" / "adapters" / "src" / "worker" / "Supervisor.ts"
+
+    termination = re.search(r"termination: Duration\.seconds\((\d+)\)", supervisor.read_text())
+
+    assert termination is not None
+    assert int(termination[1]) - PATIENCE_SECONDS >= 1
 
 
 def _has_ended(pid: int) -> bool:

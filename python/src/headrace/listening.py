@@ -2,7 +2,8 @@
 
 The directory must be this user's own and closed to others; the peer's user id is
 asked of the kernel. A peer of another user is refused and the worker goes on
-waiting. A worker whose parent has died before anybody came ends.
+waiting. A worker that is left alone before anybody came ends: when its parent
+dies, and when the process that started it was gone before it could look.
 """
 
 from __future__ import annotations
@@ -24,8 +25,11 @@ class NotPrivate(RuntimeError):
     """Others could reach the socket. The worker does not start."""
 
 
-def accept_one(path: Path) -> socket.socket | None:
-    """Listen on ``path`` and return the first connection of this user; None when the parent is gone.
+def accept_one(path: Path, starter: int | None = None) -> socket.socket | None:
+    """Listen on ``path`` and return the first connection of this user; None when nobody is left who would come.
+
+    ``starter`` is the process that started this one, as it says itself. It need
+    not be the parent, for an interpreter may be a script that starts another.
 
     Raises:
         NotPrivate: The directory is open to others, is a link, or belongs to somebody else.
@@ -41,7 +45,7 @@ def accept_one(path: Path) -> socket.socket | None:
         listener.listen(1)
         listener.settimeout(_LOOK_SECONDS)
         log.info("listening")
-        while os.getppid() == parent:
+        while os.getppid() == parent and (starter in (None, parent) or _lives(starter)):
             try:
                 connection, _ = listener.accept()
             except TimeoutError:
@@ -59,6 +63,16 @@ def peer_uid(connection: socket.socket) -> int:
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     _, uid, _ = _CREDENTIALS.unpack(credentials)
     return uid
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is there, and somebody else's
+        return True
+    return True
 
 
 def _require_private(directory: Path) -> None:

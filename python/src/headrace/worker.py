@@ -38,8 +38,15 @@ from headrace.redaction import Redaction
 log = logging.getLogger("headrace.worker")
 
 TOKEN = "HEADRACE_WORKER_TOKEN"
-PATIENCE_SECONDS = 5.0
-"""How long a run may take to end when the control plane has hung up."""
+STARTER = "HEADRACE_WORKER_STARTER"
+"""Holds the id of the process that started this one: it may be gone before we can ask who our parent is."""
+
+PATIENCE_SECONDS = 3.0
+"""How long a run may take to end when the control plane has hung up.
+
+Less than the five seconds after which the supervisor kills a worker that it told
+to end: one that ends by itself says why, and takes down what it can.
+"""
 
 _NO_NEW_PRIVILEGES = 38
 
@@ -175,7 +182,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m headrace.worker")
     parser.add_argument("--socket", required=True, type=Path, help="path of the Unix socket to listen on")
     path: Path = parser.parse_args().socket
-    token = os.environ.pop(TOKEN, "")
+    token, starter = os.environ.pop(TOKEN, ""), os.environ.pop(STARTER, "")
     redaction = Redaction()
     log_to_stderr(redaction, os.environ.get("HEADRACE_LOG_LEVEL", "INFO").upper())
     if not token:
@@ -184,7 +191,7 @@ def main() -> int:
     _confine()
     _drop_what_the_dead_staged()
     try:
-        connection = accept_one(path)
+        connection = accept_one(path, int(starter) if starter.isdecimal() else None)
     except (NotPrivate, OSError) as error:
         log.error("the worker cannot listen: %s", error)
         return 2

@@ -46,6 +46,8 @@ const environment = (options: Options, token: string): Record<string, string> =>
   PYTHONUTF8: "1",
   ...options.env,
   HEADRACE_STAGING_DIR: options.stagingDir,
+  // A worker that is still starting when this process dies learns of it only so.
+  HEADRACE_WORKER_STARTER: String(process.pid),
   HEADRACE_WORKER_TOKEN: token
 })
 

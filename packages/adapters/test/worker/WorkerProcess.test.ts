@@ -119,7 +119,7 @@ describe("a process that is no worker", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("it sees the variables it needs, its token, and none of ours", () =>
+  it.live("it sees the variables it needs, its token, who started it, and none of ours", () =>
     Effect.gen(function* () {
       const options = yield* script("env > $HEADRACE_STAGING_DIR/env")
       process.env["PGPASSWORD"] = "hunter2"
@@ -133,6 +133,7 @@ describe("a process that is no worker", () => {
 
       const seen = fs.readFileSync(join(options.stagingDir, "env"), "utf8")
       assert.match(seen, /^HEADRACE_WORKER_TOKEN=[0-9a-f]{64}$/m)
+      assert.include(seen, `HEADRACE_WORKER_STARTER=${process.pid}\n`)
       assert.match(seen, /^HEADRACE_PLUGINS=a:B$/m)
       assert.match(seen, /^PATH=/m)
       assert.notMatch(seen, /hunter2/)
