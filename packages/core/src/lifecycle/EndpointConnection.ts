@@ -2,8 +2,9 @@
  * The words between an endpoint's form and its connection: parameters as the
  * worker takes them, and what people are told when a connection does not work. Pure.
  */
-import type { Scope } from "../domain/Endpoint.ts"
-import type { EndpointTemplate } from "../domain/Template.ts"
+import type { JsonObject, Scope } from "../domain/Endpoint.ts"
+import { isSecretParameter, unmaskConfig } from "../domain/Masking.ts"
+import type { EndpointTemplate, TemplateField } from "../domain/Template.ts"
 import type { Diagnostic } from "../protocol/Protocol.ts"
 import type { PythonWorkerError } from "../services/PythonWorker.ts"
 import { ConnectionTestFailed } from "./EndpointFailure.ts"
@@ -26,6 +27,31 @@ export const completed = (
   ...Object.fromEntries(fields.map(({ key }) => [key, ""])),
   ...parameters
 })
+
+/** What may change without a connection going elsewhere; everything else says to whom a secret is told. */
+const saysNotToWhom = ({ key, semantic }: TemplateField): boolean =>
+  key === "version_hint" || semantic === "SCHEMA" || semantic === "TABLE" || semantic === "ROLE"
+
+/**
+ * The first parameter by which `sent` would tell a stored secret to somebody
+ * else than it was entered for: another host, user, way to encrypt. Null when
+ * it goes where it always went. What a template does not know says so as well.
+ */
+export const goesElsewhere = (
+  template: EndpointTemplate,
+  stored: Readonly<Record<string, string>>,
+  sent: Readonly<Record<string, string>>
+): string | null => {
+  const fields = new Map<string, TemplateField>(template.fields.map((field) => [field.key, field]))
+  const said = (key: string, parameters: Readonly<Record<string, string>>) =>
+    parameters[key] || fields.get(key)?.defaultValue || ""
+  const isFree = (key: string) => {
+    const field = fields.get(key)
+    return isSecretParameter(template, key) || (field !== undefined && saysNotToWhom(field))
+  }
+  const keys = new Set([...fields.keys(), ...Object.keys(stored), ...Object.keys(sent)])
+  return [...keys].find((key) => !isFree(key) && said(key, stored) !== said(key, sent)) ?? null
+}
 
 const textOf = (value: unknown): string => {
   if (value === null || value === undefined) return ""
@@ -53,6 +79,33 @@ export const secretRequired = (path: ReadonlyArray<string>) =>
     detail: `"${path.at(-1)}" was sent as ****, and nothing is stored that it could stand for. Enter the value.`,
     field: path.at(-1) ?? null
   })
+
+/** The secret is stored, and was entered for somebody else than it would be told now. */
+export const secretNotTold = (path: ReadonlyArray<string>, elsewhere: string) =>
+  new ConnectionTestFailed({
+    detail: `"${path.at(-1)}" was sent as ****, and "${elsewhere}" is not what it was stored with. A stored secret is told only to whom it was entered for: enter it again.`,
+    field: path.at(-1) ?? null
+  })
+
+/**
+ * A connection as it was sent, with the stored secrets it keeps by `****`; or why
+ * one of them cannot be kept. `stored` is the endpoint's configuration, opened.
+ */
+export const completedFrom = (
+  stored: JsonObject | null,
+  connection: JsonObject,
+  template: EndpointTemplate
+) => {
+  const sent = { parameters: parametersOf(connection) }
+  const { config, missing } = unmaskConfig(sent, stored, template)
+  const elsewhere =
+    stored === null
+      ? null
+      : goesElsewhere(template, parametersOf(stored["parameters"]), parametersOf(config["parameters"]))
+  const [told] = elsewhere === null ? missing : unmaskConfig(sent, null, template).missing
+  if (told === undefined) return { config, refusal: null }
+  return { config, refusal: elsewhere === null ? secretRequired(told) : secretNotTold(told, elsewhere) }
+}
 
 export const refused = ({ reason }: PythonWorkerError) => {
   switch (reason._tag) {

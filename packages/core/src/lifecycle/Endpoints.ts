@@ -23,6 +23,7 @@ import type { TemplateCatalogError } from "../services/TemplateCatalog.ts"
 import { ConnectionTestFailed, EndpointUrlRequired } from "./EndpointFailure.ts"
 import {
   completed,
+  completedFrom,
   failed,
   parametersOf,
   refused,
@@ -217,6 +218,14 @@ export class Endpoints extends Context.Service<
           return yield* shown(endpoint)
         })
 
+        /** What is stored of the endpoint a test refers to; nothing when it is made from another template. */
+        const storedFor = Effect.fnUntraced(function* (scope: Scope, request: TestRequest) {
+          if (request.endpointId === null) return null
+          const stored = yield* repo.find(scope, request.endpointId)
+          if (Option.isNone(stored) || stored.value.config?.["templateId"] !== request.templateId) return null
+          return yield* opened(stored.value, Option.getOrNull(yield* templateOf(stored.value.config)))
+        })
+
         return Endpoints.of({
           register: Effect.fn("Endpoints.register")((scope, registration) =>
             store(scope, registration, Option.none())
@@ -234,13 +243,9 @@ export class Endpoints extends Context.Service<
                   yield* Effect.map(templates.list(null), (all) => unknownTemplate(request.templateId, all))
                 )
               ]
-            const stored =
-              request.endpointId === null ? Option.none() : yield* repo.find(scope, request.endpointId)
-            const before = Option.isNone(stored) ? null : yield* opened(stored.value, found.value)
-            const sent = { parameters: parametersOf(request.connection) }
-            const { config, missing } = unmaskConfig(sent, before, found.value)
-            if (missing[0] !== undefined)
-              return [{ ...failed(secretRequired(missing[0])), code: "E_SECRET_REQUIRED" }]
+            const before = yield* storedFor(scope, request)
+            const { config, refusal } = completedFrom(before, request.connection, found.value)
+            if (refusal !== null) return [{ ...failed(refusal), code: "E_SECRET_REQUIRED" }]
             return yield* connect(found.value, parametersOf(config["parameters"])).pipe(
               Effect.map(({ test }) => [worked(test.message)]),
               Effect.catchTag("ConnectionTestFailed", (error) => Effect.succeed([failed(error)]))

@@ -244,4 +244,31 @@ layer(MemoryServer.layer(), { excludeTestServices: true })("testing a connection
       assert.isTrue(withStored.ok)
     })
   )
+
+  it.effect("tells a stored secret to nobody but whom it was entered for, and asks for it again (D12)", () =>
+    Effect.gen(function* () {
+      const { id } = yield* register({ ...MemoryServer.source(), sourceId: "told" })
+      const { id: other } = yield* register({ ...MemoryServer.lake, sourceId: "told-lake" })
+      const connection = { ...parameters, password: "****" }
+
+      const elsewhere = yield* Effect.forEach(
+        [{ host: "unreachable" }, { username: "eve" }, { proxy: "unreachable" }],
+        (change) => testing({ connection: { ...connection, ...change }, endpointId: id })
+      )
+      const ofAnother = yield* testing({ connection, endpointId: other })
+      const enteredAgain = yield* testing({
+        connection: { ...parameters, host: "db-2" },
+        endpointId: id
+      })
+      const samePlace = yield* testing({ connection: { ...connection, version_hint: "2" }, endpointId: id })
+
+      assert.deepStrictEqual(
+        [...elsewhere, ofAnother].map(({ diagnostics: [first] }) => [first?.code, first?.field]),
+        Array.from({ length: 4 }, () => ["E_SECRET_REQUIRED", "password"])
+      )
+      assert.match(elsewhere[0]?.diagnostics[0]?.message ?? "", /"host" is not what it was stored with/)
+      assert.isTrue(enteredAgain.ok)
+      assert.isTrue(samePlace.ok)
+    })
+  )
 })

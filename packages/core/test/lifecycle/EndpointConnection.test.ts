@@ -1,0 +1,43 @@
+import { assert, describe, it } from "@effect/vitest"
+import { goesElsewhere } from "../../src/lifecycle/EndpointConnection.ts"
+import { field, template } from "../../src/testing/Samples.ts"
+
+const withSchemas = {
+  ...template,
+  fields: [...template.fields, field("schemas", { semantic: "SCHEMA" }), field("role", { semantic: "ROLE" })]
+}
+const stored = { host: "db", port: "5432", username: "app", password: "hunter2", ssl_mode: "verify-full" }
+
+describe("a connection goes elsewhere than a stored secret was entered for", () => {
+  it.each([
+    { host: "eve.example" },
+    { host: "" },
+    { port: "7777" },
+    { username: "admin" },
+    { ssl_mode: "disable" },
+    { ssl_mode: "" },
+    { driver: "another" }
+  ])("D12 with %j", (change) => {
+    assert.strictEqual(
+      goesElsewhere(withSchemas, stored, { ...stored, ...change }),
+      Object.keys(change)[0] ?? null
+    )
+  })
+
+  it.each([
+    { password: "****" },
+    { ssl_key: "another" },
+    { port: "" },
+    { schemas: "sales" },
+    { role: "reader" },
+    { version_hint: "" }
+  ])("and stays with %j", (change) => {
+    assert.isNull(goesElsewhere(withSchemas, stored, { ...stored, ...change }))
+  })
+
+  it("D12 when a parameter that is stored is left out", () => {
+    const { username: _, ...rest } = stored
+
+    assert.strictEqual(goesElsewhere(withSchemas, stored, rest), "username")
+  })
+})
