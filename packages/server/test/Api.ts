@@ -14,6 +14,7 @@ export interface ToRegister {
   readonly sourceId?: string
   readonly projectSlug?: string
   readonly url?: string
+  readonly authPolicy?: string
   readonly config?: Readonly<Record<string, unknown>>
   readonly labels?: ReadonlyArray<string>
 }

@@ -3,47 +3,28 @@
  * and how a configuration that was shown is taken back without losing them.
  *
  * Pure. A secret place is found by template where there is one, by name
- * elsewhere; user info in a url is a secret wherever the url stands.
+ * elsewhere; what is a secret inside a text, such as user info in a url, is one
+ * wherever the text stands.
  */
 import type { Schema } from "effect"
 import type { JsonObject } from "./Endpoint.ts"
+import { authorizationParts, isSecretName, masked, type Part, secretParts, withParts } from "./SecretText.ts"
 import type { EndpointTemplate } from "./Template.ts"
-
-/** What is shown instead of a secret; sent back, it keeps the stored one. */
-export const masked = "****"
 
 type Json = Schema.Json
 type Path = ReadonlyArray<string>
 
-/** One secret: its path from the root of the configuration, and its value. */
+/** One secret: its path from the root of the configuration, its number when it is a part of the text there, and its value. */
 export interface SecretAt {
   readonly path: Path
+  readonly part?: number
   readonly value: string | number
 }
-
-const secretName = /password|passwd|secret|token|api_?key|private_?key/
-
-/** Does a key's name say that its value is a secret? */
-export const isSecretName = (name: string): boolean =>
-  secretName.test(name.toLowerCase().replaceAll("-", "_"))
 
 /** Is a parameter a secret? Its template decides; of a parameter no template knows, its name. */
 export const isSecretParameter = (template: EndpointTemplate | null, key: string): boolean => {
   const field = template?.fields.find((known) => known.key === key)
   return field === undefined ? isSecretName(key) : field.sensitive || field.valueType === "PASSWORD"
-}
-
-const userInfo = /^([a-z][a-z0-9+.-]*:(?:[a-z0-9+.-]+:)*\/\/)[^/?#\s]*@/i
-const queryPair = /([?&;])([^=&;#?]+)=([^&;#]*)/g
-
-/** The url without its user info and without the secrets of its query. Anything else comes back as it is. */
-export const maskUrl = (url: string): string => {
-  if (!/^[a-z][a-z0-9+.-]*:/i.test(url)) return url
-  return url
-    .replace(userInfo, `$1${masked}@`)
-    .replaceAll(queryPair, (pair: string, mark: string, name: string) =>
-      isSecretName(name) ? `${mark}${name}=${masked}` : pair
-    )
 }
 
 const isObject = (value: Json | undefined): value is JsonObject =>
@@ -84,6 +65,21 @@ const leaves = (
   )
 }
 
+const isAuthPolicy = (path: Path): boolean =>
+  path.at(-1)?.replaceAll(/[-_]/g, "").toLowerCase() === "authpolicy"
+
+/** The secrets inside a text that is no secret itself. */
+const partsOf = ({ path, value, secret }: Leaf): ReadonlyArray<Part> => {
+  if (secret || typeof value !== "string") return []
+  return isAuthPolicy(path) ? authorizationParts(value) : secretParts(value)
+}
+
+/** What stands in the parts of a leaf's text. */
+const insideOf = (leaf: Leaf): ReadonlyArray<string> => {
+  const text = typeof leaf.value === "string" ? leaf.value : ""
+  return partsOf(leaf).map(({ start, end }) => text.slice(start, end))
+}
+
 const at = (value: Json | undefined, path: Path): Json | undefined =>
   path.reduce<Json | undefined>((found, key) => {
     if (isList(found)) return found[Number(key)]
@@ -120,34 +116,62 @@ const isSecretValue = (value: Json): value is string | number =>
 
 /** Every secret of the configuration: what is sealed before it is stored, and never shown. */
 export const secretsOf = (config: JsonObject, template: EndpointTemplate | null): ReadonlyArray<SecretAt> =>
-  leaves(config, template).flatMap(({ path, value, secret }) =>
-    secret && isSecretValue(value) ? [{ path, value }] : []
-  )
+  leaves(config, template).flatMap((leaf): ReadonlyArray<SecretAt> => {
+    const { path, value, secret } = leaf
+    if (secret) return isSecretValue(value) ? [{ path, value }] : []
+    return insideOf(leaf).map((inside, part) => ({ path, part, value: inside }))
+  })
 
-/** The configuration with the values at those paths replaced. */
-export const withSecrets = (config: JsonObject, secrets: ReadonlyArray<SecretAt>): JsonObject =>
-  change(
-    config,
-    secrets.map(({ path, value }) => [path, value] as const)
-  )
+/** The text at a path with its parts said otherwise; those that are not given stay. */
+const partsReplaced = (config: JsonObject, path: Path, secrets: ReadonlyArray<SecretAt>): Json => {
+  const value = at(config, path)
+  if (typeof value !== "string") return value ?? null
+  const said = new Map(secrets.map((secret) => [secret.part, `${secret.value}`]))
+  const parts = partsOf({ path, value, secret: false })
+  return withParts(value, parts, (before, index) => said.get(index) ?? before)
+}
 
-/** The configuration as it is shown: `****` for every secret, urls without user info. */
+/** The configuration with those secrets replaced. */
+export const withSecrets = (config: JsonObject, secrets: ReadonlyArray<SecretAt>): JsonObject => {
+  const whole = secrets.filter(({ part }) => part === undefined)
+  const inside = Map.groupBy(
+    secrets.filter(({ part }) => part !== undefined),
+    ({ path }) => JSON.stringify(path)
+  )
+  const texts = [...inside.values()].map((there): Change => {
+    const path = there[0]?.path ?? []
+    return [path, partsReplaced(config, path, there)]
+  })
+  return change(config, [...whole.map(({ path, value }): Change => [path, value]), ...texts])
+}
+
+/** What a leaf is shown as; itself when it holds no secret. */
+const shown = (leaf: Leaf): Json => {
+  if (leaf.secret) return isSecretValue(leaf.value) ? masked : leaf.value
+  return typeof leaf.value === "string" ? withParts(leaf.value, partsOf(leaf), () => masked) : leaf.value
+}
+
+/** The configuration as it is shown: `****` for every secret, also for those inside a text such as a url. */
 export const maskConfig = (config: JsonObject, template: EndpointTemplate | null): JsonObject =>
   change(
     config,
-    leaves(config, template).flatMap(({ path, value, secret }) => {
-      if (secret) return isSecretValue(value) ? [[path, masked] as const] : []
-      return typeof value === "string" && maskUrl(value) !== value ? [[path, maskUrl(value)] as const] : []
+    leaves(config, template).flatMap((leaf): ReadonlyArray<Change> => {
+      const text = shown(leaf)
+      return text === leaf.value ? [] : [[leaf.path, text]]
     })
   )
 
 /** Does what was sent stand for what is stored? */
-const isKept = ({ secret, value, before }: Leaf & { readonly before: Json | undefined }): boolean => {
+const isKept = ({ before, ...leaf }: Leaf & { readonly before: Json | undefined }): boolean => {
   if (before === undefined) return false
-  return secret
-    ? value === masked && isSecretValue(before)
-    : typeof before === "string" && maskUrl(before) === value
+  return leaf.secret
+    ? leaf.value === masked && isSecretValue(before)
+    : typeof before === "string" && shown({ ...leaf, value: before }) === leaf.value
 }
+
+/** Does it say `****` where a secret should be? */
+const isMasked = (leaf: Leaf): boolean =>
+  leaf.secret ? leaf.value === masked : insideOf(leaf).includes(masked)
 
 /**
  * A configuration that was sent, completed from the stored one: `****` in a
@@ -168,8 +192,6 @@ export const unmaskConfig = (
         return isKept(leaf) ? [[leaf.path, leaf.before]] : []
       })
     ),
-    missing: found.flatMap((leaf) =>
-      leaf.secret && leaf.value === masked && !isKept(leaf) ? [leaf.path] : []
-    )
+    missing: found.flatMap((leaf) => (isMasked(leaf) && !isKept(leaf) ? [leaf.path] : []))
   }
 }

@@ -1,6 +1,6 @@
 /** Which of a project's endpoints a client sees: filters first, then its page. Pure. */
 import type { Endpoint } from "../domain/Endpoint.ts"
-import { maskUrl } from "../domain/Masking.ts"
+import { maskText } from "../domain/SecretText.ts"
 
 export interface EndpointQuery {
   readonly capability: string | null
@@ -28,7 +28,7 @@ const can = (endpoint: Endpoint, capability: string) => {
 }
 
 const matches = (endpoint: Endpoint, word: string) =>
-  [endpoint.name, endpoint.description, endpoint.domain, maskUrl(endpoint.url)].some((text) =>
+  [endpoint.name, endpoint.description, endpoint.domain, maskText(endpoint.url)].some((text) =>
     text?.toLowerCase().includes(word)
   )
 

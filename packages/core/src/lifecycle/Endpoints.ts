@@ -3,7 +3,7 @@
  * A connection is tested before it is stored; a secret leaves here only sealed
  * into the store, or opened into the one call that needs it.
  */
-import { Context, DateTime, Effect, Layer, Option, Redacted } from "effect"
+import { Context, DateTime, Effect, Layer, Option } from "effect"
 import {
   Endpoint,
   EndpointId,
@@ -12,7 +12,8 @@ import {
   type Scope,
   TemplateId
 } from "../domain/Endpoint.ts"
-import { maskConfig, maskUrl, secretsOf, unmaskConfig, withSecrets } from "../domain/Masking.ts"
+import { unmaskConfig } from "../domain/Masking.ts"
+import { maskText } from "../domain/SecretText.ts"
 import type { EndpointTemplate } from "../domain/Template.ts"
 import type { Diagnostic } from "../protocol/Protocol.ts"
 import { type DuplicateSourceId, EndpointRepo, type EndpointRepoError } from "../services/EndpointRepo.ts"
@@ -34,6 +35,7 @@ import {
   unknownTemplate,
   worked
 } from "./EndpointConnection.ts"
+import * as EndpointSecrets from "./EndpointSecrets.ts"
 import { type EndpointQuery, pageOf } from "./EndpointList.ts"
 import type { Registration } from "./Registration.ts"
 import { Templates } from "./Templates.ts"
@@ -90,7 +92,7 @@ export class Endpoints extends Context.Service<
       Effect.gen(function* () {
         const repo = yield* EndpointRepo
         const worker = yield* PythonWorker
-        const secrets = yield* Secrets
+        const { opened, sealed } = EndpointSecrets.make(yield* Secrets)
         const templates = yield* Templates
         const ids = yield* Ids
 
@@ -100,42 +102,7 @@ export class Endpoints extends Context.Service<
         })
 
         const shown = Effect.fnUntraced(function* (endpoint: Endpoint) {
-          const template = Option.getOrNull(yield* templateOf(endpoint.config))
-          const config = endpoint.config === null ? null : maskConfig(endpoint.config, template)
-          return changed(endpoint, { url: maskUrl(endpoint.url), config })
-        })
-
-        const place = (
-          endpoint: { readonly scope: Scope; readonly id: string },
-          path: ReadonlyArray<string>
-        ) => ({
-          tenant: endpoint.scope.tenant,
-          endpointId: endpoint.id,
-          field: path.join(".")
-        })
-
-        const sealed = Effect.fnUntraced(function* (endpoint: Endpoint, template: EndpointTemplate | null) {
-          if (endpoint.config === null) return endpoint
-          const found = secretsOf(endpoint.config, template)
-          const closed = yield* Effect.forEach(found, ({ path, value }) =>
-            Effect.map(secrets.seal(place(endpoint, path), Redacted.make(`${value}`)), (text) => ({
-              path,
-              value: text
-            }))
-          )
-          return changed(endpoint, { config: withSecrets(endpoint.config, closed) })
-        })
-
-        const opened = Effect.fnUntraced(function* (endpoint: Endpoint, template: EndpointTemplate | null) {
-          if (endpoint.config === null) return null
-          const found = secretsOf(endpoint.config, template)
-          const open = yield* Effect.forEach(found, ({ path, value }) =>
-            Effect.map(secrets.open(place(endpoint, path), `${value}`), (secret) => ({
-              path,
-              value: Redacted.value(secret)
-            }))
-          )
-          return withSecrets(endpoint.config, open)
+          return EndpointSecrets.shown(endpoint, Option.getOrNull(yield* templateOf(endpoint.config)))
         })
 
         const connect = Effect.fnUntraced(
@@ -205,7 +172,7 @@ export class Endpoints extends Context.Service<
             id: Option.match(before, { onNone: () => EndpointId.make(uuid), onSome: ({ id }) => id }),
             sourceId: registration.sourceId ?? sourceIdOf(scope, registration.name, uuid),
             scope,
-            url: template === null ? registration.url : maskUrl(registration.url),
+            url: template === null ? registration.url : maskText(registration.url),
             capabilities: registration.capabilities.length > 0 ? registration.capabilities : ["metadata"],
             detectedVersion: test?.detectedVersion ?? null,
             versionHint: parametersOf(registration.config?.["parameters"])["version_hint"] ?? null,
@@ -284,7 +251,3 @@ export class Endpoints extends Context.Service<
       })
     )
 }
-
-/** The endpoint with some of its columns said anew. */
-const changed = (endpoint: Endpoint, columns: Partial<Endpoint>): Endpoint =>
-  Endpoint.make(Object.assign({}, endpoint, columns))

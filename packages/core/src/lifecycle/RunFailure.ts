@@ -5,7 +5,7 @@
  */
 import { Cause, Match, Schema } from "effect"
 import { codeOf, type FailureKind, lastError, type Side } from "../domain/Failure.ts"
-import { isSecretName } from "../domain/Masking.ts"
+import { isSecretName } from "../domain/SecretText.ts"
 import { Problem } from "../protocol/Protocol.ts"
 import type { EndpointRepoError } from "../services/EndpointRepo.ts"
 import type { GraphStoreError } from "../services/GraphStore.ts"

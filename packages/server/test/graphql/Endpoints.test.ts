@@ -1,15 +1,17 @@
 import { assert, layer } from "@effect/vitest"
+import { Endpoints } from "@headrace/core/lifecycle/Endpoints"
+import { EndpointRepo } from "@headrace/core/services/EndpointRepo"
 import { Effect, Schema } from "effect"
 import { field, register, registering } from "../Api.ts"
 import { ask, codes } from "../GraphqlClient.ts"
 import * as MemoryServer from "../MemoryServer.ts"
 
-const Endpoints = Schema.Array(Schema.Struct({ id: Schema.String, name: Schema.String }))
+const Rows = Schema.Array(Schema.Struct({ id: Schema.String, name: Schema.String }))
 
 const page = (args: string) =>
   Effect.gen(function* () {
     const answer = yield* ask(`{ endpoints(${args}) { id name } }`)
-    return yield* field(answer, "endpoints", Endpoints)
+    return yield* field(answer, "endpoints", Rows)
   })
 
 const names = (args: string) => Effect.map(page(args), (found) => found.map(({ name }) => name))
@@ -84,6 +86,34 @@ layer(MemoryServer.layer(), { excludeTestServices: true })("registering an endpo
 
       assert.notInclude(JSON.stringify([registered, answer]), "hunter2")
       assert.deepInclude(registered.config, { parameters: { ...parameters, password: "****" } })
+    })
+  )
+
+  it.effect("stores no secret in clear, wherever it stands, and opens it for the worker (D12)", () =>
+    Effect.gen(function* () {
+      const { config } = MemoryServer.source({ proxy: "https://ada:hunter2@proxy/", pwd: "hunter2" })
+      const mirror = "https://ada:hunter2@db:5432/?token=hunter2"
+      const answer = yield* registering({
+        name: "Sealed",
+        sourceId: "sealed",
+        url: "postgres://ada:hunter2@db/x",
+        authPolicy: "Bearer hunter2",
+        config: { ...config, parameters: { ...parameters, mirror } }
+      })
+      yield* registering({ name: "Plain", sourceId: "plain", url: "postgres://ada:hunter2@db/x" })
+
+      const repo = yield* EndpointRepo
+      const rows = yield* repo.list({ tenant: "dev", project: "global" })
+      const sealed = rows.find(({ sourceId }) => sourceId === "sealed")
+      const ref = sealed === undefined ? null : yield* (yield* Endpoints).refOf(sealed)
+
+      assert.isUndefined(answer.errors)
+      assert.includeMembers(
+        rows.map(({ sourceId }) => sourceId),
+        ["sealed", "plain"]
+      )
+      assert.notInclude(JSON.stringify([rows, answer]), "hunter2")
+      assert.deepInclude(ref?.parameters, { mirror, password: "hunter2" })
     })
   )
 
