@@ -110,6 +110,26 @@ def test_a_connection_that_fails_names_the_step_and_the_parameter_to_look_at(
         entry({**server.parameters("shop"), **changed})  # pyright: ignore[reportCallIssue]
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *((name, "x\0y") for name in ("host", "port", "database", "username", "password", "role", "application_name")),
+        *((name, "x\0y") for name in ("schemas", "ssl_mode", "ssl_root_cert", "ssl_client_cert", "ssl_client_key")),
+        *((name, "5\0") for name in ("connect_timeout_ms", "statement_timeout_ms")),
+        ("schemas", r'["x\u0000y"]'),
+        ("additional_parameters", r'{"sslcrl": "x\u0000y"}'),
+    ],
+)
+def test_a_parameter_with_a_nul_is_refused_by_name_for_libpq_would_leave_out_what_follows_it(
+    field: str, value: str
+) -> None:
+    """What follows may be the TLS that was asked for."""
+    known = {"host": "localhost", "port": "5432", "database": "shop", "username": "u", "password": "p"}
+
+    with refused(ConfigInvalid, f"{field} holds a NUL character", field=field):
+        PostgresSource({**known, "ssl_mode": "require", field: value})
+
+
 @pytest.mark.parametrize("fault", CONNECTIONS)
 def test_a_test_of_the_connection_says_the_same(server: PostgresServer, fault: str) -> None:
     changed, _, step, field, _ = CONNECTIONS[fault]

@@ -49,6 +49,7 @@ class PostgresParameters:
     @classmethod
     def parse(cls, raw: Mapping[str, str], role: Role | None = None) -> PostgresParameters:
         """Raises ``ConfigInvalid`` with ``details["field"]``; ``role`` says which endpoint of a run it was."""
+        _refuse_nul(raw, role)
         ssl_mode = raw.get("ssl_mode") or "prefer"
         if ssl_mode not in get_args(SslMode):
             raise _invalid("ssl_mode", f"ssl_mode is one of {', '.join(get_args(SslMode))}, not {ssl_mode!r}.", role)
@@ -87,9 +88,14 @@ def _required(raw: Mapping[str, str], name: str, role: Role | None) -> str:
     value = raw.get(name, "")
     if value.strip() == "":
         raise _invalid(name, f"{name} is missing. Give the {name} of the PostgreSQL server.", role)
-    if "\0" in value:
-        raise _invalid(name, f"{name} holds a NUL character, which PostgreSQL does not allow.", role)
     return value
+
+
+def _refuse_nul(raw: Mapping[str, str], role: Role | None) -> None:
+    """libpq reads no further than a NUL, so a connection would go without what follows it, such as its TLS."""
+    for name, value in raw.items():
+        if "\0" in value:
+            raise _invalid(name, f"{name} holds a NUL character, which PostgreSQL does not allow. Remove it.", role)
 
 
 def _password(raw: Mapping[str, str], role: Role | None) -> str:
@@ -124,7 +130,9 @@ def _names(text: str, role: Role | None) -> tuple[str, ...]:
         names = json.loads(text)
     except json.JSONDecodeError as error:
         raise _invalid("schemas", f"schemas is no list of names: {error}.", role) from None
-    return tuple(str(name) for name in names)
+    found = tuple(str(name) for name in names)
+    _refuse_nul({"schemas": "".join(found)}, role)
+    return found
 
 
 def _further(raw: Mapping[str, str], role: Role | None) -> Mapping[str, str]:
@@ -143,6 +151,7 @@ def _further(raw: Mapping[str, str], role: Role | None) -> Mapping[str, str]:
         allowed = ", ".join(sorted(FURTHER))
         message = f"additional_parameters may not hold {', '.join(refused)}. Allowed are {allowed}."
         raise _invalid("additional_parameters", message, role)
+    _refuse_nul({"additional_parameters": "".join(pairs.values())}, role)
     return pairs
 
 
