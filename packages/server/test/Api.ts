@@ -15,7 +15,7 @@ export interface ToRegister {
   readonly projectSlug?: string
   readonly url?: string
   readonly authPolicy?: string
-  readonly config?: Readonly<Record<string, unknown>>
+  readonly config?: unknown
   readonly labels?: ReadonlyArray<string>
 }
 
@@ -119,3 +119,24 @@ export const endOf = (events: Stream.Stream<RunProgress>, runId: string | null) 
     Stream.runHead,
     Effect.map(Option.getOrThrow)
   )
+
+const Diagnostics = Schema.Struct({
+  ok: Schema.Boolean,
+  diagnostics: Schema.Array(
+    Schema.Struct({
+      level: Schema.String,
+      code: Schema.String,
+      message: Schema.String,
+      field: Schema.NullOr(Schema.String)
+    })
+  )
+})
+
+/** Tests a connection of the memory table. */
+export const testing = Effect.fnUntraced(function* (input: Record<string, unknown>) {
+  const document = `mutation T($input: TestEndpointInput!) {
+    testEndpoint(input: $input) { ok diagnostics { level code message field } }
+  }`
+  const answer = yield* ask(document, { input: { templateId: "memory.table", type: "source", ...input } })
+  return yield* field(answer, "testEndpoint", Diagnostics)
+})

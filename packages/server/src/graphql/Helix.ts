@@ -12,6 +12,7 @@ import type { ExecutionResult, GraphQLError, GraphQLSchema } from "graphql"
 import { processRequest } from "graphql-helix"
 import * as ConsolePage from "./ConsolePage.ts"
 import { explain, explainUnexpected, type Shown } from "./errors.ts"
+import { withoutValues } from "./ErrorText.ts"
 import { type GraphqlRequest, type NotGraphql, read } from "./GraphqlRequest.ts"
 import { parseWithinLimits } from "./Limits.ts"
 import { negotiate, statusOf, wantsPage } from "./Negotiation.ts"
@@ -58,10 +59,12 @@ const refusal = (type: string) => (refused: NotGraphql) =>
  * Failures of resolvers have their code already. One of the execution itself,
  * such as a null where none may be, would name types of ours: it is masked.
  */
-const masked = (error: GraphQLError): Effect.Effect<GraphQLError> =>
-  error.path === undefined || error.extensions["code"] !== undefined
-    ? Effect.succeed(error)
+const masked = (error: GraphQLError): Effect.Effect<GraphQLError> => {
+  if (error.extensions["code"] !== undefined) return Effect.succeed(error)
+  return error.path === undefined
+    ? Effect.succeed(withoutValues(error))
     : explainUnexpected(error, error.path)
+}
 
 const withErrorsMasked = Effect.fnUntraced(function* (payload: ExecutionResult) {
   if (payload.errors === undefined) return payload

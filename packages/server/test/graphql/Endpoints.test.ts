@@ -1,8 +1,6 @@
 import { assert, layer } from "@effect/vitest"
-import { Endpoints } from "@headrace/core/lifecycle/Endpoints"
-import { EndpointRepo } from "@headrace/core/services/EndpointRepo"
 import { Effect, Schema } from "effect"
-import { field, register, registering } from "../Api.ts"
+import { field, register, registering, testing } from "../Api.ts"
 import { ask, codes } from "../GraphqlClient.ts"
 import * as MemoryServer from "../MemoryServer.ts"
 
@@ -15,26 +13,6 @@ const page = (args: string) =>
   })
 
 const names = (args: string) => Effect.map(page(args), (found) => found.map(({ name }) => name))
-
-const Diagnostics = Schema.Struct({
-  ok: Schema.Boolean,
-  diagnostics: Schema.Array(
-    Schema.Struct({
-      level: Schema.String,
-      code: Schema.String,
-      message: Schema.String,
-      field: Schema.NullOr(Schema.String)
-    })
-  )
-})
-
-const testing = Effect.fnUntraced(function* (input: Record<string, unknown>) {
-  const document = `mutation T($input: TestEndpointInput!) {
-    testEndpoint(input: $input) { ok diagnostics { level code message field } }
-  }`
-  const answer = yield* ask(document, { input: { templateId: "memory.table", type: "source", ...input } })
-  return yield* field(answer, "testEndpoint", Diagnostics)
-})
 
 const parameters = { host: "db", username: "app", password: "hunter2" }
 
@@ -86,34 +64,6 @@ layer(MemoryServer.layer(), { excludeTestServices: true })("registering an endpo
 
       assert.notInclude(JSON.stringify([registered, answer]), "hunter2")
       assert.deepInclude(registered.config, { parameters: { ...parameters, password: "****" } })
-    })
-  )
-
-  it.effect("stores no secret in clear, wherever it stands, and opens it for the worker (D12)", () =>
-    Effect.gen(function* () {
-      const { config } = MemoryServer.source({ proxy: "https://ada:hunter2@proxy/", pwd: "hunter2" })
-      const mirror = "https://ada:hunter2@db:5432/?token=hunter2"
-      const answer = yield* registering({
-        name: "Sealed",
-        sourceId: "sealed",
-        url: "postgres://ada:hunter2@db/x",
-        authPolicy: "Bearer hunter2",
-        config: { ...config, parameters: { ...parameters, mirror } }
-      })
-      yield* registering({ name: "Plain", sourceId: "plain", url: "postgres://ada:hunter2@db/x" })
-
-      const repo = yield* EndpointRepo
-      const rows = yield* repo.list({ tenant: "dev", project: "global" })
-      const sealed = rows.find(({ sourceId }) => sourceId === "sealed")
-      const ref = sealed === undefined ? null : yield* (yield* Endpoints).refOf(sealed)
-
-      assert.isUndefined(answer.errors)
-      assert.includeMembers(
-        rows.map(({ sourceId }) => sourceId),
-        ["sealed", "plain"]
-      )
-      assert.notInclude(JSON.stringify([rows, answer]), "hunter2")
-      assert.deepInclude(ref?.parameters, { mirror, password: "hunter2" })
     })
   )
 
@@ -259,46 +209,6 @@ layer(MemoryServer.layer(), { excludeTestServices: true })("testing a connection
 
       assert.isFalse(ok)
       assert.deepInclude(diagnostics[0], { level: "ERROR", code: "E_CONN_TEST_FAILED", field: "host" })
-    })
-  )
-
-  it.effect("asks for a secret sent as **** unless an endpoint is named that has it (D12)", () =>
-    Effect.gen(function* () {
-      const { id } = yield* register(MemoryServer.source())
-      const connection = { ...parameters, password: "****" }
-
-      const without = yield* testing({ connection })
-      const withStored = yield* testing({ connection, endpointId: id })
-
-      assert.deepInclude(without.diagnostics[0], { code: "E_SECRET_REQUIRED", field: "password" })
-      assert.isTrue(withStored.ok)
-    })
-  )
-
-  it.effect("tells a stored secret to nobody but whom it was entered for, and asks for it again (D12)", () =>
-    Effect.gen(function* () {
-      const { id } = yield* register({ ...MemoryServer.source(), sourceId: "told" })
-      const { id: other } = yield* register({ ...MemoryServer.lake, sourceId: "told-lake" })
-      const connection = { ...parameters, password: "****" }
-
-      const elsewhere = yield* Effect.forEach(
-        [{ host: "unreachable" }, { username: "eve" }, { proxy: "unreachable" }],
-        (change) => testing({ connection: { ...connection, ...change }, endpointId: id })
-      )
-      const ofAnother = yield* testing({ connection, endpointId: other })
-      const enteredAgain = yield* testing({
-        connection: { ...parameters, host: "db-2" },
-        endpointId: id
-      })
-      const samePlace = yield* testing({ connection: { ...connection, version_hint: "2" }, endpointId: id })
-
-      assert.deepStrictEqual(
-        [...elsewhere, ofAnother].map(({ diagnostics: [first] }) => [first?.code, first?.field]),
-        Array.from({ length: 4 }, () => ["E_SECRET_REQUIRED", "password"])
-      )
-      assert.match(elsewhere[0]?.diagnostics[0]?.message ?? "", /"host" is not what it was stored with/)
-      assert.isTrue(enteredAgain.ok)
-      assert.isTrue(samePlace.ok)
     })
   )
 })
