@@ -14,7 +14,7 @@ import type { KvStoreError } from "../services/KvStore.ts"
 import { RunEngine } from "../services/RunEngine.ts"
 import { RunRepo, type RunRepoError, type UnitBusy } from "../services/RunRepo.ts"
 import { UnitStateRepo, type UnitStateRepoError } from "../services/UnitStateRepo.ts"
-import { CheckpointLog } from "./CheckpointLog.ts"
+import { CheckpointLog, type Place } from "./CheckpointLog.ts"
 import { CapabilityMissing } from "./LookupFailure.ts"
 import {
   type Found,
@@ -25,6 +25,7 @@ import {
   templateIdOf,
   type UnitLookupError
 } from "./Lookups.ts"
+import { RunSettlement } from "./RunSettlement.ts"
 import { RunStart } from "./RunStart.ts"
 import { Templates } from "./Templates.ts"
 
@@ -87,6 +88,7 @@ const make = Effect.gen(function* () {
   const lookups = yield* Lookups
   const runs = yield* RunRepo
   const runStart = yield* RunStart
+  const settlement = yield* RunSettlement
   const templates = yield* Templates
   const units = yield* UnitStateRepo
 
@@ -127,27 +129,41 @@ const make = Effect.gen(function* () {
     return { ok: false, runId, state, message }
   })
 
-  /** Until no run of the unit is open: this process's runs end here, others see the state and stop. */
-  const endRuns = Effect.fnUntraced(function* (key: UnitKey) {
-    yield* engine.interrupt(key)
-    yield* runs.live(key).pipe(
-      Effect.flatMap(
-        Option.match({
-          onNone: () => Effect.void,
-          onSome: ({ runId }) => Effect.fail(new RunNotEnded({ runId }))
-        })
-      ),
-      Effect.retry({
-        schedule: Schedule.spaced(patience.spaced),
-        times: patience.times,
-        while: (error) => error._tag === "RunNotEnded"
-      })
-    )
+  /** Ends what runs of the unit there are: in this process at once, elsewhere as soon as they see the state. */
+  const endRuns = Effect.fnUntraced(function* (
+    key: UnitKey,
+    reset: Effect.Effect<unknown, UnitStateRepoError>
+  ) {
+    const round = Effect.gen(function* () {
+      if (Option.isSome(yield* runs.live(key))) yield* reset
+      yield* engine.interrupt(key)
+      const left = yield* runs.live(key)
+      if (Option.isSome(left)) return yield* new RunNotEnded({ runId: left.value.runId })
+    })
+    yield* Effect.retry(round, {
+      schedule: Schedule.spaced(patience.spaced),
+      times: patience.times,
+      while: (error) => error._tag === "RunNotEnded"
+    })
+  })
+
+  /** Where the next run into the sink begins. Whoever is interrupted after the first step has reset it. */
+  const forget = Effect.fnUntraced(function* (
+    place: Place,
+    endingRuns: Effect.Effect<void, RunNotEnded | StoreError>
+  ) {
+    const endGeneration = runs.endGeneration(place.tenant, place.unit, place.sinkId)
+    yield* endGeneration
+    yield* endingRuns
+    yield* checkpoints.remove(place)
+    // Of a run that began meanwhile: what it committed is without a checkpoint now.
+    yield* endGeneration
   })
 
   return Ingestion.of({
     start: Effect.fn("Ingestion.start")(function* (scope, asked) {
       const found = yield* lookups.unit(scope, asked.endpointId, asked.unitId)
+      yield* settlement.settleLeft(found.key)
       const sink = yield* lookups.sink(scope, found, asked)
       const policy = yield* policyOf(found, asked.policy)
       const order = {
@@ -165,6 +181,7 @@ const make = Effect.gen(function* () {
 
     pause: Effect.fn("Ingestion.pause")(function* (scope, asked) {
       const { key, ...found } = yield* lookups.unit(scope, asked.endpointId, asked.unitId)
+      yield* settlement.settleLeft(key)
       const { sinkId } = yield* lookups.sink(scope, { key, ...found }, asked)
       yield* apply(key, Paused.make({ sinkId, at: yield* DateTime.now }))
       const runId = Option.getOrNull(Option.map(yield* runs.live(key), (run) => run.runId))
@@ -177,6 +194,7 @@ const make = Effect.gen(function* () {
 
     reset: Effect.fn("Ingestion.reset")(function* (scope, asked) {
       const found = yield* lookups.unit(scope, asked.endpointId, asked.unitId)
+      yield* settlement.settleLeft(found.key)
       const named = yield* lookups.sink(scope, found, asked)
       const status = yield* units.get(found.key)
       const shown = Option.getOrElse(
@@ -184,11 +202,11 @@ const make = Effect.gen(function* () {
         () => named.sinkId
       )
       const sinkId = isNamed(asked) ? named.sinkId : shown
-      yield* apply(found.key, Reset.make({ sinkId, at: yield* DateTime.now }))
-      yield* endRuns(found.key)
-      yield* checkpoints.remove({ tenant: scope.tenant, unit: found.key, sinkId })
-      yield* runs.endGeneration(scope.tenant, found.key, sinkId)
+      const toIdle = Effect.flatMap(DateTime.now, (at) => apply(found.key, Reset.make({ sinkId, at })))
+      yield* forget({ tenant: scope.tenant, unit: found.key, sinkId }, endRuns(found.key, toIdle))
       if (sinkId === shown) yield* units.copyCheckpoint(found.key, null)
+      // Last: who reads IDLE may believe that there is no checkpoint.
+      yield* toIdle
       const message = "The checkpoint is removed. The next run loads everything."
       return { ok: true, runId: null, state: "IDLE" as const, message }
     })
@@ -201,5 +219,5 @@ const isNamed = ({ sinkId, sinkEndpointId }: SinkName): boolean =>
 export const layer: Layer.Layer<
   Ingestion,
   never,
-  CheckpointLog | Lookups | RunEngine | RunRepo | RunStart | Templates | UnitStateRepo
+  CheckpointLog | Lookups | RunEngine | RunRepo | RunSettlement | RunStart | Templates | UnitStateRepo
 > = Layer.effect(Ingestion, make)

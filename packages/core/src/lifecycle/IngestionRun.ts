@@ -51,7 +51,8 @@ const make = Effect.gen(function* () {
     if (Option.isNone(endpoint) || endpoint.value.deletedAt !== null)
       yield* new EndpointDeleted({ endpointId })
     const found = yield* checkpoints.read(RunAccount.placeOf(request))
-    const kept = request.startsOver ? { ...found, record: null } : found
+    // A generation without a slice begins at the beginning; a record that is there is of an earlier one.
+    const kept = request.run.nextSeq === 0 ? { ...found, record: null } : found
     const now = yield* Ref.updateAndGet(account, (before) => ({ ...before, kept }))
     const said = { event: "RUN_STARTED", phase: "plan", message: warningOf(request.policy) } as const
     yield* events.publish(yield* RunAccount.happening(request, now, said))

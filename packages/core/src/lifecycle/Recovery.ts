@@ -1,7 +1,7 @@
 /**
- * What dead processes left behind: a run whose owner is gone is ended, and the
- * staging that belongs to no living run is swept. Done at the start and again
- * and again, since any process may find what another left.
+ * What was left behind: an end of a run that no store would take, a run whose
+ * owner is gone, the staging that belongs to no living run. Done at the start
+ * and again and again, since any process may find what another left.
  */
 import { Cause, Context, Effect, Layer, Schedule } from "effect"
 import { PythonWorker, type PythonWorkerError } from "../services/PythonWorker.ts"
@@ -15,7 +15,10 @@ const every = "15 seconds"
 export class Recovery extends Context.Service<
   Recovery,
   {
-    /** Ends every orphan as `WORKER_LOST` and sweeps staging when there was one. Answers how many there were. */
+    /**
+     * Records the ends of this process's runs that no store would take, then ends every orphan
+     * as `WORKER_LOST` and sweeps staging when there was one. Answers how many orphans there were.
+     */
     readonly recover: Effect.Effect<number, RunRepoError>
 
     /** Deletes staging of runs that are neither open nor alive. */
@@ -40,6 +43,9 @@ export class Recovery extends Context.Service<
       return Recovery.of({
         sweep,
         recover: Effect.gen(function* () {
+          yield* settlement
+            .settleLeft(null)
+            .pipe(Effect.catch((error) => Effect.logWarning("Ended runs could not be recorded yet", error)))
           const orphans = yield* runs.orphans
           for (const run of orphans) yield* settlement.settle(run, { _tag: "Failed", reason })
           if (orphans.length > 0)
@@ -50,12 +56,12 @@ export class Recovery extends Context.Service<
     })
   )
 
-  /** Recovers when it is built and every 15 seconds while it lives. A round that fails is logged; the next one comes. */
+  /** Recovers when it is built and every 15 seconds while it lives. A round that fails, whatever the reason, is logged; the next one comes. */
   static readonly layerRounds: Layer.Layer<never, never, Recovery> = Layer.effectDiscard(
     Effect.gen(function* () {
       const { recover } = yield* Recovery
       const round = recover.pipe(
-        Effect.catch((error) => Effect.logWarning("Orphaned runs could not be ended", error))
+        Effect.catchCause((cause) => Effect.logWarning("Orphaned runs could not be ended", cause))
       )
       yield* round
       yield* Effect.forkScoped(Effect.repeat(Effect.delay(round, every), Schedule.forever))

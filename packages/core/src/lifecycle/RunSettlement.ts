@@ -4,8 +4,9 @@
  * reset meanwhile stays so; then that is how the run ended.
  *
  * Settling never fails. A store that cannot be reached is asked again for a
- * while; then the run stays open, and is settled as an orphan once its owner
- * is gone.
+ * while; then the run is told as failed, and its true end is kept here until
+ * somebody has it recorded, at the latest the next round of `Recovery`. When
+ * the process dies before that, the run is settled as an orphan.
  */
 import { Cause, Context, DateTime, Effect, Layer, Option, Schedule } from "effect"
 import {
@@ -13,10 +14,11 @@ import {
   IngestionUnitEvent,
   type IngestionUnitState
 } from "../domain/IngestionUnitState.ts"
-import type { RunStats } from "../domain/Run.ts"
+import type { RunId, RunStats } from "../domain/Run.ts"
+import type { UnitKey } from "../domain/Unit.ts"
 import { RunEvents, type RunHappening, RunProgress } from "../services/RunEvents.ts"
-import { type Run, type RunOutcome, RunRepo } from "../services/RunRepo.ts"
-import { UnitStateRepo } from "../services/UnitStateRepo.ts"
+import { type Run, type RunOutcome, RunRepo, type RunRepoError } from "../services/RunRepo.ts"
+import { UnitStateRepo, type UnitStateRepoError } from "../services/UnitStateRepo.ts"
 import { lastErrorOf, type RunError, RunRevoked } from "./RunFailure.ts"
 import { emptyTally, rowsShown, type RunTally } from "./RunTally.ts"
 
@@ -31,6 +33,8 @@ export interface Closing {
   /** Done after the state is FAILED and before anybody can start again. */
   readonly onFailed: Effect.Effect<void>
 }
+
+type StoreError = RunRepoError | UnitStateRepoError
 
 const { Completed, Failed } = IngestionUnitEvent.cases
 
@@ -59,11 +63,28 @@ const outcomes: { readonly [State in IngestionState]: RunOutcome } = {
   IDLE: "RESET"
 }
 
-/** How a run ended whose end changed nothing, because the unit is no longer its own. */
-const outcomeOf = (run: Run, current: Option.Option<IngestionUnitState>): RunOutcome => {
-  if (Option.isNone(current) || current.value.lastRunId !== run.runId) return "FAILED"
-  return outcomes[current.value.state]
+/** How a run ended; `isShown` says that the unit shows it, and no later run of the unit. */
+interface Reached {
+  readonly outcome: RunOutcome
+  readonly isShown: boolean
 }
+
+/** How a run ended whose end changed nothing, because it is noted already or the unit is no longer its own. */
+const reachedBefore = (run: Run, current: Option.Option<IngestionUnitState>): Reached =>
+  Option.isNone(current) || current.value.lastRunId !== run.runId
+    ? { outcome: "FAILED", isShown: false }
+    : { outcome: outcomes[current.value.state], isShown: true }
+
+/** An end that no store has taken yet. Recording it again changes nothing. */
+interface Unsettled {
+  readonly unit: UnitKey
+  readonly record: Effect.Effect<RunOutcome, StoreError>
+}
+
+const isOf =
+  (unit: UnitKey | null) =>
+  ({ unit: { endpointId, unitId } }: Unsettled): boolean =>
+    unit === null || (unit.endpointId === endpointId && unit.unitId === unitId)
 
 /** Why a run is told as failed: what ended it, or, when it ended well, what kept that from counting. */
 const whyFailed = (ending: Ending, otherwise: Cause.Cause<RunError>): string =>
@@ -76,6 +97,9 @@ export class RunSettlement extends Context.Service<
   {
     /** Ends the run as said, unless the unit was paused, reset or taken over meanwhile; answers how it ended. */
     readonly settle: (run: Run, ending: Ending, closing?: Partial<Closing>) => Effect.Effect<RunOutcome>
+
+    /** Records the ends that no store has taken yet, those of one unit or all. Fails while the stores are away. */
+    readonly settleLeft: (unit: UnitKey | null) => Effect.Effect<void, StoreError>
   }
 >()("@headrace/core/lifecycle/RunSettlement") {
   static readonly layer: Layer.Layer<RunSettlement, never, RunEvents | RunRepo | UnitStateRepo> =
@@ -85,6 +109,7 @@ export class RunSettlement extends Context.Service<
         const units = yield* UnitStateRepo
         const runs = yield* RunRepo
         const events = yield* RunEvents
+        const unsettled = new Map<RunId, Unsettled>()
 
         const settleState = Effect.fnUntraced(function* (run: Run, ending: Ending) {
           const at = yield* DateTime.now
@@ -93,11 +118,25 @@ export class RunSettlement extends Context.Service<
               ? Completed.make({ runId: run.runId, stats: ending.stats, at })
               : Failed.make({ runId: run.runId, reason: ending.reason, at })
           return yield* units.apply(run.unit, event).pipe(
-            Effect.as<RunOutcome>(ending._tag === "Completed" ? "SUCCEEDED" : "FAILED"),
+            Effect.as<Reached>({
+              outcome: ending._tag === "Completed" ? "SUCCEEDED" : "FAILED",
+              isShown: true
+            }),
             Effect.catchTag("IllegalTransition", () =>
-              Effect.map(units.get(run.unit), (current) => outcomeOf(run, current))
+              Effect.map(units.get(run.unit), (current) => reachedBefore(run, current))
             )
           )
+        })
+
+        const record = Effect.fnUntraced(function* (
+          run: Run,
+          ending: Ending,
+          { complete, onFailed }: Pick<Closing, "complete" | "onFailed">
+        ) {
+          const { outcome, isShown } = yield* settleState(run, ending)
+          if (outcome === "FAILED" && isShown) yield* onFailed
+          yield* runs.close(run.runId, outcome, { complete })
+          return outcome
         })
 
         const tell = Effect.fnUntraced(function* (
@@ -128,20 +167,34 @@ export class RunSettlement extends Context.Service<
         return RunSettlement.of({
           settle: Effect.fn("RunSettlement.settle")(function* (run, ending, closing = {}) {
             const { complete = false, tally = emptyTally, onFailed = Effect.void } = closing
-            const { reached: outcome, why } = yield* settleState(run, ending).pipe(
-              Effect.tap((reached) => (reached === "FAILED" ? onFailed : Effect.void)),
-              Effect.tap((reached) => runs.close(run.runId, reached, { complete })),
+            const recording = record(run, ending, { complete, onFailed })
+            const { outcome, why } = yield* recording.pipe(
               Effect.retry(again),
-              Effect.map((reached) => ({ reached, why: whyFailed(ending, superseded) })),
-              Effect.catchCause((cause) =>
-                Effect.as(Effect.logError("The end of a run could not be recorded", run.runId, cause), {
-                  reached: "FAILED" as const,
-                  why: whyFailed(ending, cause)
-                })
-              )
+              Effect.map((reached) => ({ outcome: reached, why: whyFailed(ending, superseded) })),
+              Effect.catchCause((cause) => {
+                // A mistake of ours would meet itself again; a store comes back.
+                if (cause.reasons.some(Cause.isFailReason))
+                  unsettled.set(run.runId, { unit: run.unit, record: recording })
+                return Effect.as(
+                  Effect.logError("The end of a run could not be recorded yet", run.runId, cause),
+                  { outcome: "FAILED" as const, why: whyFailed(ending, cause) }
+                )
+              })
             )
             yield* tell(run, ending, { outcome, why }, tally)
             return outcome
+          }, Effect.uninterruptible),
+
+          settleLeft: Effect.fn("RunSettlement.settleLeft")(function* (unit) {
+            const left = [...unsettled].filter(([, end]) => isOf(unit)(end))
+            const [, failures] = yield* Effect.partition(left, ([runId, { record: recording }]) =>
+              Effect.tap(recording, (outcome) => {
+                unsettled.delete(runId)
+                return Effect.logInfo("The end of a run is recorded after all", runId, outcome)
+              })
+            )
+            const [first] = failures
+            if (first !== undefined) return yield* Effect.fail(first)
           }, Effect.uninterruptible)
         })
       })

@@ -100,8 +100,7 @@ export class RunStart extends Context.Service<
 
       const requestOf = Effect.fnUntraced(function* (
         run: Run,
-        { scope, found, sink, policy, stagingProviderId }: Order,
-        startsOver: boolean
+        { scope, found, sink, policy, stagingProviderId }: Order
       ) {
         const source = yield* endpoints.refOf(found.endpoint)
         if (source === null) return yield* new TemplateNotSaid({ endpointId: found.endpoint.id })
@@ -112,8 +111,7 @@ export class RunStart extends Context.Service<
           source,
           sink: target,
           policy,
-          stagingProviderId,
-          startsOver
+          stagingProviderId
         }
         return request
       })
@@ -122,16 +120,15 @@ export class RunStart extends Context.Service<
         accept: Effect.fn("RunStart.accept")(function* (order) {
           const { scope, found, sink } = order
           const runId = runIdOf(found.key, yield* ids.uuid)
-          const startsOver = yield* isLoadedAnew(order)
           const run = yield* open({
             runId,
             tenant: scope.tenant,
             unit: found.key,
             sinkId: sink.sinkId,
-            fresh: startsOver
+            fresh: yield* isLoadedAnew(order)
           })
           yield* begin(run)
-          yield* requestOf(run, order, startsOver).pipe(
+          yield* requestOf(run, order).pipe(
             Effect.flatMap(engine.submit),
             Effect.catchCause((cause) =>
               settlement.settle(run, { _tag: "Failed", reason: lastErrorOf(cause, null) })

@@ -87,7 +87,9 @@ export const make = Effect.gen(function* () {
       Effect.sync(() => {
         const row = store.rows.get(runId)
         if (row === undefined || !row.open) return
-        store.fillings.set(pathOf(row.run), { generation: row.run.generation, nextSeq, ended: false })
+        const path = pathOf(row.run)
+        const ended = store.fillings.get(path)?.ended === true
+        store.fillings.set(path, { generation: row.run.generation, nextSeq, ended })
       }),
     close: (runId, _outcome, { complete }) =>
       Effect.sync(() => {

@@ -19,8 +19,6 @@ export interface RunRequest {
   readonly sink: EndpointRef | null
   readonly policy: JsonObject
   readonly stagingProviderId: string
-  /** Everything is read anew, into a generation of its own; the checkpoint that is there counts for nothing. */
-  readonly startsOver: boolean
 }
 
 export class IngestionRunWorkflow extends Context.Service<

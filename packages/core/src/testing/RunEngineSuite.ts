@@ -79,8 +79,7 @@ const requestOf = (unit: UnitKey, runId: string): RunRequest => ({
   }),
   sink: null,
   policy: { mode: "incremental", targetSliceSize: 3 },
-  stagingProviderId: "in_memory",
-  startsOver: false
+  stagingProviderId: "in_memory"
 })
 
 /** A run that was submitted and has begun. */

@@ -1,6 +1,6 @@
 /** Runs whose process died: they end, their staging goes, and their units can be started again. */
 import { assert, it } from "@effect/vitest"
-import { Context, DateTime, Effect, Exit, Layer, Scope } from "effect"
+import { Context, DateTime, Effect, Exit, Fiber, Layer, Option, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { IngestionUnitEvent } from "../../src/domain/IngestionUnitState.ts"
 import { RunId, SliceSeq } from "../../src/domain/Run.ts"
@@ -185,4 +185,90 @@ it.effect("orphans end although no worker is there to sweep their staging", () =
       )
     )
   )
+)
+
+/** Stores that are away from `leave` on until they are back. */
+const outage = () => {
+  let isAway = false
+  const refused = new RunRepoError({ cause: "connection refused" })
+  const unlessAway = <A>(ask: Effect.Effect<A, RunRepoError>): Effect.Effect<A, RunRepoError> =>
+    Effect.suspend(() => (isAway ? Effect.fail(refused) : ask))
+  const layer = Layer.effect(
+    RunRepo,
+    Effect.map(RunRepo, (runs) =>
+      RunRepo.of({
+        ...runs,
+        close: (...closing) => unlessAway(runs.close(...closing)),
+        live: (unit) => unlessAway(runs.live(unit)),
+        orphans: unlessAway(runs.orphans)
+      })
+    )
+  ).pipe(Layer.provide(Layer.fresh(MemoryRunRepo.layerProcess)))
+  const leave = Effect.sync(() => void (isAway = true))
+  return { layer, leave, comeBack: Effect.sync(() => void (isAway = false)) }
+}
+
+/** A run that ended well while its stores were away, long enough that nobody asks them at once any more. */
+const endedDuring = Effect.fnUntraced(function* ({ leave }: ReturnType<typeof outage>) {
+  const shop = yield* Shop.opened()
+  const { end, runId } = yield* Shop.started(shop.name)
+  yield* leave
+  const events = yield* Effect.forkChild(end)
+  yield* TestClock.adjust("1 minute")
+  yield* Fiber.join(events)
+  return { shop, runId }
+})
+
+const rounds = outage()
+it.effect("an end that no store took is recorded by the first round after the stores are back", () =>
+  Effect.gen(function* () {
+    const { shop, runId } = yield* endedDuring(rounds)
+    yield* TestClock.adjust("1 hour")
+    yield* rounds.comeBack
+
+    yield* TestClock.adjust("15 seconds")
+
+    assert.isTrue(Option.isNone(yield* (yield* RunRepo).live(shop.key)))
+    assert.deepInclude(yield* Shop.status(shop), { state: "SUCCEEDED", lastRunId: runId, lastError: null })
+    assert.strictEqual((yield* Shop.run(shop.name)).event, "RUN_SUCCEEDED")
+    assert.deepStrictEqual(yield* Shop.landed(shop), Shop.allRows)
+  }).pipe(Effect.provide(survivor(rounds.layer)))
+)
+
+const acts = outage()
+it.effect(
+  "D16 a reset after the stores are back, and before any round, waits for no run that has ended",
+  () =>
+    Effect.gen(function* () {
+      const { shop } = yield* endedDuring(acts)
+      yield* acts.comeBack
+
+      const answer = yield* Shop.reset(shop.name)
+
+      assert.deepInclude(answer, { ok: true, state: "IDLE" })
+      assert.isNull(yield* Shop.kept(shop))
+      assert.strictEqual((yield* Shop.run(shop.name)).event, "RUN_SUCCEEDED")
+    }).pipe(Effect.provide(survivor(acts.layer)))
+)
+
+const starts = outage()
+it.effect("D1 a start after the stores are back, and before any round, is accepted", () =>
+  Effect.gen(function* () {
+    const { shop } = yield* endedDuring(starts)
+    yield* starts.comeBack
+
+    assert.isTrue((yield* Shop.start(shop.name)).ok)
+  }).pipe(Effect.provide(survivor(starts.layer)))
+)
+
+const refusing = outage()
+it.effect("D16 a reset while the stores are away fails, and shows no IDLE over a checkpoint", () =>
+  Effect.gen(function* () {
+    const { shop } = yield* endedDuring(refusing)
+
+    yield* Effect.flip(Shop.reset(shop.name))
+
+    assert.notStrictEqual((yield* Shop.status(shop)).state, "IDLE")
+    assert.isNotNull(yield* Shop.kept(shop))
+  }).pipe(Effect.provide(survivor(refusing.layer)))
 )

@@ -5,7 +5,7 @@ import { EndpointId } from "../../src/domain/Endpoint.ts"
 import { IngestionUnitEvent } from "../../src/domain/IngestionUnitState.ts"
 import { RunId } from "../../src/domain/Run.ts"
 import { SinkId, UnitId, UnitKey } from "../../src/domain/Unit.ts"
-import { RunSettlement } from "../../src/lifecycle/RunSettlement.ts"
+import { type Closing, type Ending, RunSettlement } from "../../src/lifecycle/RunSettlement.ts"
 import * as MemoryRunEvents from "../../src/memory/MemoryRunEvents.ts"
 import * as MemoryRunRepo from "../../src/memory/MemoryRunRepo.ts"
 import * as MemoryUnitStateRepo from "../../src/memory/MemoryUnitStateRepo.ts"
@@ -149,5 +149,61 @@ describe("a store that is away", () => {
       assert.strictEqual(event, "RUN_FAILED")
       assert.match(message ?? "", /^STORE_UNAVAILABLE: /)
     }).pipe(Effect.provide(layer(99)))
+  )
+
+  /** A run whose end no store took for half a minute. */
+  const unrecorded = Effect.fnUntraced(function* (ending: Ending, closing?: Partial<Closing>) {
+    const { run } = yield* running
+    const settling = yield* Effect.forkChild(settle(run, ending, closing))
+    yield* TestClock.adjust("1 minute")
+    yield* Fiber.join(settling)
+    return { run, settleLeft: (yield* RunSettlement).settleLeft }
+  })
+
+  it.effect.each([
+    ["SUCCEEDED", completed],
+    ["FAILED", failed]
+  ] as const)("longer than that leaves an end that is recorded later as what it was: %s", ([shown, ending]) =>
+    Effect.gen(function* () {
+      const { settleLeft } = yield* unrecorded(ending)
+      assert.isTrue(yield* isOpen)
+
+      yield* settleLeft(null)
+      yield* settleLeft(null)
+
+      assert.strictEqual((yield* state).state, shown)
+      assert.isFalse(yield* isOpen)
+    }).pipe(Effect.provide(layer(9)))
+  )
+
+  it.effect("still keeps the end: it fails to be recorded, and is recorded the next time", () =>
+    Effect.gen(function* () {
+      const { settleLeft } = yield* unrecorded(failed)
+
+      const error = yield* Effect.flip(settleLeft(unit))
+
+      assert.strictEqual(error._tag, "RunRepoError")
+      yield* settleLeft({ ...unit, unitId: UnitId.make("another") })
+      assert.isTrue(yield* isOpen)
+      yield* settleLeft(unit)
+      assert.isFalse(yield* isOpen)
+    }).pipe(Effect.provide(layer(10)))
+  )
+
+  it.effect("while another run took the unit over changes nothing of it, nor of its checkpoint", () =>
+    Effect.gen(function* () {
+      let noted = 0
+      const onFailed = Effect.sync(() => void noted++)
+      const { settleLeft } = yield* unrecorded(failed, { onFailed })
+      const units = yield* UnitStateRepo
+      const [runId, at] = [RunId.make("run-2"), yield* DateTime.now]
+      yield* units.apply(unit, Started.make({ runId, sinkId, at }))
+      noted = 0
+
+      yield* settleLeft(null)
+
+      assert.deepInclude(yield* state, { state: "RUNNING", lastRunId: runId })
+      assert.strictEqual(noted, 0)
+    }).pipe(Effect.provide(layer(9)))
   )
 })
