@@ -11,7 +11,7 @@ import { UnitStateRepo, UnitStateRepoError } from "../../src/services/UnitStateR
 import * as Shop from "./Shop.ts"
 
 /** Counts the writes of stores from `arm` on, and lets the one of that number, and all after it, fail. */
-const breaking = () => {
+const breaking = (script = Shop.failOnceAt("committing", 2)) => {
   let left = Infinity
   let writes = 0
   const counted =
@@ -48,7 +48,7 @@ const breaking = () => {
   const layer = Headrace.layer.pipe(
     Layer.provideMerge(stores),
     Layer.provideMerge(Headrace.layerStoresMemory),
-    Layer.provideMerge(MemoryPythonWorker.layerScript(Shop.failOnceAt("committing", 2))),
+    Layer.provideMerge(MemoryPythonWorker.layerScript(script)),
     Layer.provideMerge(MemoryDataPlane.layer())
   )
   const arm = (step: number) => Effect.sync(() => void ((left = step), (writes = 0)))
@@ -122,6 +122,24 @@ describe("a reset that breaks off", () => {
       assert.deepStrictEqual(yield* Shop.landed(shop), Shop.allRows)
     }).pipe(Effect.provide(faults.layer))
   })
+})
+
+it.effect("a reset that breaks off while a run goes on still has the next run load everything", () => {
+  const standing = Shop.stopAt("staged", 1)
+  const faults = breaking(standing)
+  return Effect.gen(function* () {
+    const shop = yield* Shop.opened()
+    const { end } = yield* Shop.started(shop.name)
+    yield* standing.reached
+    yield* faults.arm(1)
+    yield* Effect.flip(Shop.reset(shop.name))
+    yield* faults.arm(Infinity)
+    yield* standing.goOn
+    assert.strictEqual((yield* end).at(-1)?.event, "RUN_SUCCEEDED")
+
+    assert.deepInclude(yield* Shop.run(shop.name), { event: "RUN_SUCCEEDED", exportedRows: 10 })
+    assert.deepStrictEqual(yield* Shop.landed(shop), Shop.allRows)
+  }).pipe(Effect.provide(faults.layer))
 })
 
 it.effect(
