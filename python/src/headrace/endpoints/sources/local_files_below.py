@@ -26,14 +26,13 @@ _SAMPLE_BYTES = 64 * 1024
 
 
 class SourceFile:
-    """An open file of a unit. ``size`` and ``changed`` are those of the moment it was opened."""
+    """An open file of a unit. ``about`` and ``size`` are those of the moment it was opened."""
 
     def __init__(self, descriptor: int, shown: str) -> None:
-        about = os.fstat(descriptor)
         self._descriptor = descriptor
         self.shown = shown
-        self.size = about.st_size
-        self.changed = about.st_ctime_ns
+        self.about = os.fstat(descriptor)
+        self.size = self.about.st_size
 
     def read(self, at: int, count: int) -> bytes:
         """``count`` bytes from ``at`` on. Raises ``SourceRewound`` when the file has become shorter than that."""

@@ -90,9 +90,7 @@ def _part(base: Path, slot: tuple[str, ...]) -> Part | None:
         raise _damaged(base, slot, f"its {PART_FILE} is missing, and its record says {record.rows} rows")
     file = open_file(base, (*slot, PART_FILE))
     try:
-        return Part(
-            name="/".join(slot[-2:]), path=(*slot, PART_FILE), size=file.size, changed=file.changed, rows=record.rows
-        )
+        return Part.of("/".join(slot[-2:]), (*slot, PART_FILE), file.about, record.rows)
     finally:
         file.close()
 

@@ -13,6 +13,7 @@ from headrace.endpoints.sources.local_files_parts import OpenPart, Part, Shape
 from headrace.endpoints.sources.local_files_policy import DEFAULT_ROW_BYTES
 from headrace.endpoints.sources.local_files_units import Unit
 from headrace.endpoints.systems.local_files import FileFormat, LocalFilesConfig
+from headrace.errors import EndpointUnreachable, UnitNotFound
 
 
 def open_part(
@@ -28,8 +29,12 @@ def open_part(
 
 
 def open_listed(config: LocalFilesConfig, unit: Unit, part: Part, row_bytes: int) -> OpenPart:
-    """A part as the listing saw it: of text what was there then, of a committed slice what its record says."""
-    file = open_file(config.base_path, part.path)
+    """A part as the listing saw it: of text what was there then, of a committed slice what its record says.
+
+    Raises:
+        EndpointUnreachable: Somebody took it away since, or put another file in its place.
+    """
+    file = _still_there(config, unit, part)
     try:
         if unit.format in ("csv", "jsonl"):
             file.size = min(file.size, part.size)
@@ -40,6 +45,25 @@ def open_listed(config: LocalFilesConfig, unit: Unit, part: Part, row_bytes: int
     except BaseException:
         file.close()
         raise
+
+
+def _still_there(config: LocalFilesConfig, unit: Unit, part: Part) -> SourceFile:
+    try:
+        file = open_file(config.base_path, part.path)
+    except UnitNotFound as error:
+        raise _not_as_listed(unit, part) from error
+    if file.about.st_ino != part.inode:
+        file.close()
+        raise _not_as_listed(unit, part)
+    return file
+
+
+def _not_as_listed(unit: Unit, part: Part) -> EndpointUnreachable:
+    return EndpointUnreachable(
+        f"{'/'.join(part.path) or unit.unit_id} was removed or replaced after the plan had listed it. Start again.",
+        role="source",
+        details={"unitId": unit.unit_id},
+    )
 
 
 def _opened(config: LocalFilesConfig, format_: FileFormat, file: SourceFile, row_bytes: int) -> OpenPart:

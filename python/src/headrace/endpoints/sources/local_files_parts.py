@@ -6,6 +6,7 @@ reads sees an ``OpenPart`` and not which. Text is counted in bytes, columns in r
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -28,8 +29,23 @@ class Part:
     size: int
     changed: int
     """When the file system last saw it change, in nanoseconds; nobody but the system sets it."""
+    written: int
+    """When somebody last wrote to it, which a new name does not change; people may set it."""
+    inode: int
     rows: int | None = None
     """As its commit record says."""
+
+    @classmethod
+    def of(cls, name: str, path: tuple[str, ...], about: os.stat_result, rows: int | None = None) -> Part:
+        return cls(
+            name=name,
+            path=path,
+            size=about.st_size,
+            changed=about.st_ctime_ns,
+            written=about.st_mtime_ns,
+            inode=about.st_ino,
+            rows=rows,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

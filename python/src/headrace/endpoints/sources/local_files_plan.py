@@ -14,7 +14,7 @@ from headrace.endpoints.sources.local_files_parts import Cut, Mark, OpenPart, Pa
 from headrace.endpoints.sources.local_files_policy import ReadPolicy
 from headrace.endpoints.sources.local_files_position import Position, earlier_than, first_unread, to_json
 from headrace.endpoints.sources.local_files_units import Unit
-from headrace.errors import SourceReplaced
+from headrace.errors import SourceReplaced, SourceRewound
 from headrace.protocol import Json
 from headrace.staging import Slice
 
@@ -61,6 +61,8 @@ def slices(planning: Planning) -> Iterator[Slice]:
 
 def _found(planning: Planning) -> Iterator[_Found]:
     unit, position = planning.unit, planning.position
+    if position is not None and unit.kind == "files":
+        _refuse_renamed(planning, position)
     first = 0 if position is None else first_unread(unit, position)
     rows = 0 if position is None else position.rows
     columns = () if position is None else position.mark.columns
@@ -80,6 +82,39 @@ def _found(planning: Planning) -> Iterator[_Found]:
                 yield _Found(part=part, cut=cut, position=_reached(planning, opened, index, cut, rows))
         finally:
             opened.close()
+
+
+def _refuse_renamed(planning: Planning, position: Position) -> None:
+    """A log that rotates gives what was read another name, under which it is read again, or not gone on with."""
+    parts = planning.unit.parts
+    if any((part.name, part.inode) == (position.part, position.inode) for part in parts):
+        return
+    for part in parts:
+        if part.inode == position.inode and _holds_what_was_read(planning, position, part):
+            raise SourceReplaced(
+                f"{position.part!r}, which was read, is called {part.name!r} now. Where files are renamed, as those of "
+                "a log that rotates, rows would be read twice or left out. Have the log rotate to names that sort in "
+                "the order of their ages, such as app-2026-01-31.log, and read only those: app-*.log.",
+                role="source",
+                details={"part": part.name},
+            )
+
+
+def _holds_what_was_read(planning: Planning, position: Position, part: Part) -> bool:
+    """Whether it is the file of the position, and not one that came to its place on the disk when it was gone.
+
+    Such a one was written later, and so was the file itself only if it has more now.
+    """
+    has_more = planning.unit.format in ("csv", "jsonl") and part.size > position.mark.at
+    if part.written > position.earlier.changed and not has_more:
+        return False
+    opened = planning.open(part)
+    try:
+        return opened.identity(position.mark) == position.identity
+    except SourceRewound:
+        return False
+    finally:
+        opened.close()
 
 
 def _cuts(opened: OpenPart, mark: Mark, planning: Planning, index: int, rows: int) -> Iterator[Cut]:
@@ -117,6 +152,7 @@ def _reached(planning: Planning, opened: OpenPart, index: int, cut: Cut, rows: i
         mark=cut.end,
         identity=opened.identity(cut.end),
         rows=rows,
+        inode=planning.unit.parts[index].inode,
         earlier=earlier_than(planning.unit, index),
     )
 

@@ -39,6 +39,8 @@ class Position:
     identity: str
     rows: int
     """Read so far."""
+    inode: int | None
+    """Of the part, by which it is known under another name; an older checkpoint has none."""
     earlier: Earlier
 
 
@@ -52,6 +54,7 @@ def to_json(position: Position, unit: Unit) -> Json:
         "mark": position.mark.json(),
         "identity": position.identity,
         "rows": position.rows,
+        "inode": None if position.inode is None else str(position.inode),
         "earlier": {"parts": earlier.parts, "digest": earlier.digest, "changed": str(earlier.changed)},
     }
 
@@ -72,15 +75,8 @@ def from_json(checkpoint: Json, unit: Unit) -> Position | None:
                 role="source",
                 details={"field": "format"},
             )
-        case {
-            "version": 1, "phase": "load" | "follow" as phase, "part": str(part), "identity": str(identity),
-            "rows": int(rows), "mark": json,
-            "earlier": {"parts": int(parts), "digest": str(digest), "changed": str(changed)},
-        }:  # fmt: skip
-            mark = mark_from_json(json)
-            if mark is not None:
-                earlier = Earlier(parts=parts, digest=digest, changed=int(changed))
-                return Position(phase=phase, part=part, mark=mark, identity=identity, rows=rows, earlier=earlier)
+        case _ if (position := _position(checkpoint)) is not None:
+            return position
         case _:
             pass
     raise ConfigInvalid(
@@ -88,6 +84,27 @@ def from_json(checkpoint: Json, unit: Unit) -> Position | None:
         "Reset the unit to begin again.",
         role="source",
     )
+
+
+def _position(checkpoint: Json) -> Position | None:
+    match checkpoint:
+        case {
+            "version": 1, "phase": "load" | "follow" as phase, "part": str(part), "identity": str(identity),
+            "rows": int(rows), "mark": json,
+            "earlier": {"parts": int(parts), "digest": str(digest), "changed": str(changed)},
+        }:  # fmt: skip
+            mark, inode = mark_from_json(json), checkpoint.get("inode")
+            return mark and Position(
+                phase=phase,
+                part=part,
+                mark=mark,
+                identity=identity,
+                rows=rows,
+                inode=int(inode) if isinstance(inode, str) else None,
+                earlier=Earlier(parts=parts, digest=digest, changed=int(changed)),
+            )
+        case _:
+            return None
 
 
 def earlier_than(unit: Unit, index: int) -> Earlier:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import difflib
 import logging
 import os
-import re
 import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from headrace.endpoints.sources.local_files_below import open_file, open_folder, refused_as_failure
+from headrace.endpoints.sources.local_files_below import open_file, refused_as_failure
 from headrace.endpoints.sources.local_files_committed import committed_parts, is_committed
+from headrace.endpoints.sources.local_files_matching import matching_parts
 from headrace.endpoints.sources.local_files_parts import Part
 from headrace.endpoints.systems.local_files import FileFormat, LocalFilesConfig
 from headrace.endpoints.systems.local_files_layout import UNIT_FILE
@@ -161,7 +161,7 @@ def _is_sayable(path: Path, entry: os.DirEntry[str]) -> bool:
 def _file(config: LocalFilesConfig, unit_id: str, names: tuple[str, ...]) -> Unit:
     file = open_file(config.base_path, names)
     try:
-        part = Part(name="", path=names, size=file.size, changed=file.changed)
+        part = Part.of("", names, file.about)
     finally:
         file.close()
     return Unit(unit_id=unit_id, kind="file", format=_format(config, unit_id), folder=names[:-1], parts=(part,))
@@ -187,40 +187,13 @@ def _found_folder(config: LocalFilesConfig, unit_id: str, names: tuple[str, ...]
 def _files(config: LocalFilesConfig, unit_id: str, names: tuple[str, ...]) -> Unit:
     *folder, pattern = names
     try:
-        descriptor = open_folder(config.base_path, folder)
+        parts = matching_parts(config.base_path, folder, pattern)
     except UnitNotFound as error:
         raise unknown(config, unit_id, error.message) from None
-    matches = re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
-    shown = os.path.join(config.base_path, *folder)
-    try:
-        with refused_as_failure(shown), os.scandir(descriptor) as entries:
-            found = [_part(shown, folder, entry) for entry in entries if matches.fullmatch(entry.name)]
-    finally:
-        os.close(descriptor)
-    parts = sorted((part for part in found if part is not None), key=lambda part: part.name)
-    ending = _ending(config, pattern)
-    if not parts and ending is None:
+    if not parts and _ending(config, pattern) is None:
+        shown = os.path.join(config.base_path, *folder)
         raise unknown(config, unit_id, f"No file in {shown} is called {pattern}.")
-    return Unit(
-        unit_id=unit_id, kind="files", format=_format(config, unit_id), folder=tuple(folder), parts=tuple(parts)
-    )
-
-
-def _part(shown: str, folder: Sequence[str], entry: os.DirEntry[str]) -> Part | None:
-    """None for what is no file of ours, or has just been taken away."""
-    try:
-        about = entry.stat(follow_symlinks=False)
-    except FileNotFoundError:
-        return None
-    if entry.name[0] in "._" or not stat.S_ISREG(about.st_mode):
-        return None
-    if not _is_text(entry.name):
-        raise ConfigInvalid(
-            f"{shown} holds a file whose name is not UTF-8: {os.fsencode(entry.name)!r}. Rename it.",
-            role="source",
-            details={"path": shown},
-        )
-    return Part(name=entry.name, path=(*folder, entry.name), size=about.st_size, changed=about.st_ctime_ns)
+    return Unit(unit_id=unit_id, kind="files", format=_format(config, unit_id), folder=tuple(folder), parts=parts)
 
 
 def _format(config: LocalFilesConfig, name: str) -> FileFormat:
