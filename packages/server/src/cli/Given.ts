@@ -1,6 +1,6 @@
 /** A reference as it was given on the command line: read with this machine's surroundings, its secrets hidden from now on. */
 import * as Effect from "effect/Effect"
-import { readFileSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import { userInfo } from "node:os"
 import { EndpointId, type EndpointRef, TemplateId } from "@headrace/core/domain/Endpoint"
 import { parseReference, type Reference, type Surroundings } from "./Reference.ts"
@@ -9,6 +9,7 @@ import { Screen } from "./Screen.ts"
 const surroundings = (): Surroundings => ({
   folder: process.cwd(),
   user: userInfo().username,
+  exists: existsSync,
   environment: (name) => process.env[name] ?? null,
   file: (path) => {
     try {

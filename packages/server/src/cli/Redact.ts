@@ -6,7 +6,8 @@
 
 export const hidden = "•••"
 
-const userInfo = /([a-z][a-z0-9+.-]*:\/\/[^\s/:@]*):([^\s@]*)@/gi
+/** The scheme may be missing or misspelled: the password behind it is one all the same. */
+const userInfo = /(\/\/[^\s/:@]*):([^\s@]*)@/g
 
 /** The text with every secret of `secrets` hidden, plain or percent-encoded. An empty secret hides nothing. */
 export const redact = (text: string, secrets: Iterable<string> = []): string => {

@@ -5,12 +5,11 @@
  * scheme means which template.
  */
 import * as Result from "effect/Result"
-import { resolve } from "node:path"
-import { fileURLToPath } from "node:url"
 import { nearest } from "@headrace/core/domain/Nearest"
 import { Exit } from "./Exit.ts"
 import { refuse, type Refused } from "./Message.ts"
-import type { Origins } from "./Placeholders.ts"
+import { parseFileUri, parsePath, type PathParts } from "./PathReference.ts"
+import { fill, type Origins } from "./Placeholders.ts"
 import { parsePostgres } from "./PostgresUri.ts"
 import { hidden } from "./Redact.ts"
 
@@ -31,6 +30,8 @@ export interface Reference {
 export interface Surroundings extends Origins {
   readonly folder: string
   readonly user: string
+  /** Is there a file or folder of this path? */
+  readonly exists: (path: string) => boolean
 }
 
 export const schemes = ["postgres", "postgresql", "file"]
@@ -40,14 +41,25 @@ export const parseReference = (
   text: string,
   surroundings: Surroundings
 ): Result.Result<Reference, Refused> => {
-  const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(text.trim())?.[1]?.toLowerCase()
-  if (text.trim() === "") return Result.fail(empty)
+  const said = text.trim()
+  // The whole of it may come from elsewhere; then nobody typed what it holds.
+  if (/^\$\{(?:env|file):[^}]+\}$/.test(said))
+    return Result.map(
+      Result.flatMap(fill(said, surroundings), (filled) => parseSaid(filled.trim(), surroundings)),
+      (reference) => ({ ...reference, isPasswordTyped: false })
+    )
+  return parseSaid(said, surroundings)
+}
+
+const parseSaid = (said: string, surroundings: Surroundings): Result.Result<Reference, Refused> => {
+  const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(said)?.[1]?.toLowerCase()
+  if (said === "") return Result.fail(empty)
   if (scheme === "postgres" || scheme === "postgresql") {
-    return Result.map(parsePostgres(text.trim(), surroundings), fromPostgres)
+    return Result.map(parsePostgres(said, surroundings), fromPostgres)
   }
-  if (scheme === undefined) return Result.succeed(fromPath(resolve(surroundings.folder, text.trim()), text))
-  if (scheme === "file") return fromFileUri(text.trim())
-  return Result.fail(unknownScheme(scheme, text.trim()))
+  if (scheme === undefined) return Result.map(parsePath(said, surroundings), fromPath(said))
+  if (scheme === "file") return Result.map(parseFileUri(said, surroundings), fromPath(said))
+  return Result.fail(unknownScheme(scheme, said))
 }
 
 const fromPostgres = ({ parameters, password, isPasswordTyped }: PostgresParts): Reference => {
@@ -69,27 +81,15 @@ const fromPostgres = ({ parameters, password, isPasswordTyped }: PostgresParts):
 }
 type PostgresParts = Result.Result.Success<ReturnType<typeof parsePostgres>>
 
-const fromPath = (path: string, shown: string): Reference => ({
-  templateId: "file.local",
-  parameters: { base_path: path },
-  sourceId: `file://${path}`,
-  shown,
-  secrets: [],
-  isPasswordTyped: false
-})
-
-const fromFileUri = (text: string): Result.Result<Reference, Refused> =>
-  Result.try({
-    try: () => fromPath(fileURLToPath(text), text),
-    catch: (cause) =>
-      refuse({
-        title: "This is no file on this machine",
-        number: "HR2001",
-        exit: Exit.usage,
-        where: text,
-        why: [cause instanceof Error ? cause.message : String(cause)],
-        advice: ["Write a path (./data) or file:// with an absolute path (file:///srv/data)."]
-      })
+const fromPath =
+  (shown: string) =>
+  ({ path, settings }: PathParts): Reference => ({
+    templateId: "file.local",
+    parameters: { base_path: path, ...settings },
+    sourceId: `file://${path}`,
+    shown,
+    secrets: [],
+    isPasswordTyped: false
   })
 
 const unknownScheme = (scheme: string, text: string): Refused => {

@@ -19,6 +19,13 @@ describe("redact", () => {
     )
   })
 
+  it("hides the password of a URI whose scheme is misspelled or missing", () => {
+    assert.strictEqual(
+      redact("with: postgres//app:x@db/shop //app:y@db"),
+      "with: postgres//app:•••@db/shop //app:•••@db"
+    )
+  })
+
   it("leaves a text without secrets as it is", () => {
     assert.strictEqual(redact("db:5432 refused", [""]), "db:5432 refused")
   })

@@ -5,7 +5,9 @@ import { parseReference, type Surroundings } from "../../src/cli/Reference.ts"
 const surroundings: Surroundings = {
   folder: "/home/ada/work",
   user: "ada",
-  environment: (name) => (name === "SHOP_PW" ? "p@ss:w/rd" : null),
+  exists: () => false,
+  environment: (name) =>
+    ({ SHOP_PW: "p@ss:w/rd", SHOP: "postgres://app:hunter2@db/shop", LAKE: "./lake" })[name] ?? null,
   file: (path) => (path === "/run/secrets/pw" ? "from-file" : null)
 }
 const parse = (text: string) => Result.getOrThrow(parseReference(text, surroundings))
@@ -84,6 +86,38 @@ describe("a postgres reference", () => {
 })
 
 describe("any other reference", () => {
+  it("may come from the environment as a whole, password and all", () => {
+    const shop = parse("${env:SHOP}")
+
+    assert.deepStrictEqual(shop, { ...parse("postgres://app:hunter2@db/shop"), isPasswordTyped: false })
+    assert.strictEqual(parse("${env:LAKE}").sourceId, "file:///home/ada/work/lake")
+    assert.include(refusal("${env:NOPE}").title, "NOPE")
+  })
+
+  it.each([
+    "postgres//app:hunter2@h/t",
+    "postgres:/app:hunter2@h/t",
+    "//app:hunter2@h/t",
+    "./postgres//app:hunter2@h/t",
+    "app:hunter2@h/t",
+    "postgres//app:hun/ter2@h/t",
+    "app:hun/hunter2@h/t",
+    "jdbc:postgresql:app:hunter2@h"
+  ])("is refused, and not repeated, when it has the look of an address: %s", (text) => {
+    const { exit, title, ...rest } = refusal(text)
+
+    assert.strictEqual(exit, 2)
+    assert.include(title, "looks like an address")
+    assert.notInclude(JSON.stringify(rest) + title, "hun")
+  })
+
+  it.each(["./orders:eu@2024.csv", "/data/a:b@c", "~x/a:b@c", "me@home", "a:b"])(
+    "is a path when it only has signs of one: %s",
+    (text) => {
+      assert.strictEqual(parse(text).templateId, "file.local")
+    }
+  )
+
   it("is a path below the folder the command was called in", () => {
     assert.deepStrictEqual(parse("./lake").parameters, { base_path: "/home/ada/work/lake" })
     assert.strictEqual(parse("lake/").sourceId, parse("file:///home/ada/work/lake").sourceId)

@@ -6,6 +6,7 @@ import { buildSchema, parse, validate } from "graphql"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { fileSettings } from "../../src/cli/PathReference.ts"
 import { python } from "../scenario/Lake.ts"
 import * as Pages from "./Pages.ts"
 
@@ -53,6 +54,14 @@ layer(worker, { excludeTestServices: true })("the page about endpoints", (it) =>
         return [id, can("ingest."), can("sink.")]
       })
       assert.sameDeepMembers<unknown>(roles, real)
+    })
+  )
+
+  it.effect("names parameters of files that the command knows as settings, and leaves out none", () =>
+    Effect.gen(function* () {
+      const files = (yield* templates).find(({ id }) => id === "file.local")
+
+      assert.sameMembers(["base_path", ...fileSettings], files?.fields.map(({ key }) => key) ?? [])
     })
   )
 
