@@ -6,6 +6,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
+import * as Schedule from "effect/Schedule"
 import { Exit } from "./Exit.ts"
 
 export type Signal = "SIGINT" | "SIGTERM" | "SIGHUP"
@@ -26,6 +27,24 @@ export const exitOf = (signal: Signal): Exit => (signal === "SIGINT" ? Exit.inte
  */
 const sameKeystrokeMs = 300
 
+/**
+ * Ends when `parent` answers another process than at first: the one that
+ * started us is gone, and no signal will come from it any more.
+ */
+export const orphaned = (parent: () => number): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const first = parent()
+    return Effect.asVoid(
+      Effect.repeat(Effect.sync(parent), {
+        schedule: Schedule.spaced("500 millis"),
+        until: (now) => now !== first
+      })
+    )
+  })
+
+/** npm and npx put a shell between themselves and us, which dies of a SIGTERM and does not pass it on. */
+const isBelowNpm = process.env["npm_command"] !== undefined
+
 /** Of this process, for as long as the layer lives. */
 export const layer: Layer.Layer<Signals> = Layer.effect(
   Signals,
@@ -45,6 +64,13 @@ export const layer: Layer.Layer<Signals> = Layer.effect(
       Effect.sync(() => listeners.forEach(([signal, listener]) => process.on(signal, listener))),
       () => Effect.sync(() => listeners.forEach(([signal, listener]) => process.off(signal, listener)))
     )
+    if (isBelowNpm)
+      yield* Effect.forkScoped(
+        Effect.andThen(
+          orphaned(() => process.ppid),
+          Effect.sync(hear("SIGTERM"))
+        )
+      )
     return { next: Queue.take(queue) }
   })
 )

@@ -11,6 +11,8 @@ export interface Surroundings {
   /** The data directory. */
   readonly data: string
   readonly environment?: Readonly<Record<string, string>>
+  /** With a shell between us and it, as npm has one; `child` is the shell. */
+  readonly belowShell?: boolean
 }
 
 export interface Ended {
@@ -31,23 +33,24 @@ const programs = { headrace: "../../src/main.ts", start: "../../src/start.ts" }
 const launch = (
   program: keyof typeof programs,
   words: ReadonlyArray<string>,
-  { folder, data, environment }: Surroundings
-) =>
-  spawn(
-    process.execPath,
-    ["--conditions=@headrace/source", fileURLToPath(new URL(programs[program], import.meta.url)), ...words],
-    {
-      cwd: folder,
-      stdio: ["ignore", "pipe", "pipe"],
-      env: {
-        PATH: process.env["PATH"],
-        HOME: folder,
-        HEADRACE_DATA: data,
-        HEADRACE_PYTHON: python,
-        ...environment
-      }
+  { folder, data, environment, belowShell }: Surroundings
+) => {
+  const path = fileURLToPath(new URL(programs[program], import.meta.url))
+  const line = [process.execPath, "--conditions=@headrace/source", path, ...words]
+  // A shell that has something left to do does not become what it starts.
+  const [file = "", ...rest] = belowShell ? ["sh", "-c", '"$@"; exit $?', "sh", ...line] : line
+  return spawn(file, rest, {
+    cwd: folder,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: {
+      PATH: process.env["PATH"],
+      HOME: folder,
+      HEADRACE_DATA: data,
+      HEADRACE_PYTHON: python,
+      ...environment
     }
-  )
+  })
+}
 
 const followed = (child: ReturnType<typeof launch>): Going => {
   const said = { stdout: "", stderr: "" }

@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import { join } from "node:path"
 import * as Shop from "../scenario/Shop.ts"
 import * as HeadraceCommand from "./HeadraceCommand.ts"
@@ -52,6 +52,26 @@ layer(Place.layer, live)("headrace serve", (it) => {
         assert.include(looked.stdout, `runs and answers at ${String(ready?.["url"])}`)
         assert.strictEqual(ended.exit, 0, ended.stderr)
       })
+  )
+
+  it.effect("ends in order when npm's shell dies of the signal that was meant for it", () =>
+    Effect.gen(function* () {
+      const { surroundings } = yield* Place.Place
+      const environment = { ...surroundings.environment, HEADRACE_PORT: "0", npm_command: "exec" }
+      const server = yield* HeadraceCommand.begun("headrace", ["serve", "-o", "jsonl"], {
+        ...surroundings,
+        environment,
+        belowShell: true
+      })
+      const [ready] = HeadraceCommand.jsonLines(yield* server.printed("server.ready"))
+      server.child.kill("SIGTERM")
+
+      // Its output is closed when the last of both has ended.
+      yield* server.ended
+      const answer = yield* Effect.result(Effect.tryPromise(() => fetch(String(ready?.["url"]))))
+
+      assert.isTrue(Result.isFailure(answer), "it still answers")
+    })
   )
 
   it.effect("says which port is taken, or which database does not answer, and what to do", () =>
