@@ -30,7 +30,8 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "staging": ({"protocol"}, {"pyarrow"}),
     "endpoint": ({"protocol", "staging"}, {"pyarrow"}),
     "observer": ({"protocol"}, set()),
-    "policy": (CONTRACTS, set()),
+    "suggestions": (set(), set()),
+    "policy": (CONTRACTS | {"suggestions"}, set()),
     "commit": (CONTRACTS, {"msgspec"}),
     # what every staging provider shares
     "rowtypes": (set(), {"pyarrow"}),
@@ -40,8 +41,9 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "sessions": (CONTRACTS | {"rows", "seals"}, {"pyarrow"}),
     "stagings": (CONTRACTS | {"session_files", "sessions"}, {"pyarrow"}),
     # endpoints; their libraries are their family's
-    "systems": (CONTRACTS | {"commit", "rowtypes"}, ARROW),
-    "sources": (CONTRACTS | {"systems", "commit", "rowtypes"}, ARROW),
+    "previews": (CONTRACTS, {"pyarrow"}),
+    "systems": (CONTRACTS | {"commit", "rowtypes", "suggestions"}, ARROW),
+    "sources": (CONTRACTS | {"systems", "commit", "rowtypes", "suggestions", "previews"}, ARROW),
     "sinks": (CONTRACTS | {"systems", "commit", "rowtypes"}, ARROW),
     "registry": (CONTRACTS | {"systems", "sources", "sinks"}, set()),
     # the steps of a run

@@ -7,7 +7,6 @@ is a warning, because older configurations hold others.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, TypeVar, cast, get_args
@@ -16,6 +15,7 @@ from headrace.endpoint import SinkCapabilities, WriteDisposition
 from headrace.errors import ConfigInvalid
 from headrace.protocol import Json
 from headrace.staging import DEFAULT_BATCH_BYTES, DEFAULT_MAX_BYTES
+from headrace.suggestions import nearest
 
 Mode: TypeAlias = Literal["full", "incremental"]
 Deletes: TypeAlias = Literal["ignore", "soft", "keyDiff"]
@@ -150,8 +150,7 @@ def _unknown(raw: Mapping[str, Json]) -> Iterator[str]:
 def _unknown_of(raw: Mapping[str, Json], known: Sequence[str], prefix: str) -> Iterator[str]:
     for key in raw:
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f" Did you mean {prefix + near[0]!r}?" if near else ""
+            hint = "".join(f" Did you mean {prefix + near!r}?" for near in nearest(key, known, most=1))
             yield f"The policy key {prefix + key!r} means nothing here and is ignored.{hint}"
 
 

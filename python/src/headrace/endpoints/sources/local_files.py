@@ -7,7 +7,6 @@ part of a slice again and makes sure that it is still what was planned.
 
 from __future__ import annotations
 
-import difflib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -26,12 +25,13 @@ from headrace.endpoints.sources.local_files_parts import Cut, OpenPart, cut_from
 from headrace.endpoints.sources.local_files_plan import Planning, slices
 from headrace.endpoints.sources.local_files_policy import ReadPolicy, invalid
 from headrace.endpoints.sources.local_files_position import Position, from_json
-from headrace.endpoints.sources.local_files_preview import preview_of
 from headrace.endpoints.sources.local_files_units import Named, Unit, find, units
 from headrace.endpoints.systems.local_files import FileFormat, LocalFilesConfig
 from headrace.errors import DataPlaneError, EndpointUnreachable, SourceReplaced, UnitNotFound
+from headrace.previews import preview_of
 from headrace.protocol import Json, NormalizedRecord, Preview, UnitDescriptor
 from headrace.staging import Slice
+from headrace.suggestions import did_you_mean
 
 _MOST_ESTIMATES = 1000
 """Of more units than this nobody wants to wait for the number of rows."""
@@ -75,7 +75,7 @@ class LocalFilesSource:
             yield from dataset_records(self._config.base_path, unit, columns, rows, problem)
 
     def preview(self, unit_id: str, limit: int) -> Preview:
-        columns = self.describe(unit_id).columns
+        columns = {column.name: column.type for column in self.describe(unit_id).columns}
         return preview_of(columns, self._first_rows(unit_id, limit) if limit > 0 else ())
 
     def plan(self, unit_id: str, checkpoint: Json, policy: Policy, next_seq: int = 0) -> Plan:
@@ -176,8 +176,7 @@ class LocalFilesSource:
             may_come = list(self._config.column_types) if unit.format == "jsonl" else []
             for name in asked.columns:
                 if name not in known and name not in may_come:
-                    near = difflib.get_close_matches(name, known, 3, 0.6)
-                    hint = f" Did you mean {', '.join(near)}?" if near else ""
+                    hint = did_you_mean(name, known)
                     later = " If it comes later, say its type in column_types." if unit.format == "jsonl" else ""
                     raise invalid("columns", f"{unit.unit_id} shows no column {name}.{hint}{later}")
 

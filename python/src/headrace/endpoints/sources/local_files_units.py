@@ -8,7 +8,6 @@ of their names. Names that begin with ``.`` or ``_`` are nobody's business.
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 import stat
@@ -25,6 +24,7 @@ from headrace.endpoints.sources.local_files_parts import Part
 from headrace.endpoints.systems.local_files import FileFormat, LocalFilesConfig
 from headrace.endpoints.systems.local_files_layout import UNIT_FILE
 from headrace.errors import ConfigInvalid, DataPlaneError, UnitNotFound
+from headrace.suggestions import did_you_mean
 
 log = logging.getLogger("headrace.endpoints.sources.local_files")
 
@@ -101,8 +101,7 @@ def unknown(config: LocalFilesConfig, unit_id: str, why: str) -> UnitNotFound:
         known = [unit.unit_id for unit in units(config)]
     except DataPlaneError:
         known = []
-    near = difflib.get_close_matches(unit_id, known, 3, 0.6)
-    hint = f" Did you mean {', '.join(near)}?" if near else f" {config.base_path} has {len(known)} units."
+    hint = did_you_mean(unit_id, known) or f" {config.base_path} has {len(known)} units."
     return UnitNotFound(f"There is no unit {unit_id!r}. {why}{hint}", role="source", details={"unitId": unit_id})
 
 

@@ -23,19 +23,19 @@ from headrace.endpoints.sources.postgres_position import (
     Position,
     from_json,
 )
-from headrace.endpoints.sources.postgres_preview import preview_rows
 from headrace.endpoints.sources.postgres_ranges import CursorRange, KeyRange, Order, PageRange, condition, ordering
 from headrace.endpoints.sources.postgres_ranges import from_json as range_from_json
 from headrace.endpoints.sources.postgres_resuming import first_bound, pages_are_gone, refuse_misfit
 from headrace.endpoints.sources.postgres_snapshot import Snapshot
 from headrace.endpoints.systems.postgres_catalog import Relation, identity, relation, relations
-from headrace.endpoints.systems.postgres_errors import did_you_mean
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.endpoints.systems.postgres_session import quote_qualified
 from headrace.endpoints.systems.postgres_types import Reading, exact_batch, reading, schema_of
 from headrace.errors import ConfigInvalid
+from headrace.previews import preview_of
 from headrace.protocol import Json, NormalizedRecord, Preview, UnitDescriptor
 from headrace.staging import DEFAULT_BATCH_BYTES, Slice
+from headrace.suggestions import did_you_mean
 
 
 class PostgresSource:
@@ -63,7 +63,8 @@ class PostgresSource:
         found = self._relation(unit_id)
         readings = tuple(reading(column) for column in found.columns)
         statement = f"{_select(found, readings)} limit {max(0, limit)}"
-        return preview_rows(readings, self._arrow(statement, readings, unit_id, DEFAULT_BATCH_BYTES))
+        columns = {planned.name: planned.shown for planned in readings}
+        return preview_of(columns, self._arrow(statement, readings, unit_id, DEFAULT_BATCH_BYTES))
 
     def plan(self, unit_id: str, checkpoint: Json, policy: Policy, next_seq: int = 0) -> Plan:
         asked = ReadPolicy.parse(policy)

@@ -11,11 +11,11 @@ from headrace.endpoints.sources.postgres_position import CursorPosition, Mark
 from headrace.endpoints.sources.postgres_ranges import Order, Until
 from headrace.endpoints.sources.postgres_snapshot import Snapshot
 from headrace.endpoints.systems.postgres_catalog import CatalogColumn, Relation
-from headrace.endpoints.systems.postgres_errors import did_you_mean
 from headrace.endpoints.systems.postgres_session import quote_qualified
 from headrace.endpoints.systems.postgres_types import is_orderable
 from headrace.errors import RowRejected, SourceRewound
 from headrace.protocol import Json
+from headrace.suggestions import did_you_mean
 
 _ENDLESS = ("NaN", "Infinity")
 

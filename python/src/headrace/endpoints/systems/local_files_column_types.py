@@ -6,13 +6,13 @@ reading: a value that the type cannot hold is refused, never rounded or cut.
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Mapping
 from typing import Any, cast
 
 from headrace.errors import ConfigInvalid
+from headrace.suggestions import did_you_mean
 
 INTEGERS = ("int8", "int16", "int32", "int64")
 WORDS = ("string", *INTEGERS, "double", "bool", "date", "timestamp", "timestamptz", "json", "decimal(p,s)")
@@ -56,8 +56,7 @@ def _word(column: str, kind: Any) -> str:
             f"column_types says {column!r} is {word}. A decimal has 1 to {_MAXIMUM_DIGITS} digits, and no more of them "
             "after the point than it has."
         )
-    near = difflib.get_close_matches(word, WORDS, 1)
-    hint = f" Did you mean {near[0]}?" if near else ""
+    hint = did_you_mean(word, WORDS, most=1)
     raise _invalid(f"column_types says {column!r} is {kind!r}. Choose one of {', '.join(WORDS)}.{hint}")
 
 

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from headrace.endpoints.systems.postgres_errors import did_you_mean
 from headrace.endpoints.systems.postgres_session import Connection, query
 from headrace.errors import ConfigInvalid, UnitNotFound
 from headrace.protocol import Role
+from headrace.suggestions import did_you_mean
 
 KINDS = {"r": "table", "p": "table", "f": "foreign table", "v": "view", "m": "materialized view"}
 

@@ -7,9 +7,8 @@ rows; so is what follows a colon in a message about a value.
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from headrace.errors import (
     AuthenticationFailed,
@@ -163,11 +162,3 @@ _REFUSALS: Sequence[tuple[str, type[DataPlaneError], str, str, str]] = (
 def _reason(message: str) -> str:
     text = message.strip().splitlines()[0]
     return text.rpartition("FATAL:")[2].strip().rpartition(" failed: ")[2] or text
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`` Did you mean a, b?`` or nothing; names that differ in case only come first."""
-    names = list(known)
-    same = [other for other in names if other.lower() == name.lower()]
-    near = [*same, *(other for other in difflib.get_close_matches(name, names, 3, 0.6) if other not in same)]
-    return f" Did you mean {', '.join(near[:3])}?" if near else ""

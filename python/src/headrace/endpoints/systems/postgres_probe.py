@@ -15,7 +15,7 @@ import psycopg
 from headrace.endpoint import TestLevel
 from headrace.endpoints.systems.postgres import failed
 from headrace.endpoints.systems.postgres_catalog import relations
-from headrace.endpoints.systems.postgres_errors import did_you_mean, translated
+from headrace.endpoints.systems.postgres_errors import translated
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.endpoints.systems.postgres_session import (
     Connection,
@@ -27,6 +27,7 @@ from headrace.endpoints.systems.postgres_session import (
 )
 from headrace.errors import DataPlaneError
 from headrace.protocol import ConnectionTest, Diagnostic, Json
+from headrace.suggestions import did_you_mean
 
 _READS = ["metadata.collect", "metadata.preview", "ingest.full", "ingest.incremental"]
 _OLDEST = 140000

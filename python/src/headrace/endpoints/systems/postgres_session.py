@@ -15,7 +15,6 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from headrace.endpoints.systems.postgres_errors import (
-    did_you_mean,
     refused_connection,
     refused_role,
     sqlstate,
@@ -24,6 +23,7 @@ from headrace.endpoints.systems.postgres_errors import (
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.errors import ConfigInvalid, DataPlaneError
 from headrace.protocol import Role
+from headrace.suggestions import did_you_mean
 
 Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 

@@ -1,22 +1,25 @@
-"""A few rows as JSON. What JSON cannot say exactly is text: decimals, bytes, times, wide integers, NaN."""
+"""A few rows of Arrow as a preview shows them.
+
+What JSON cannot say exactly is text: decimals, bytes, times, wide integers, NaN.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
 
-from headrace.endpoint import Column
 from headrace.protocol import Json, Preview, PreviewColumn
 
-_SAFE_INTEGER = 2**53
+_WIDE_INTEGER = 2**53
+"""From here on JSON numbers, which are floats to others, leave integers out."""
 
 
-def preview_of(columns: Iterable[Column], batches: Iterable[pa.RecordBatch]) -> Preview:
-    """``columns`` first; a row has every one of them, and what else the batches hold."""
-    types = {column.name: column.type for column in columns}
+def preview_of(columns: Mapping[str, str], batches: Iterable[pa.RecordBatch]) -> Preview:
+    """``columns``, name to type, first; a row has every one of them, and what else the batches hold."""
+    types = dict(columns)
     rows: list[dict[str, Json]] = []
     for batch in batches:
         for field in batch.schema:
@@ -64,6 +67,6 @@ def _said(value: Any) -> Json:
         return "\\x" + value.hex()
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
-    if isinstance(value, int) and abs(value) > _SAFE_INTEGER:
+    if isinstance(value, int) and abs(value) >= _WIDE_INTEGER:
         return str(value)
     return value
