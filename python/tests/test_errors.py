@@ -25,6 +25,7 @@ RETRY: dict[type[DataPlaneError], Retry] = {
     errors.SinkFenced: "Never",
     errors.SinkAmbiguous: "Later",
     errors.SinkFull: "AfterFix",
+    errors.CheckpointAheadOfSink: "AfterFix",
     errors.StagingFull: "AfterFix",
     errors.Bug: "Never",
 }

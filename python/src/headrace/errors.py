@@ -108,6 +108,13 @@ class SinkFull(DataPlaneError):
     retry = "AfterFix"
 
 
+class CheckpointAheadOfSink(DataPlaneError):
+    """The sink does not hold any more what its own records say it took. Going on would leave a gap."""
+
+    tag = "CheckpointAheadOfSink"
+    retry = "AfterFix"
+
+
 class StagingFull(DataPlaneError):
     """The session's bound is reached; smaller slices or another provider help."""
 

@@ -319,7 +319,7 @@ class CommitRecord(Word):
 ProblemTag: TypeAlias = Literal[
     "EndpointUnreachable", "AuthenticationFailed", "PermissionDenied", "ConfigInvalid", "UnitNotFound",
     "SchemaChanged", "RowRejected", "SourceRewound", "SourceReplaced", "Throttled", "SinkFenced",
-    "SinkAmbiguous", "SinkFull", "StagingFull", "Bug",
+    "SinkAmbiguous", "SinkFull", "CheckpointAheadOfSink", "StagingFull", "Bug",
 ]  # fmt: skip
 Retry: TypeAlias = Literal["Later", "AfterFix", "Never"]
 Role: TypeAlias = Literal["source", "sink", "staging"]

@@ -132,6 +132,7 @@ export const Problem = Schema.Struct({
     "SinkFenced",
     "SinkAmbiguous",
     "SinkFull",
+    "CheckpointAheadOfSink",
     "StagingFull",
     "Bug"
   ]),
