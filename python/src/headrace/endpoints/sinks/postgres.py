@@ -15,6 +15,7 @@ from headrace.endpoint import Applied, DatasetSchema, HighWater, Policy, SinkCap
 from headrace.endpoints.sinks.postgres_columns import StoredColumn, stored_columns
 from headrace.endpoints.sinks.postgres_connection import SinkConnection
 from headrace.endpoints.sinks.postgres_ledger import BEGIN, COMMIT, Ledger, lock_schema
+from headrace.endpoints.sinks.postgres_owner import disown_another, note_again, own, refuse_lost, refuse_others
 from headrace.endpoints.sinks.postgres_replacement import drop_other_generations, refuse_unreplaceable, replace
 from headrace.endpoints.sinks.postgres_stage import Stage, drop_leftovers, stage_for
 from headrace.endpoints.sinks.postgres_table import (
@@ -23,6 +24,7 @@ from headrace.endpoints.sinks.postgres_table import (
     create,
     evolve,
     hidden_table,
+    is_empty,
     require_key,
     require_table,
     target_table,
@@ -52,7 +54,10 @@ class PostgresSink:
             ledger = Ledger(connection, table.schema)
             ledger.ensure()
             ledger.install_fence(target.unit, epoch)
-            return ledger.highest(target)
+            found = ledger.highest(target)
+            if found is not None:
+                refuse_lost(ledger, self._place(ledger, target, table), target, epoch)
+            return found
 
         self._epochs[target.unit] = epoch
         return self._connection.tried(fence, str(table))
@@ -113,15 +118,20 @@ class PostgresSink:
         is_frozen: bool,
     ) -> None:
         place = self._place(ledger, target, table)
+        refuse_lost(ledger, place, target, self._epoch(target))
         if target.disposition == "replace":
             refuse_unreplaceable(connection, ledger, table, target)
             drop_other_generations(connection, table, target.generation)
+        elif columns_of(connection, table) is not None:
+            refuse_others(ledger, table, target)
+            disown_another(ledger, table)
+        note_again(ledger, table, target.unit)
         if columns_of(connection, place) is not None:
             evolve(connection, place, columns, is_frozen=is_frozen)
         else:
             create(connection, place, columns, target.primary_key if target.disposition == "merge" else ())
             if place == table:
-                ledger.own(table.name, target.unit)
+                own(ledger, table, target.unit)
         if target.disposition == "merge":
             require_key(connection, table, target)
 
@@ -182,16 +192,16 @@ class PostgresSink:
         commit: CommitRecord,
     ) -> None:
         with transaction(connection, BEGIN):
-            if stage is not None:
-                self._apply(connection, ledger, stage, target, table, commit)
-            ledger.add(commit)
+            has_emptied = stage is not None and self._apply(connection, ledger, stage, target, table, commit)
+            ledger.add(commit, has_emptied=has_emptied)
             ledger.pass_fence(commit.unit, commit.epoch)
             self._connection.is_unsettled = True
         self._connection.is_unsettled = False
 
     def _apply(
         self, connection: Connection, ledger: Ledger, stage: Stage, target: Target, table: Table, commit: CommitRecord
-    ) -> None:
+    ) -> bool:
+        """Move the staged rows on. True when the slice has deleted every row there was."""
         place = self._place(ledger, target, table)
         present = columns_of(connection, place)
         if present is None:
@@ -201,13 +211,14 @@ class PostgresSink:
         deleted = stage.check(connection, commit.rows, present, key)
         if target.disposition == "merge":
             stage.merge_into(connection, place, present, target.primary_key)
-        elif deleted:
+            return deleted > 0 and is_empty(connection, place)
+        if deleted:
             raise _invalid(
                 "writeDisposition",
                 f"{deleted} rows say that rows were deleted, which only merge can do. Set writeDisposition to merge.",
             )
-        else:
-            stage.append_to(connection, place, present)
+        stage.append_to(connection, place, present)
+        return False
 
     def _adopted(self, found: CommitRecord, commit: CommitRecord, ledger: Ledger, table: Table) -> Applied:
         """The slot is taken: by this slice, which is then done, or by a history that is not ours."""

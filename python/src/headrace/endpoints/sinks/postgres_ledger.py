@@ -39,6 +39,10 @@ _TABLES: Mapping[str, str] = {
     "primary key (unit, generation, slice_seq)",
     TARGET: "target text primary key, unit text not null",
 }
+_ADDED: Sequence[tuple[str, str, str]] = (
+    (COMMIT, "emptied", "boolean"), (TARGET, "table_oid", "bigint"), (TARGET, "ledger_oid", "bigint"),
+)  # fmt: skip
+"""Columns that tables of earlier versions lack; their rows have NULL there."""
 _FIELDS = (
     "unit, generation, slice_seq, from_ckpt, to_ckpt, rows, encode(sha256, 'hex'), epoch, encode(prev_hash, 'hex')"
 )
@@ -59,10 +63,15 @@ class Ledger:
     schema: str
 
     def ensure(self) -> None:
-        """Make the schema and the three tables where they are missing; safe when others do the same."""
-        names = [quote_qualified(self.schema, name) for name in _TABLES]
-        rows = query(self.connection, "select count(to_regclass(name)) from unnest($1::text[]) name", [names])
-        if rows[0][0] == len(names):
+        """Make the schema, the three tables and their columns where they are missing; safe when others do the same."""
+        wanted = [(FENCE, "epoch"), *((table, column) for table, column, _ in _ADDED)]
+        rows = query(
+            self.connection,
+            "select count(*) from unnest($1::text[], $2::text[]) wanted (name, part) "
+            "join pg_attribute on attrelid = to_regclass(name) and attname = part and not attisdropped",
+            [[self.sql(table) for table, _ in wanted], [column for _, column in wanted]],
+        )
+        if rows[0][0] == len(wanted):
             return
         with transaction(self.connection, BEGIN):
             lock_schema(self.connection, self.schema)
@@ -70,10 +79,12 @@ class Ledger:
                 run(self.connection, f"create schema {quote_identifier(self.schema)}")
             for name, columns in _TABLES.items():
                 run(self.connection, f"create table if not exists {quote_qualified(self.schema, name)} ({columns})")
+            for name, column, kind in _ADDED:
+                run(self.connection, f"alter table {self.sql(name)} add column if not exists {column} {kind}")
 
     def install_fence(self, unit: str, epoch: int) -> None:
         """Shut out every lower epoch. Waits for a commit that has already passed its own fence."""
-        fence = self._table(FENCE)
+        fence = self.sql(FENCE)
         with transaction(self.connection, BEGIN):
             installed = query(
                 self.connection,
@@ -88,7 +99,7 @@ class Ledger:
         """The last statement before a commit. Raises ``SinkFenced`` when a newer owner is there."""
         passed = run(
             self.connection,
-            f"update {self._table(FENCE)} set epoch = $2 where unit = $1 and epoch = $2",
+            f"update {self.sql(FENCE)} set epoch = $2 where unit = $1 and epoch = $2",
             [unit, epoch],
         )
         if passed != 1:
@@ -107,7 +118,7 @@ class Ledger:
     def highest(self, target: Target) -> HighWater | None:
         rows = query(
             self.connection,
-            f"select {_FIELDS} from {self._table(COMMIT)} where unit = $1 and generation = $2 and slice_seq >= 0 "
+            f"select {_FIELDS} from {self.sql(COMMIT)} where unit = $1 and generation = $2 and slice_seq >= 0 "
             "order by slice_seq desc limit 1",
             [target.unit, target.generation],
         )
@@ -119,20 +130,32 @@ class Ledger:
     def find(self, unit: str, generation: int, slice_seq: int) -> CommitRecord | None:
         rows = query(
             self.connection,
-            f"select {_FIELDS} from {self._table(COMMIT)} where unit = $1 and generation = $2 and slice_seq = $3",
+            f"select {_FIELDS} from {self.sql(COMMIT)} where unit = $1 and generation = $2 and slice_seq = $3",
             [unit, generation, slice_seq],
         )
         return _record(rows[0]) if rows else None
 
-    def add(self, record: CommitRecord) -> None:
+    def rows_committed(self, target: Target) -> int:
+        """How many rows the generation was given since one of its own slices deleted the last there was."""
+        commits = self.sql(COMMIT)
+        rows = query(
+            self.connection,
+            f"select coalesce(sum(rows), 0)::int8 from {commits} where unit = $1 and generation = $2 and slice_seq > "
+            f"(select coalesce(max(slice_seq), -1) from {commits} where unit = $1 and generation = $2 and emptied)",
+            [target.unit, target.generation],
+        )
+        return int(rows[0][0])
+
+    def add(self, record: CommitRecord, *, has_emptied: bool = False) -> None:
+        """``has_emptied``: the slice deleted every row there was."""
         run(
             self.connection,
-            f"insert into {self._table(COMMIT)} "
-            "(unit, generation, slice_seq, from_ckpt, to_ckpt, rows, sha256, epoch, prev_hash) "
-            "values ($1, $2, $3, $4, $5, $6, decode($7, 'hex'), $8, decode($9, 'hex'))",
+            f"insert into {self.sql(COMMIT)} "
+            "(unit, generation, slice_seq, from_ckpt, to_ckpt, rows, sha256, epoch, prev_hash, emptied) "
+            "values ($1, $2, $3, $4, $5, $6, decode($7, 'hex'), $8, decode($9, 'hex'), nullif($10, false))",
             [
                 record.unit, record.generation, record.slice_seq, Jsonb(record.from_ckpt), Jsonb(record.to_ckpt),
-                record.rows, record.sha256, record.epoch, record.prev_hash,
+                record.rows, record.sha256, record.epoch, record.prev_hash, has_emptied,
             ],
         )  # fmt: skip
 
@@ -157,21 +180,8 @@ class Ledger:
             )
         )
 
-    def owner(self, table: str) -> str | None:
-        rows = query(
-            self.connection, f"select unit from {self._table(TARGET)} where target = $1", [f"{self.schema}.{table}"]
-        )
-        return str(rows[0][0]) if rows else None
-
-    def own(self, table: str, unit: str) -> None:
-        run(
-            self.connection,
-            f"insert into {self._table(TARGET)} values ($1, $2) "
-            "on conflict (target) do update set unit = excluded.unit",
-            [f"{self.schema}.{table}", unit],
-        )
-
-    def _table(self, name: str) -> str:
+    def sql(self, name: str) -> str:
+        """One of the three tables, as statements name it."""
         return quote_qualified(self.schema, name)
 
 

@@ -15,6 +15,7 @@ import psycopg
 from headrace.endpoint import Target
 from headrace.endpoints.sinks.postgres_columns import can_hold, refused
 from headrace.endpoints.sinks.postgres_ledger import Ledger
+from headrace.endpoints.sinks.postgres_owner import own, owner_of
 from headrace.endpoints.sinks.postgres_table import Table, columns_of, hidden_table
 from headrace.endpoints.systems.postgres_session import Connection, query, quote_identifier, quote_qualified, run
 from headrace.errors import ConfigInvalid, SchemaChanged
@@ -50,7 +51,7 @@ from (select to_regclass($1) as t) found
 
 
 def refuse_unreplaceable(connection: Connection, ledger: Ledger, table: Table, target: Target) -> None:
-    """A table is replaced only by the unit that made it, and only while nothing would break.
+    """A table is replaced only by the unit that made this very one, and only while nothing would break.
 
     Raises:
         ConfigInvalid: It is not this unit's.
@@ -58,15 +59,7 @@ def refuse_unreplaceable(connection: Connection, ledger: Ledger, table: Table, t
     """
     if columns_of(connection, table) is None:
         return
-    owner = ledger.owner(table.name)
-    if owner != target.unit:
-        whose = "was not made by Headrace" if owner is None else f"belongs to the unit {owner}"
-        raise ConfigInvalid(
-            f"{table} {whose}, so it is not replaced. Drop it, choose another schema, or set writeDisposition to "
-            "append or merge.",
-            role="sink",
-            details={"table": str(table), "field": "writeDisposition"},
-        )
+    _refuse_foreign(ledger, table, target)
     incoming = [name for (name,) in query(connection, _INCOMING, [table.sql])]
     if incoming:
         raise SchemaChanged(
@@ -75,6 +68,21 @@ def refuse_unreplaceable(connection: Connection, ledger: Ledger, table: Table, t
             role="sink",
             details={"table": str(table)},
         )
+
+
+def _refuse_foreign(ledger: Ledger, table: Table, target: Target) -> None:
+    owner = owner_of(ledger, table)
+    if owner == target.unit:
+        return
+    whose = f"belongs to the unit {owner}"
+    remedy = "Drop it, rename it, or choose another schema with the sink's schemas"
+    if owner is None:
+        whose, remedy = "was not made by Headrace", f"{remedy}, or set writeDisposition to append or merge"
+    raise ConfigInvalid(
+        f"{table} {whose}, so it is not replaced. {remedy}.",
+        role="sink",
+        details={"table": str(table), "field": "writeDisposition"},
+    )
 
 
 def replace(connection: Connection, ledger: Ledger, table: Table, target: Target, epoch: int) -> None:
@@ -86,13 +94,15 @@ def replace(connection: Connection, ledger: Ledger, table: Table, target: Target
         key = ", ".join(map(quote_identifier, target.primary_key))
         run(connection, f"alter table {hidden.sql} add primary key ({key})")
     is_built_upon = present is not None and query(connection, _BUILT_UPON, [table.sql])[0][0]
-    if present is not None and (is_built_upon or not _is_free(connection, table)):
-        _exchange_rows(connection, table, hidden)
+    if present is None:
+        _show(connection, table, hidden)
+    elif is_built_upon or not _is_free(connection, table):
+        _exchange_rows(connection, ledger, table, hidden, target)
     else:
-        run(connection, f"drop table if exists {table.sql}")
-        run(connection, f"alter table {hidden.sql} rename to {quote_identifier(table.name)}")
-        _rename_key(connection, table, hidden)
-    ledger.own(table.name, target.unit)
+        _refuse_foreign(ledger, table, target)
+        run(connection, f"drop table {table.sql}")
+        _show(connection, table, hidden)
+    own(ledger, table, target.unit)
     ledger.close_generation(target, epoch)
     ledger.pass_fence(target.unit, epoch)
 
@@ -117,7 +127,7 @@ def _is_free(connection: Connection, table: Table) -> bool:
     return True
 
 
-def _exchange_rows(connection: Connection, table: Table, hidden: Table) -> None:
+def _exchange_rows(connection: Connection, ledger: Ledger, table: Table, hidden: Table, target: Target) -> None:
     old, new = columns_of(connection, table) or {}, columns_of(connection, hidden) or {}
     for name, column in new.items():
         if name not in old:
@@ -128,9 +138,15 @@ def _exchange_rows(connection: Connection, table: Table, hidden: Table) -> None:
             )
     names = ", ".join(map(quote_identifier, new))
     run(connection, f"lock table {table.sql} in share row exclusive mode")
+    _refuse_foreign(ledger, table, target)
     run(connection, f"delete from {table.sql}")
     run(connection, f"insert into {table.sql} ({names}) select {names} from {hidden.sql}")
     run(connection, f"drop table {hidden.sql}")
+
+
+def _show(connection: Connection, table: Table, hidden: Table) -> None:
+    run(connection, f"alter table {hidden.sql} rename to {quote_identifier(table.name)}")
+    _rename_key(connection, table, hidden)
 
 
 def _rename_key(connection: Connection, table: Table, hidden: Table) -> None:

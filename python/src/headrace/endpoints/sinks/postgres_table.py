@@ -75,6 +75,10 @@ def columns_of(connection: Connection, table: Table) -> Mapping[str, TableColumn
     return {name: TableColumn(declared=declared, is_enum=is_enum) for name, declared, is_enum in rows}
 
 
+def is_empty(connection: Connection, table: Table) -> bool:
+    return not query(connection, f"select from {table.sql} limit 1")
+
+
 def require_table(connection: Connection, table: Table) -> None:
     """Raises ``ConfigInvalid`` when the name is taken by something that rows cannot be stored in as a whole."""
     rows = query(connection, "select relkind::text from pg_class where oid = to_regclass($1)", [table.sql])
