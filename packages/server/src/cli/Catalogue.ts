@@ -4,6 +4,7 @@
  * sentence does not say it. The only place where these are decided.
  */
 import { Exit } from "./Exit.ts"
+import { hint } from "./Hint.ts"
 import type { Message } from "./Message.ts"
 
 interface Entry {
@@ -69,7 +70,7 @@ const entries: Readonly<Record<string, Entry>> = {
     title: "The Python worker does not start",
     number: "HR1201",
     exit: Exit.configuration,
-    advice: "Try:  headrace doctor"
+    advice: `Try:  ${hint("doctor")}`
   },
   KV_CONFLICT: { title: "Somebody else moved the checkpoint", number: "HR5401", exit: Exit.failed },
   KV_UNAVAILABLE: {

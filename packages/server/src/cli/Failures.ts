@@ -7,7 +7,9 @@ import type * as Effect from "effect/Effect"
 import * as Match from "effect/Match"
 import { messageFor } from "./Catalogue.ts"
 import { Exit } from "./Exit.ts"
+import { hint } from "./Hint.ts"
 import { refuse, Refused } from "./Message.ts"
+import type { Reference } from "./Reference.ts"
 
 /** What the worker could not do; `side` says what was asked of it, for failures that do not say it themselves. */
 export const refusedByWorker = ({ reason }: PythonWorkerError, side: Side, where: string | null): Refused => {
@@ -31,7 +33,7 @@ type RegistrationError = Effect.Error<ReturnType<Endpoints["Service"]["ensure"]>
 export const refusedBySystem = (
   error: RegistrationError,
   side: "source" | "sink",
-  where: string
+  { shown, again }: Pick<Reference, "shown" | "again">
 ): Refused => {
   if (error._tag !== "ConnectionTestFailed") return refusedByStore(error)
   const number = side === "source" ? "HR3001" : "HR3002"
@@ -39,24 +41,24 @@ export const refusedBySystem = (
     title: `Cannot use the ${side}`,
     number,
     exit: Exit[side],
-    where,
+    where: shown,
     why: [error.detail],
-    advice: [`Try:  headrace check ${where}`]
+    advice: [`Try:  ${hint("check", again)}`]
   })
 }
 
 type ActionError = Effect.Error<ReturnType<Ingestion["Service"]["start"]>>
 
 /** Why a run was not accepted; nothing was started. */
-export const refusedAction = (error: ActionError, { source, sink }: Places): Refused =>
+export const refusedAction = (error: ActionError, from: Reference, to: Reference): Refused =>
   Match.value(error).pipe(
     Match.tag("UnitNotFound", ({ unitId, near }) =>
       refuse({
-        title: `No unit "${unitId}" in ${source}`,
+        title: `No unit "${unitId}" in ${from.shown}`,
         number: "HR2003",
         exit: Exit.source,
         advice: [
-          `${near.length > 0 ? `Did you mean: ${near.join(", ")}?   ` : ""}All: headrace discover ${source}`
+          `${near.length > 0 ? `Did you mean: ${near.join(", ")}?   ` : ""}All: ${hint("discover", from.again)}`
         ]
       })
     ),
@@ -65,7 +67,7 @@ export const refusedAction = (error: ActionError, { source, sink }: Places): Ref
         title: "The source cannot be asked for its units",
         number: "HR3004",
         exit: Exit.source,
-        where: source,
+        where: from.shown,
         why: [detail]
       })
     ),
@@ -74,7 +76,7 @@ export const refusedAction = (error: ActionError, { source, sink }: Places): Ref
         title: `A source of type ${templateId} cannot do ${capability}`,
         number: "HR2201",
         exit: Exit.configuration,
-        where: source,
+        where: from.shown,
         advice: ["Leave out --mode, or say --mode full."]
       })
     ),
@@ -83,17 +85,12 @@ export const refusedAction = (error: ActionError, { source, sink }: Places): Ref
         title: "Nothing can be written there",
         number: "HR2202",
         exit: Exit.sink,
-        where: sink,
+        where: to.shown,
         advice: ["A sink is a folder or postgres://…"]
       })
     ),
     Match.orElse((rest) => refusedByStore(rest))
   )
-
-interface Places {
-  readonly source: string
-  readonly sink: string
-}
 
 /** A store of ours that cannot be reached, or one that holds what we never wrote. */
 export const refusedByStore = (error: { readonly _tag: string; readonly cause?: unknown }): Refused =>

@@ -9,13 +9,19 @@ export const hidden = "•••"
 /** The scheme may be missing or misspelled: the password behind it is one all the same. */
 const userInfo = /(\/\/[^\s/:@]*):([^\s@]*)@/g
 
+/** What messages propose: a placeholder, and the word that stands for a password. */
+const isExample = (user: string, password: string): boolean =>
+  /^\$\{(?:env|file):[^}]+\}$/.test(password) || (user === "//user" && password === "password")
+
 /** The text with every secret of `secrets` hidden, plain or percent-encoded. An empty secret hides nothing. */
 export const redact = (text: string, secrets: Iterable<string> = []): string => {
   const forms = new Set(Array.from(secrets).flatMap((secret) => [secret, encodeURIComponent(secret)]))
   const longestFirst = [...forms].filter((form) => form !== "").toSorted((a, b) => b.length - a.length)
   return longestFirst.reduce(
     (clean, form) => clean.replaceAll(form, hidden),
-    text.replace(userInfo, `$1:${hidden}@`)
+    text.replace(userInfo, (found: string, user: string, password: string) =>
+      isExample(user, password) ? found : `${user}:${hidden}@`
+    )
   )
 }
 

@@ -21,6 +21,8 @@ export interface Reference {
   readonly sourceId: string
   /** For the screen. */
   readonly shown: string
+  /** For a command that is proposed: as it was written, unless that holds a password. */
+  readonly again: string
   readonly secrets: ReadonlyArray<string>
   /** A password was typed in clear: worth one warning. */
   readonly isPasswordTyped: boolean
@@ -46,7 +48,7 @@ export const parseReference = (
   if (/^\$\{(?:env|file):[^}]+\}$/.test(said))
     return Result.map(
       Result.flatMap(fill(said, surroundings), (filled) => parseSaid(filled.trim(), surroundings)),
-      (reference) => ({ ...reference, isPasswordTyped: false })
+      (reference) => ({ ...reference, again: said, isPasswordTyped: false })
     )
   return parseSaid(said, surroundings)
 }
@@ -55,30 +57,34 @@ const parseSaid = (said: string, surroundings: Surroundings): Result.Result<Refe
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(said)?.[1]?.toLowerCase()
   if (said === "") return Result.fail(empty)
   if (scheme === "postgres" || scheme === "postgresql") {
-    return Result.map(parsePostgres(said, surroundings), fromPostgres)
+    return Result.map(parsePostgres(said, surroundings), fromPostgres(said))
   }
   if (scheme === undefined) return Result.map(parsePath(said, surroundings), fromPath(said))
   if (scheme === "file") return Result.map(parseFileUri(said, surroundings), fromPath(said))
   return Result.fail(unknownScheme(scheme, said))
 }
 
-const fromPostgres = ({ parameters, password, isPasswordTyped }: PostgresParts): Reference => {
-  const place = (user: string) => {
-    const host = parameters["host"] ?? ""
-    const authority = host.startsWith("/") ? encodeURIComponent(host) : host
-    return `postgres://${user}${authority}:${parameters["port"]}/${parameters["database"]}`
+const fromPostgres =
+  (said: string) =>
+  ({ parameters, password, isPasswordTyped }: PostgresParts): Reference => {
+    const place = (user: string) => {
+      const host = parameters["host"] ?? ""
+      const authority = host.startsWith("/") ? encodeURIComponent(host) : host
+      return `postgres://${user}${authority}:${parameters["port"]}/${parameters["database"]}`
+    }
+    const user = parameters["username"] ?? ""
+    const shown = place(password === "" ? `${user}@` : `${user}:${hidden}@`)
+    return {
+      templateId: "jdbc.postgres",
+      parameters,
+      sourceId: place(""),
+      shown,
+      again: isPasswordTyped ? shown : said,
+      // Hiding a password that is also the user or the database would hide the place, and tell the password by it.
+      secrets: password === "" || place(user).includes(password) ? [] : [password],
+      isPasswordTyped
+    }
   }
-  const user = parameters["username"] ?? ""
-  return {
-    templateId: "jdbc.postgres",
-    parameters,
-    sourceId: place(""),
-    shown: place(password === "" ? `${user}@` : `${user}:${hidden}@`),
-    // Hiding a password that is also the user or the database would hide the place, and tell the password by it.
-    secrets: password === "" || place(user).includes(password) ? [] : [password],
-    isPasswordTyped
-  }
-}
 type PostgresParts = Result.Result.Success<ReturnType<typeof parsePostgres>>
 
 const fromPath =
@@ -88,6 +94,7 @@ const fromPath =
     parameters: { base_path: path, ...settings },
     sourceId: `file://${path}`,
     shown,
+    again: shown,
     secrets: [],
     isPasswordTyped: false
   })

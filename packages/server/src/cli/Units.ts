@@ -6,7 +6,9 @@ import type { UnitDescriptor } from "@headrace/core/domain/Unit"
 import { PythonWorker } from "@headrace/core/services/PythonWorker"
 import { Exit } from "./Exit.ts"
 import { refusedByWorker } from "./Failures.ts"
+import { hint } from "./Hint.ts"
 import { refuse, type Refused } from "./Message.ts"
+import type { Reference } from "./Reference.ts"
 
 type Unit = typeof UnitDescriptor.Type
 
@@ -14,7 +16,7 @@ type Unit = typeof UnitDescriptor.Type
 export const unitOf = Effect.fn("unitOf")(function* (
   endpoint: EndpointRef,
   named: string | null,
-  shown: string
+  { shown, again }: Said
 ) {
   const units = yield* (yield* PythonWorker)
     .listUnits({ endpoint })
@@ -23,22 +25,25 @@ export const unitOf = Effect.fn("unitOf")(function* (
   if (found !== undefined) return found
   const only = units[0]
   if (named === null && units.length === 1 && only !== undefined) return only
-  return yield* named === null ? unsaid(units, shown) : unknown(named, units, shown)
+  return yield* named === null ? unsaid(units, { shown, again }) : unknown(named, units, { shown, again })
 })
 
-const all = (shown: string): string => `All: headrace discover ${shown}`
+/** A reference for the screen, and for a command that is proposed. */
+type Said = Pick<Reference, "shown" | "again">
 
-const unsaid = (units: ReadonlyArray<Unit>, shown: string): Refused =>
+const all = (again: string): string => `All: ${hint("discover", again)}`
+
+const unsaid = (units: ReadonlyArray<Unit>, { shown, again }: Said): Refused =>
   refuse({
     title: "Which unit? --unit is missing",
     number: "HR2004",
     exit: Exit.usage,
     where: shown,
     why: [`It has ${units.length} units${units.length === 0 ? "." : `, such as ${units[0]?.unitId}.`}`],
-    advice: [all(shown)]
+    advice: [all(again)]
   })
 
-const unknown = (named: string, units: ReadonlyArray<Unit>, shown: string): Refused => {
+const unknown = (named: string, units: ReadonlyArray<Unit>, { shown, again }: Said): Refused => {
   const near = nearest(
     named,
     units.map(({ unitId }) => unitId)
@@ -48,6 +53,6 @@ const unknown = (named: string, units: ReadonlyArray<Unit>, shown: string): Refu
     title: `No unit "${named}" in ${shown}`,
     number: "HR2003",
     exit: Exit.source,
-    advice: [`${guess}${all(shown)}`]
+    advice: [`${guess}${all(again)}`]
   })
 }

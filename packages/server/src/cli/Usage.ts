@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import type * as CliError from "effect/cli/CliError"
 import * as CliOutput from "effect/cli/CliOutput"
 import { Exit } from "./Exit.ts"
+import { hint } from "./Hint.ts"
 import { lines, type Message, refuse } from "./Message.ts"
 import { redact } from "./Redact.ts"
 
@@ -32,6 +33,10 @@ const told = (error: CliError.NonShowHelpErrors): readonly [string, string] => {
   }
 }
 
+/** `npm start --` is how that one is called; only the command has several forms. */
+const helpOf = ([program = "", ...verbs]: ReadonlyArray<string>): string =>
+  program === "headrace" ? hint(...verbs, "--help") : `${program} --help`
+
 /** One message for all that is wrong with the line; the first comes as its title. */
 export const usageMessage = (
   errors: ReadonlyArray<CliError.NonShowHelpErrors>,
@@ -43,7 +48,7 @@ export const usageMessage = (
     number: "HR2100",
     exit: Exit.usage,
     why: rest.map(([also]) => redact(also)),
-    advice: [advice, `Help:  ${commandPath.join(" ")} --help`]
+    advice: [advice, `Help:  ${helpOf(commandPath)}`]
   })
 }
 

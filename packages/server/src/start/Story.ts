@@ -2,6 +2,7 @@
  * What `npm start` says once the data has arrived: where it is, how to look at
  * it, and what to try next. Every command it prints works as printed.
  */
+import { shellWord } from "../cli/Hint.ts"
 import { shortPlace } from "../cli/Outcome.ts"
 
 /** How many rows `--touch` changes when the story proposes it. */
@@ -15,10 +16,6 @@ interface Arrived {
 }
 
 const python = ".venv/bin/python"
-
-/** A word for a POSIX shell. */
-export const shellWord = (text: string): string =>
-  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 
 /** A string of Python. JSON's escapes are Python's as well. */
 const pythonString = (text: string): string => JSON.stringify(text)

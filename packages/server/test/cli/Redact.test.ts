@@ -19,6 +19,13 @@ describe("redact", () => {
     )
   })
 
+  it("leaves a placeholder, which holds no secret, and the example of a message", () => {
+    const text = "postgres://app:${env:PW}@db, or postgres://user:password@host"
+
+    assert.strictEqual(redact(text), text)
+    assert.strictEqual(redact(text, ["password"]), text.replace("password", "•••"))
+  })
+
   it("hides the password of a URI whose scheme is misspelled or missing", () => {
     assert.strictEqual(
       redact("with: postgres//app:x@db/shop //app:y@db"),

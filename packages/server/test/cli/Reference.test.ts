@@ -66,6 +66,15 @@ describe("a postgres reference", () => {
     }
   })
 
+  it("is proposed again as it was written, unless that holds a password", () => {
+    assert.deepStrictEqual(
+      ["postgres://app:${env:SHOP_PW}@db/shop", "postgres://db/shop", "postgres://app:typed@db/shop"].map(
+        (text) => parse(text).again
+      ),
+      ["postgres://app:${env:SHOP_PW}@db/shop", "postgres://db/shop", "postgres://app:•••@db:5432/shop"]
+    )
+  })
+
   it("names the variable that is not set", () => {
     const message = refusal("postgres://app:${env:NOPE}@db/shop")
 
@@ -89,7 +98,11 @@ describe("any other reference", () => {
   it("may come from the environment as a whole, password and all", () => {
     const shop = parse("${env:SHOP}")
 
-    assert.deepStrictEqual(shop, { ...parse("postgres://app:hunter2@db/shop"), isPasswordTyped: false })
+    assert.deepStrictEqual(shop, {
+      ...parse("postgres://app:hunter2@db/shop"),
+      again: "${env:SHOP}",
+      isPasswordTyped: false
+    })
     assert.strictEqual(parse("${env:LAKE}").sourceId, "file:///home/ada/work/lake")
     assert.include(refusal("${env:NOPE}").title, "NOPE")
   })

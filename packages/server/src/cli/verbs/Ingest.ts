@@ -53,13 +53,13 @@ const carry = Effect.fn("ingest.carry")(function* ({ source, sink, unit, policy 
   const places = { source: source.shown, sink: sink.shown }
   const from = yield* registered(source, "source")
   const to = yield* registered(sink, "sink")
-  const unitId = unit ?? (yield* unitOf(unregistered(source), null, source.shown)).unitId
+  const unitId = unit ?? (yield* unitOf(unregistered(source), null, source)).unitId
   const named = { endpointId: from.id, unitId, sinkEndpointId: to.id }
 
   const events = yield* (yield* RunEvents).subscribe
   const started = yield* ingestion
     .start(scope, { ...named, policy })
-    .pipe(Effect.mapError((error) => refusedAction(error, places)))
+    .pipe(Effect.mapError((error) => refusedAction(error, source, sink)))
   if (!started.ok) return yield* isRunning(unitId, started.message)
 
   const own = Stream.filter(events, ({ runId }) => runId === started.runId)
@@ -71,16 +71,14 @@ const carry = Effect.fn("ingest.carry")(function* ({ source, sink, unit, policy 
 export const sinkIdOf = ({ sourceId }: Pick<Reference, "sourceId">): string => `${sourceId}#sink`
 
 /** Known to Headrace from now on; tested before it is stored. */
-const registered = Effect.fnUntraced(function* (
-  { templateId, parameters, sourceId, shown }: Reference,
-  side: "source" | "sink"
-) {
+const registered = Effect.fnUntraced(function* (reference: Reference, side: "source" | "sink") {
+  const { templateId, parameters, sourceId } = reference
   return yield* (yield* Endpoints)
     .ensure(
       yield* Owner,
       fromTemplate(side === "source" ? sourceId : sinkIdOf({ sourceId }), templateId, parameters)
     )
-    .pipe(Effect.mapError((error) => refusedBySystem(error, side, shown)))
+    .pipe(Effect.mapError((error) => refusedBySystem(error, side, reference)))
 })
 
 /** The first signal asks the run to stop at its next slice boundary, the second drops the slice in flight. */

@@ -25,7 +25,7 @@ export const preview = (flags: PreviewFlags): Verb =>
     const screen = yield* Screen
     const reference = yield* given(flags.reference)
     const endpoint = unregistered(reference)
-    const unit = yield* unitOf(endpoint, flags.unit, reference.shown)
+    const unit = yield* unitOf(endpoint, flags.unit, reference)
     const answer = yield* (yield* PythonWorker)
       .preview({ endpoint, unitId: UnitId.make(unit.unitId), limit: flags.limit })
       .pipe(Effect.mapError((error) => refusedByWorker(error, "source", reference.shown)))

@@ -43,7 +43,7 @@ const forgotten = Effect.fn("reset.forgotten")(function* (
     }),
     Effect.catchIf(
       (error) => error._tag !== "Refused",
-      (error) => refusedAction(error, { source: source.shown, sink: sink.shown })
+      (error) => refusedAction(error, source, sink)
     )
   )
 })

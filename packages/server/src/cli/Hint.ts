@@ -1,0 +1,32 @@
+/** Commands that messages propose: in the form in which this one was called, so that they work as printed. */
+import { basename, delimiter, dirname } from "node:path"
+
+/** How a process was called. */
+export interface Call {
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** The program's own file, as the system was told it. */
+  readonly program: string
+  readonly folder: string
+}
+
+/** `npx headrace` below npm or npx, the path of the program where `PATH` does not lead to it, else `headrace`. */
+export const commandOf = ({ environment, program, folder }: Call): string => {
+  if (environment["npm_command"] !== undefined) return "npx headrace"
+  const isOwnName = basename(program) === "headrace"
+  const isOnPath = (environment["PATH"] ?? "").split(delimiter).includes(dirname(program))
+  if (!isOwnName || isOnPath) return "headrace"
+  return shellWord(program.startsWith(`${folder}/`) ? program.slice(folder.length + 1) : program)
+}
+
+/** A word for a POSIX shell. */
+export const shellWord = (text: string): string =>
+  /^[\w@%+=:,./•-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
+
+/** `headrace discover ./lake`, as the user has to say it. */
+export const hint = (...words: ReadonlyArray<string>): string => [command, ...words.map(shellWord)].join(" ")
+
+const command = commandOf({
+  environment: process.env,
+  program: process.argv[1] ?? "",
+  folder: process.cwd()
+})
