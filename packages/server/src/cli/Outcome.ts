@@ -69,10 +69,10 @@ export const shortPlace = (place: string): string => {
 }
 
 /** `✓ public.orders   1,000 rows   → ./lake/…   61.2 kB   2.5s`. */
-export const successLine = (figures: Figures, sink: string): string => {
+export const successLine = (figures: Figures, { sink, isFull }: Journey): string => {
   const { unit, rowsWritten, rowsRejected, bytes, seconds, location } = figures
-  const rows =
-    rowsWritten === 0 ? "nothing new" : `${count(rowsWritten)} ${rowsWritten === 1 ? "row" : "rows"}`
+  const none = isFull ? "0 rows (nothing to read)" : "nothing new"
+  const rows = rowsWritten === 0 ? none : `${count(rowsWritten)} ${rowsWritten === 1 ? "row" : "rows"}`
   const aside = rowsRejected > 0 ? `   ${count(rowsRejected)} set aside` : ""
   const weight = bytes > 0 && rowsWritten > 0 ? `   ${size(bytes)}` : ""
   return `✓ ${unit}   ${rows}${aside}   → ${shortPlace(location ?? sink)}${weight}   ${span(seconds)}`
@@ -93,18 +93,20 @@ export const finishedLine = (outcome: string, runId: string, figures: Figures): 
   nullCursors: figures.nullCursors
 })
 
-export interface Places {
+/** What was asked for: from where to where, and whether everything or what is new. */
+export interface Journey {
   readonly source: string
   readonly sink: string
+  readonly isFull: boolean
 }
 
 /** Prints a success; refuses with the run's own reason otherwise. */
-export const report = Effect.fn("report")(function* (last: RunProgress, tally: Tally, places: Places) {
+export const report = Effect.fn("report")(function* (last: RunProgress, tally: Tally, journey: Journey) {
   const screen = yield* Screen
   const figures = figuresOf(last, tally)
   switch (last.event) {
     case "RUN_SUCCEEDED":
-      if (screen.format === "text") screen.print(successLine(figures, places.sink))
+      if (screen.format === "text") screen.print(successLine(figures, journey))
       if (figures.leftForLater !== null)
         screen.tell(`! Newer rows wait for the next run: ${figures.leftForLater}`)
       if (figures.nullCursors > 0)
@@ -118,7 +120,7 @@ export const report = Effect.fn("report")(function* (last: RunProgress, tally: T
     case "RUN_RESET":
       return yield* resetMeanwhile
     default:
-      return yield* failedRun(last.message ?? "The run failed without saying why.", places)
+      return yield* failedRun(last.message ?? "The run failed without saying why.", journey)
   }
 })
 
@@ -145,7 +147,7 @@ const resetMeanwhile = refuse({
 })
 
 /** A failure knows its side by its code, and so which place to show. */
-export const failedRun = (lastError: string, { source, sink }: Places): Refused => {
+export const failedRun = (lastError: string, { source, sink }: Journey): Refused => {
   const side = sideOf(lastError)
   return new Refused(messageFor(lastError, side === "sink" ? sink : side === "source" ? source : null))
 }

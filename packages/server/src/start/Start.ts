@@ -88,7 +88,7 @@ const shop = Effect.fn("start.shop")(function* (config: ServerConfig, server: Se
   )
   if (!started.ok || started.runId === null) return yield* busy(started.message)
   const { last, tally } = yield* watch(started.events(started.runId))
-  const exit = yield* report(last, tally, { source: "the sample shop", sink: lake })
+  const exit = yield* report(last, tally, { source: "the sample shop", sink: lake, isFull: false })
   if (screen.format === "text")
     story({
       location: join(lake, shopUnit.unitId),

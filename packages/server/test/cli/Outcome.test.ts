@@ -8,8 +8,12 @@ import { observe, type Tally } from "../../src/cli/Tally.ts"
 import { fakeScreen } from "./FakeScreen.ts"
 import { happened } from "./Happened.ts"
 
-const places = { source: "postgres://app:•••@db:5432/shop", sink: "./lake" }
-const reported = (event: ReturnType<typeof happened>, options: Partial<ScreenOptions> = {}) => {
+const journey = { source: "postgres://app:•••@db:5432/shop", sink: "./lake", isFull: false }
+const reported = (
+  event: ReturnType<typeof happened>,
+  options: Partial<ScreenOptions> = {},
+  places = journey
+) => {
   const fake = fakeScreen(options)
   return report(event, observe(null, event), places).pipe(
     Effect.provideService(Screen, fake.screen),
@@ -73,12 +77,15 @@ describe("the end of a run", () => {
     })
   )
 
-  it.effect("says that nothing was new when nothing was", () =>
+  it.effect("says that nothing was new when nothing was, and of a full read that there was nothing", () =>
     Effect.gen(function* () {
       const empty = { ...stats, exported_rows: 0, applied_rows: 0, applied_bytes: 0 }
-      const { written } = yield* reported(happened(5, { event: "RUN_SUCCEEDED", stats: empty }))
+      const ended = happened(5, { event: "RUN_SUCCEEDED", stats: empty })
+      const { written } = yield* reported(ended)
+      const full = yield* reported(ended, {}, { ...journey, isFull: true })
 
       assert.include(written.stdout, "nothing new")
+      assert.include(full.written.stdout, "✓ public.orders   0 rows (nothing to read)")
     })
   )
 
@@ -107,7 +114,7 @@ describe("the end of a run", () => {
           happened(4, { event: "SLICE_STARTED", slice: 88 })
         ].reduce<Tally | null>(observe, null)
 
-        const refused = yield* report(paused, observe(before, paused), places).pipe(
+        const refused = yield* report(paused, observe(before, paused), journey).pipe(
           Effect.provideService(Screen, fakeScreen().screen),
           Effect.flip
         )
@@ -122,8 +129,8 @@ describe("the end of a run", () => {
       const source = yield* failure("SOURCE_UNREACHABLE: db:5432 refused the connection.")
       const sink = yield* failure("SINK_PERMISSION: /lake may not be written by this user.")
 
-      assert.deepInclude(source, { exit: 5, where: places.source, number: "HR3001" })
-      assert.deepInclude(sink, { exit: 6, where: places.sink, number: "HR3022" })
+      assert.deepInclude(source, { exit: 5, where: journey.source, number: "HR3001" })
+      assert.deepInclude(sink, { exit: 6, where: journey.sink, number: "HR3022" })
     })
   )
 })

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import type { JsonObject } from "@headrace/core/domain/Endpoint"
+import { withMode } from "@headrace/core/domain/Policy"
 import { Endpoints } from "@headrace/core/lifecycle/Endpoints"
 import { Ingestion } from "@headrace/core/lifecycle/Ingestion"
 import { fromTemplate } from "@headrace/core/lifecycle/Registration"
@@ -16,7 +17,7 @@ import { Exit } from "../Exit.ts"
 import { refusedAction, refusedByStore, refusedBySystem } from "../Failures.ts"
 import { given, unregistered } from "../Given.ts"
 import { messageOf, refuse, type Refused } from "../Message.ts"
-import { interrupted, type Places, report } from "../Outcome.ts"
+import { interrupted, type Journey, report } from "../Outcome.ts"
 import { parsePolicy, type PolicyFlags } from "../Policy.ts"
 import type { Reference } from "../Reference.ts"
 import { Screen } from "../Screen.ts"
@@ -50,7 +51,8 @@ interface Order {
 const carry = Effect.fn("ingest.carry")(function* ({ source, sink, unit, policy }: Order) {
   const scope = yield* Owner
   const ingestion = yield* Ingestion
-  const places = { source: source.shown, sink: sink.shown }
+  const isFull = withMode(policy, true)["mode"] === "full"
+  const journey = { source: source.shown, sink: sink.shown, isFull }
   const from = yield* registered(source, "source")
   const to = yield* registered(sink, "sink")
   const unitId = unit ?? (yield* unitOf(unregistered(source), null, source)).unitId
@@ -64,7 +66,7 @@ const carry = Effect.fn("ingest.carry")(function* ({ source, sink, unit, policy 
 
   const own = Stream.filter(events, ({ runId }) => runId === started.runId)
   const pause = Effect.mapError(ingestion.pause(scope, named), refusedByStore)
-  return yield* untilItEnds(watch(own), pause, places)
+  return yield* untilItEnds(watch(own), pause, journey)
 }, Effect.scoped)
 
 /** A sink's own name: one database may be both, under two users. */
@@ -85,7 +87,7 @@ const registered = Effect.fnUntraced(function* (reference: Reference, side: "sou
 const untilItEnds = Effect.fnUntraced(function* <R>(
   watching: ReturnType<typeof watch>,
   pause: Effect.Effect<unknown, Refused, R>,
-  places: Places
+  journey: Journey
 ) {
   const screen = yield* Screen
   const signals = yield* Signals
@@ -98,7 +100,7 @@ const untilItEnds = Effect.fnUntraced(function* <R>(
     return yield* interrupted({ committed: null })
   })
   return yield* Effect.raceFirst(watching, stopping).pipe(
-    Effect.flatMap(({ last, tally }) => report(last, tally, places)),
+    Effect.flatMap(({ last, tally }) => report(last, tally, journey)),
     Effect.catch((refused) =>
       refused.exit === Exit.interrupted
         ? Effect.flatMap(Ref.get(heard), (signal) => refuse({ ...messageOf(refused), exit: exitOf(signal) }))
