@@ -17,6 +17,7 @@ from postgres_writing import NOTES, PostgresWriting, note
 
 from headrace.errors import SinkFenced
 
+LEDGER = ("_hr_fence", "_hr_commit")
 CHILD = Path(__file__).with_name("postgres_child.py")
 
 
@@ -168,6 +169,28 @@ def test_a_newer_owner_in_another_process_fences_an_older_one(writing: PostgresW
             assert said(process) == "SinkFenced"
 
     assert writing.rows() == []
+
+
+@pytest.mark.parametrize("disposition", ["append", "merge", "replace"])
+def test_a_control_plane_that_was_restored_loads_everything_again_after_what_the_refusal_says(
+    writing: PostgresWriting, disposition: str
+) -> None:
+    """F16: its epochs and generations are those of runs that the sink has seen already."""
+    for generation in (1, 2):
+        target = writing.to(disposition, generation)
+        writing.put(target, [note(1, "lost"), note(2, "lost")], epoch=generation + 4)
+    restored = writing.to(disposition, generation=2)
+    with closing(writing.sink()) as sink, pytest.raises(SinkFenced) as refusal:
+        sink.high_water(restored, epoch=3)
+    said = refusal.value.message
+    assert """delete this unit's rows from "public"."_hr_fence" and "public"."_hr_commit", and reset""" in said
+    assert (refusal.value.details["newer"], len(f"SINK_FENCED: {said}") < 500) == (6, True)
+
+    writing.server.run("shop", *(f"delete from {name} where unit = '{target.unit}'" for name in LEDGER))
+    writing.server.run("shop", *(["truncate orders"] if disposition == "append" else []))
+    writing.put(restored, [note(1, "new"), note(2, "new")], epoch=4)
+
+    assert writing.rows() == [(1, "new"), (2, "new")]
 
 
 def test_two_owners_that_commit_one_slot_at_once_write_it_once(writing: PostgresWriting) -> None:

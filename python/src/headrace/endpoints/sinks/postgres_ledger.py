@@ -92,8 +92,9 @@ class Ledger:
                 "where f.epoch <= excluded.epoch returning epoch",
                 [unit, epoch],
             )
-        if not installed:
-            raise fenced(unit, epoch)
+            if not installed:  # and the row is locked, so it is there
+                (newer,), *_ = query(self.connection, f"select epoch from {fence} where unit = $1", [unit])
+                raise self._passed_by(unit, epoch, newer)
 
     def pass_fence(self, unit: str, epoch: int) -> None:
         """The last statement before a commit. Raises ``SinkFenced`` when a newer owner is there."""
@@ -178,6 +179,16 @@ class Ledger:
                 epoch=epoch,
                 prev_hash=hashlib.sha256(b"").hexdigest() if last is None else last.hash,
             )
+        )
+
+    def _passed_by(self, unit: str, epoch: int, newer: int) -> SinkFenced:
+        return SinkFenced(
+            f"A newer run has taken over {unit}: epoch {newer} has been here, and this run is of epoch {epoch}. "
+            "Nothing is to be done, unless Headrace's own database was restored from an older copy. Then delete this "
+            f"unit's rows from {self.sql(FENCE)} and {self.sql(COMMIT)}, and reset the unit to load everything again; "
+            "if rows are appended, empty the table first.",
+            role="sink",
+            details={"unit": unit, "epoch": epoch, "newer": newer},
         )
 
     def sql(self, name: str) -> str:
