@@ -8,6 +8,7 @@ import { Endpoint, type EndpointId, type Scope } from "@headrace/core/domain/End
 import { DuplicateSourceId, EndpointRepo, EndpointRepoError } from "@headrace/core/services/EndpointRepo"
 import { DateTime, Effect, Layer, Option, Schema } from "effect"
 import type { Fragment } from "effect/sql/Statement"
+import * as Transaction from "../sql/Transaction.ts"
 
 const { scope: _, ...columns } = Endpoint.fields
 
@@ -98,7 +99,7 @@ export const make = (options: { readonly defaultTenant: string }) =>
         Effect.gen(function* () {
           yield* (yield* isForeign(endpoint)) ? foreign : write(endpoint)
         }).pipe(
-          sql.withTransaction,
+          Transaction.within(sql),
           Effect.mapError((error) => {
             if (error._tag === "EndpointRepoError") return error
             return error.reason._tag === "UniqueViolation"

@@ -10,6 +10,7 @@ import { SinkId, UnitId, UnitKey } from "@headrace/core/domain/Unit"
 import { Run, RunRepo, RunRepoError, UnitBusy } from "@headrace/core/services/RunRepo"
 import { Effect, Layer, Option, Schedule, Schema } from "effect"
 import type { Fragment } from "effect/sql/Statement"
+import * as Transaction from "../sql/Transaction.ts"
 import * as RunOwner from "./RunOwner.ts"
 
 type Request = Parameters<RunRepo["Service"]["open"]>[0]
@@ -110,7 +111,7 @@ export const make = Effect.gen(function* () {
   return RunRepo.of({
     open: Effect.fn("SqlRunRepo.open")((request) =>
       owner.present.pipe(
-        Effect.andThen(sql.withTransaction(open(request))),
+        Effect.andThen(Transaction.within(sql)(open(request))),
         untilPresent,
         Effect.mapError((error) => (error._tag === "UnitBusy" ? error : failed(error)))
       )

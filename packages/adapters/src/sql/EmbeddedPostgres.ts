@@ -1,7 +1,8 @@
 /**
  * A real PostgreSQL in a folder, shared by the Headrace processes that use it:
  * the first one starts it, others attach, the last one stops it. A killed
- * process leaves it running and the next one attaches.
+ * process leaves it running and the next one attaches; a killed server is
+ * started again, at the same place, by whoever uses it.
  *
  * Who uses it is known to the server itself: every process holds a shared
  * session lock, and only who can have it alone may stop the server. While that
@@ -45,7 +46,7 @@ export const layer = (dataDir: string): Layer.Layer<EmbeddedPostgres, EmbeddedPo
 /** Attaches to the server that runs on the folder, or starts one; makes the database when there is none. */
 export const acquire = Effect.fn("EmbeddedPostgres.acquire")(function* (wanted: string) {
   const dataDir = yield* DataDirectory.locate(wanted)
-  return yield* attachOrStart(dataDir).pipe(
+  return yield* attachOrStart(dataDir, null, enter(dataDir)).pipe(
     Effect.retry({
       while: ({ _tag }) => _tag === "Occupied",
       schedule: Schedule.spaced("50 millis"),
@@ -64,34 +65,49 @@ const occupiedFor = (dataDir: string, why: string) =>
     advice: adviceFor(why)
   })
 
-const attachOrStart = (dataDir: string) =>
+/** Uses the server that runs on the folder, or one that is started for it; `place` is where its sockets should be. */
+const attachOrStart = <A, E, R>(
+  dataDir: string,
+  place: string | null,
+  use: (server: Postmaster.Server) => Effect.Effect<A, E, R>
+) =>
   Effect.gen(function* () {
-    const file = yield* Effect.try({
-      try: () => PostmasterFile.read(dataDir),
-      catch: refused("place", dataDir)
-    })
+    const file = yield* read(dataDir)
     switch (file._tag) {
       case "Ready":
-        return yield* enter(dataDir)(file)
+        return yield* use(file)
       case "Passing":
         return yield* new Postmaster.Occupied({ why: `process ${file.pid} is starting or stopping` })
       case "Stale":
-        yield* clear(dataDir, file)
+        if (file.recycled) yield* clear(dataDir, file)
     }
     const binaries = yield* PostgresBinaries.find(PostgresBinaries.packageName)
-    yield* DataDirectory.prepare(binaries, dataDir)
-    return yield* Postmaster.start(binaries, dataDir, enter(dataDir))
+    // A database that was there a moment ago and is gone must not be taken for a new one.
+    if (place === null) yield* DataDirectory.prepare(binaries, dataDir)
+    const before = file._tag === "Stale" ? file.socketDir : place
+    return yield* Postmaster.start(binaries, dataDir, before, use)
   })
 
-/** What a server that was killed left behind. PostgreSQL itself deals with a file whose process is gone. */
+const read = (dataDir: string) =>
+  Effect.try({ try: () => PostmasterFile.read(dataDir), catch: refused("place", dataDir) })
+
+/** What a server left behind whose process id is somebody else's now. PostgreSQL itself deals with one that is gone. */
 const clear = (dataDir: string, file: Extract<PostmasterFile.PostmasterFile, { readonly _tag: "Stale" }>) =>
   Effect.try({
     try: () => {
-      Postmaster.removeSockets(file.socketDir)
-      if (file.recycled) PostmasterFile.remove(dataDir, file)
+      if (PostmasterFile.remove(dataDir, file)) Postmaster.unlock(file)
     },
     catch: refused("place", dataDir)
   })
+
+/** Has a server run on the folder again that is found where this one was. */
+const revive = (dataDir: string, { socketDir }: Postmaster.Server) =>
+  attachOrStart(dataDir, socketDir, (server) =>
+    Effect.try({
+      try: () => Postmaster.lead(socketDir, server.socketDir),
+      catch: refused("place", socketDir)
+    })
+  )
 
 /** The number of the lock that users of a server share, and of the one under which databases are made. */
 const locks = { users: 48_520_001n, databases: 48_520_002n } as const
@@ -101,7 +117,8 @@ const enter = (dataDir: string) => (server: Postmaster.Server) =>
   Effect.gen(function* () {
     const socketPath = join(server.socketDir, `.s.PGSQL.${server.port}`)
     const username = "postgres"
-    const lock = yield* SessionLock.hold({
+    let said = ""
+    const lock = yield* SessionLock.hold<EmbeddedPostgresError | Postmaster.Occupied | SqlError>({
       session: {
         path: socketPath,
         username,
@@ -115,6 +132,13 @@ const enter = (dataDir: string) => (server: Postmaster.Server) =>
             ? Effect.void
             : new Postmaster.Occupied({ why: "its last user is stopping it" })
         ),
+      revive: revive(dataDir, server).pipe(
+        Effect.tapError((error) => {
+          if (error._tag === "Occupied" || error.message === said) return Effect.void
+          said = error.message
+          return Effect.logError("The embedded PostgreSQL has gone and cannot be started again.", said)
+        })
+      ),
       farewell: (query) => leave(query, dataDir, server)
     }).pipe(Effect.catchTag("SqlError", (error) => Effect.fail(cannotEnter(socketPath, error))))
     const { socketDir, port } = server
@@ -129,12 +153,15 @@ const cannotEnter = (socketPath: string, error: SqlError) => {
     : new Postmaster.Occupied({ why })
 }
 
-/** Holding the lock alone keeps others out until the server is gone. */
-const leave = (query: SessionLock.Query, dataDir: string, server: Postmaster.Server) =>
+/** Holding the lock alone keeps others out until the server is gone: this one, or the one that took its place. */
+const leave = (query: SessionLock.Query, dataDir: string, { socketDir }: Postmaster.Server) =>
   Effect.gen(function* () {
     yield* query("select pg_advisory_unlock_shared($1)", [locks.users])
     const [row] = yield* query("select pg_try_advisory_lock($1) as alone", [locks.users])
-    if (row?.["alone"] === true) yield* Postmaster.stop(dataDir, server)
+    if (row?.["alone"] !== true) return
+    const now = yield* read(dataDir)
+    if (now._tag === "Ready") yield* Postmaster.stop(dataDir, now)
+    yield* Effect.sync(() => Postmaster.removeSockets(socketDir))
   })
 
 /** One at a time, in this process and in others: PostgreSQL refuses two that copy one template. */

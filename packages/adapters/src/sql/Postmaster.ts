@@ -8,12 +8,17 @@ import { type ChildProcess, spawn } from "node:child_process"
 import {
   chownSync,
   closeSync,
+  existsSync,
   fstatSync,
   ftruncateSync,
+  lstatSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
-  rmSync
+  readlinkSync,
+  rmSync,
+  symlinkSync
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { basename, join } from "node:path"
@@ -21,7 +26,8 @@ import { environment } from "./DataDirectory.ts"
 import { adviceFor, EmbeddedPostgresError, refused } from "./EmbeddedPostgresError.ts"
 import type { PostgresBinaries } from "./PostgresBinaries.ts"
 import * as PostmasterFile from "./PostmasterFile.ts"
-import { accountFor } from "./ServerAccount.ts"
+import { unlessThere } from "./Race.ts"
+import { accountFor, type ServerAccount } from "./ServerAccount.ts"
 
 /** Another process is starting or stopping the server; look again in a moment. */
 export class Occupied extends Data.TaggedError("Occupied")<{ readonly why: string }> {}
@@ -40,18 +46,24 @@ const settings = (socketDir: string) =>
     "log_timezone=UTC"
   ].flatMap((setting) => ["-c", setting])
 
-/** Starts the server and uses it once it takes connections. When either fails, nothing is left running. */
+/**
+ * Starts the server and uses it once it takes connections. When either fails, nothing is left running. `place`
+ * is where its sockets were before: a server that is started again is found there by all who knew it.
+ */
 export const start = <A, E, R>(
   binaries: PostgresBinaries,
   dataDir: string,
+  place: string | null,
   use: (server: Server) => Effect.Effect<A, E, R>
 ) =>
   Effect.acquireUseRelease(
-    Effect.try({ try: () => launch(binaries, dataDir), catch: refused("start", dataDir) }),
+    Effect.try({ try: () => launch(binaries, dataDir, place), catch: refused("start", dataDir) }),
     ({ child, log }) =>
       Effect.raceFirst(ready(dataDir, child), ended(child, dataDir, log)).pipe(Effect.flatMap(use)),
-    ({ child, socketDir }, exit) =>
-      exit._tag === "Success" ? Effect.void : Effect.map(kill(child), () => removeSockets(socketDir))
+    ({ child, socketDir, isNew }, exit) =>
+      exit._tag === "Success"
+        ? Effect.void
+        : Effect.map(kill(child), () => (isNew ? removeSockets(socketDir) : undefined))
   )
 
 /** One that takes connections. */
@@ -60,6 +72,8 @@ export type Server = Extract<PostmasterFile.PostmasterFile, { readonly _tag: "Re
 interface Launched {
   readonly child: ChildProcess
   readonly socketDir: string
+  /** Made for this start; one that was there before may be another's by now. */
+  readonly isNew: boolean
   readonly log: Log
 }
 
@@ -69,9 +83,10 @@ interface Log {
   readonly from: number
 }
 
-const launch = (binaries: PostgresBinaries, dataDir: string): Launched => {
+const launch = (binaries: PostgresBinaries, dataDir: string, place: string | null): Launched => {
   const account = accountFor(dataDir)
-  const socketDir = makeSocketDir()
+  const isNew = place === null || !isPrivate(place, account)
+  const socketDir = isNew ? makeSocketDir() : place
   const file = join(dataDir, "server.log")
   const log = openSync(file, "a", 0o600)
   if (fstatSync(log).size > largestLog) ftruncateSync(log)
@@ -87,7 +102,7 @@ const launch = (binaries: PostgresBinaries, dataDir: string): Launched => {
   })
   child.unref()
   closeSync(log)
-  return { child, socketDir, log: { file, from } }
+  return { child, socketDir, isNew, log: { file, from } }
 }
 
 /** In bytes; a log larger than this begins anew at the next start. */
@@ -101,10 +116,37 @@ const makeSocketDir = (): string => {
 
 const socketPrefix = "hr-pg-"
 
+/** A folder of sockets that nobody but the server's account can have touched. */
+const isPrivate = (socketDir: string, account: ServerAccount | undefined): boolean => {
+  const found = lstatSync(socketDir, { throwIfNoEntry: false })
+  if (found === undefined || !found.isDirectory() || !basename(socketDir).startsWith(socketPrefix))
+    return false
+  return found.uid === (account?.uid ?? process.getuid?.()) && (found.mode & 0o077) === 0
+}
+
 /** Removes the socket folder of a server that is gone, if it is one we made. */
 export const removeSockets = (socketDir: string): void => {
   if (basename(socketDir).startsWith(socketPrefix)) rmSync(socketDir, { recursive: true, force: true })
 }
+
+/** Takes away the lock on a dead server's socket, which PostgreSQL heeds while anybody has the process id in it. */
+export const unlock = ({ pid, socketDir }: { readonly pid: number; readonly socketDir: string }): void => {
+  if (!basename(socketDir).startsWith(socketPrefix) || !existsSync(socketDir)) return
+  for (const name of readdirSync(socketDir).filter((entry) => entry.endsWith(".lock"))) {
+    const lock = join(socketDir, name)
+    if (Number(PostmasterFile.textOf(lock)?.split("\n")[0]) === pid) rmSync(lock, { force: true })
+  }
+}
+
+/** Leads whoever knew the place of a server's sockets to where they are now. */
+export const lead = (before: string, now: string): void => {
+  if (before === now || textOfLink(before) === now) return
+  removeSockets(before)
+  unlessThere(() => symlinkSync(now, before))
+}
+
+const textOfLink = (path: string): string | undefined =>
+  lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ? readlinkSync(path) : undefined
 
 const ready = (dataDir: string, child: ChildProcess) =>
   Effect.suspend(() => {

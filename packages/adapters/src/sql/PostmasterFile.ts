@@ -7,12 +7,13 @@ import { Schema } from "effect"
 import { readFileSync, readlinkSync, renameSync, rmSync } from "node:fs"
 import { basename, join } from "node:path"
 import { spawnSync } from "node:child_process"
+import { unlessGone } from "./Race.ts"
 
 export const PostmasterFile = Schema.TaggedUnion({
   /** Nobody runs a server on the folder. */
   Absent: {},
   /** The server that wrote the file is gone; `recycled` says that its process id now is somebody else's. */
-  Stale: { text: Schema.String, socketDir: Schema.String, recycled: Schema.Boolean },
+  Stale: { pid: Schema.Int, text: Schema.String, socketDir: Schema.String, recycled: Schema.Boolean },
   /** A server that is coming up or going down. */
   Passing: { pid: Schema.Int },
   /** A server that takes connections at its socket. */
@@ -22,7 +23,8 @@ export type PostmasterFile = typeof PostmasterFile.Type
 
 const pathOf = (dataDir: string) => join(dataDir, "postmaster.pid")
 
-const textOf = (path: string): string | undefined => {
+/** What a file holds; undefined when there is none. */
+export const textOf = (path: string): string | undefined => {
   try {
     return readFileSync(path, "utf8")
   } catch (cause) {
@@ -38,7 +40,7 @@ export const read = (dataDir: string): PostmasterFile => {
   const [first, , , port, socketDir = "", , , status = ""] = text.split("\n")
   const pid = Number(first)
   if (!isPostmaster(pid, dataDir)) {
-    return { _tag: "Stale", text, socketDir, recycled: pid > 0 && isThere(pid) }
+    return { _tag: "Stale", pid, text, socketDir, recycled: pid > 0 && isThere(pid) }
   }
   return status.trim() === "ready" && socketDir !== ""
     ? { _tag: "Ready", pid, socketDir, port: Number(port) }
@@ -46,14 +48,16 @@ export const read = (dataDir: string): PostmasterFile => {
 }
 
 /**
- * Takes a stale file away. Another process may put a new one there at the same
- * moment, so the file is moved first and put back when it is not the one judged.
+ * Takes a stale file away; false when somebody else did. Another process may put a new one there at the
+ * same moment, so the file is moved first and put back when it is not the one judged.
  */
-export const remove = (dataDir: string, stale: { readonly text: string }): void => {
+export const remove = (dataDir: string, stale: { readonly text: string }): boolean => {
   const aside = `${pathOf(dataDir)}.stale-${process.pid}`
-  renameSync(pathOf(dataDir), aside)
-  if (textOf(aside) === stale.text) rmSync(aside)
+  if (!unlessGone(() => renameSync(pathOf(dataDir), aside))) return false
+  const isJudged = textOf(aside) === stale.text
+  if (isJudged) rmSync(aside)
   else renameSync(aside, pathOf(dataDir))
+  return isJudged
 }
 
 /** Is the process a PostgreSQL server of this folder, and not a dead one that nobody has buried? */

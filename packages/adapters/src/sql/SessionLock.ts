@@ -24,8 +24,10 @@ export interface Options<E> {
   readonly session: PgConnection.Config
   /** Gets the lock on a new session, or fails: the first time for the caller, later to be tried again. */
   readonly take: (query: Query) => Effect.Effect<void, E>
+  /** Done before each try to take a lost lock again: what has to be there for a session. */
+  readonly revive?: Effect.Effect<void, E>
   /** Said on the session before it ends with the scope; the lock is still held. */
-  readonly farewell?: (query: Query) => Effect.Effect<void, SqlError>
+  readonly farewell?: (query: Query) => Effect.Effect<void, unknown>
 }
 
 interface Session {
@@ -43,12 +45,13 @@ export const hold = <E>(options: Options<E>): Effect.Effect<SessionLock, E | Sql
   Effect.gen(function* () {
     const latch = yield* Latch.make(true)
     let current = yield* open(options)
+    const reopen = Effect.andThen(options.revive ?? Effect.void, open(options))
     const takeAgain = Effect.gen(function* () {
       yield* current.broken
       yield* latch.close
       yield* Effect.logWarning("A database session broke; its lock is taken again.")
       yield* current.close
-      current = yield* Effect.retry(open(options), again)
+      current = yield* Effect.retry(reopen, again)
       yield* latch.open
     })
     const keeper = yield* Effect.forkDetach(Effect.forever(takeAgain))

@@ -3,6 +3,7 @@ import { PgClient } from "@effect/sql-pg"
 import { EndpointTemplate } from "@headrace/core/domain/Template"
 import { TemplateCatalog, TemplateCatalogError } from "@headrace/core/services/TemplateCatalog"
 import { Effect, Layer, Option, Schema } from "effect"
+import * as Transaction from "../sql/Transaction.ts"
 
 const DescriptorJson = Schema.toCodecJson(EndpointTemplate)
 
@@ -46,7 +47,7 @@ export const make = Effect.gen(function* () {
   return TemplateCatalog.of({
     known: known.pipe(Effect.mapError(failed), Effect.withSpan("SqlTemplateCatalog.known")),
     remember: Effect.fn("SqlTemplateCatalog.remember")((templates: ReadonlyArray<EndpointTemplate>) =>
-      sql.withTransaction(replace(templates)).pipe(Effect.mapError(failed))
+      Transaction.within(sql)(replace(templates)).pipe(Effect.mapError(failed))
     )
   })
 })

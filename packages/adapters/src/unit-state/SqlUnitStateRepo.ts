@@ -16,6 +16,7 @@ import { UnitId, UnitKey } from "@headrace/core/domain/Unit"
 import { UnitStateRepo, UnitStateRepoError } from "@headrace/core/services/UnitStateRepo"
 import { DateTime, Effect, Layer, Option, Schema } from "effect"
 import { SqlSchema } from "effect/sql"
+import * as Transaction from "../sql/Transaction.ts"
 
 const { unit: _, ...columns } = IngestionUnitState.fields
 
@@ -106,7 +107,7 @@ export const make = Effect.gen(function* () {
         if (after !== before) yield* write(after)
         return after
       }).pipe(
-        sql.withTransaction,
+        Transaction.within(sql),
         Effect.mapError((error) => (error._tag === "IllegalTransition" ? error : failed(error)))
       )
     ),

@@ -1,53 +1,14 @@
-/** The launcher against real processes: started, shared, killed and damaged. */
-import { PgClient } from "@effect/sql-pg"
+/** The launcher against real processes: started, shared and damaged. */
 import { assert, layer } from "@effect/vitest"
-import * as EmbeddedPostgres from "@headrace/adapters/sql/EmbeddedPostgres"
-import * as PostmasterFile from "@headrace/adapters/sql/PostmasterFile"
-import { Effect, Exit, Schema, Scope } from "effect"
+import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
-import { spawn } from "node:child_process"
-import {
-  chmodSync,
-  existsSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync
-} from "node:fs"
+import { chmodSync, existsSync, realpathSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Folders from "./Folders.ts"
 import * as OtherProcess from "../OtherProcess.ts"
-
-const Held = Schema.fromJsonString(Schema.Struct({ socketPath: Schema.String }))
+import { acquire, on, otherUser, postmasterOf, read, runs, write } from "./Servers.ts"
 
 const isRoot = process.getuid?.() === 0
-
-const postmasterOf = (dataDir: string): number =>
-  Number(readFileSync(join(dataDir, "postmaster.pid"), "utf8").split("\n")[0])
-
-const runs = (pid: number, dataDir: string) => PostmasterFile.isPostmaster(pid, realpathSync(dataDir))
-
-/** The server for as long as the answered scope, which the test closes, or its own end. */
-const acquire = Effect.fnUntraced(function* (dataDir: string) {
-  const scope = yield* Scope.fork(yield* Effect.scope)
-  const server = yield* Scope.provide(EmbeddedPostgres.acquire(dataDir), scope)
-  return { server, leave: Scope.close(scope, Exit.void), pid: postmasterOf(dataDir) }
-})
-
-const on = <A, E>(socketPath: string, use: Effect.Effect<A, E, SqlClient.SqlClient>) =>
-  Effect.provide(use, PgClient.layer({ path: socketPath, username: "postgres", database: "postgres" }))
-
-const write = Effect.flatMap(SqlClient.SqlClient, (sql) => sql`create table kept as select 42 as n`)
-const read = Effect.flatMap(SqlClient.SqlClient, (sql) => sql`select n from kept`)
-
-/** Another process that uses the server of the folder. */
-const otherUser = Effect.fnUntraced(function* (dataDir: string) {
-  const child = yield* OtherProcess.start(new URL("HoldServer.ts", import.meta.url), dataDir)
-  const line = yield* OtherProcess.firstLine(child)
-  return { child, ...(yield* Schema.decodeUnknownEffect(Held)(line)) }
-})
 
 layer(Folders.Template.layer, { timeout: "60 seconds", excludeTestServices: true })(
   "EmbeddedPostgres",
@@ -141,43 +102,6 @@ layer(Folders.Template.layer, { timeout: "60 seconds", excludeTestServices: true
 
         assert.deepStrictEqual(yield* on(here.server.socketPath, read), [{ n: 42 }])
       })
-    )
-
-    it.effect("a server that was killed is started again with what it had promised", () =>
-      Effect.gen(function* () {
-        const dataDir = yield* Folders.initialised
-        const first = yield* acquire(dataDir)
-        yield* on(first.server.socketPath, write)
-        process.kill(first.pid, "SIGKILL")
-
-        const second = yield* acquire(dataDir)
-
-        assert.notStrictEqual(second.pid, first.pid)
-        assert.deepStrictEqual(yield* on(second.server.socketPath, read), [{ n: 42 }])
-        assert.isFalse(existsSync(first.server.socketDir))
-      })
-    )
-
-    it.effect(
-      "a stale file whose process id is somebody else's now does not keep the server from starting",
-      () =>
-        Effect.gen(function* () {
-          const dataDir = yield* Folders.initialised
-          const { uid, gid } = statSync(dataDir)
-          const stranger = yield* Effect.acquireRelease(
-            Effect.sync(() => spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { uid, gid })),
-            (child) => OtherProcess.end(child, "SIGKILL")
-          )
-          writeFileSync(
-            join(dataDir, "postmaster.pid"),
-            `${stranger.pid}\n${dataDir}\n1\n5432\n/tmp/hr-pg-gone\n\n0 0\nready   \n`
-          )
-
-          const { pid } = yield* acquire(dataDir)
-
-          assert.isTrue(runs(pid, dataDir))
-          assert.isNull(stranger.exitCode)
-        })
     )
 
     it.effect("of two processes that start at once on a new folder one makes it, and both use it", () =>
