@@ -109,7 +109,16 @@ const unknown: Entry = { title: "The run failed", number: "HR5000", exit: Exit.f
 export const messageFor = (lastError: string, where: string | null): Message => {
   const [, code = "", sentence = lastError] = /^([A-Z_]+): ([\s\S]*)$/.exec(lastError) ?? []
   const { title, number, exit, advice } = entries[code] ?? unknown
-  return { title, number, exit, where, why: [sentence], advice: advice === undefined ? [] : [advice] }
+  return {
+    title,
+    number,
+    code: code === "" ? null : code,
+    runId: null,
+    exit,
+    where,
+    why: [sentence],
+    advice: advice === undefined ? [] : [advice]
+  }
 }
 
 /** Which side a code is about; null when neither. */

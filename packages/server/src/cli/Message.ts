@@ -11,6 +11,10 @@ export interface Message {
   readonly title: string
   /** Such as `HR3001`: the same number for the same kind of failure, for ever. */
   readonly number: string
+  /** The code of a failed run, such as `SOURCE_UNREACHABLE`; null where there is none. */
+  readonly code: string | null
+  /** The run it is about; null when none was started. */
+  readonly runId: string | null
   /** The system, file or setting it happened at; without secrets. */
   readonly where: string | null
   readonly why: ReadonlyArray<string>
@@ -22,6 +26,8 @@ export interface Message {
 export class Refused extends Schema.TaggedError<Refused>()("Refused", {
   title: Schema.String,
   number: Schema.String,
+  code: Schema.NullOr(Schema.String),
+  runId: Schema.NullOr(Schema.String),
   where: Schema.NullOr(Schema.String),
   why: Schema.Array(Schema.String),
   advice: Schema.Array(Schema.String),
@@ -30,12 +36,14 @@ export class Refused extends Schema.TaggedError<Refused>()("Refused", {
 
 /** A refusal of which only the telling parts are given. */
 export const refuse = (message: Partial<Message> & Pick<Message, "title" | "number" | "exit">): Refused =>
-  new Refused({ where: null, why: [], advice: [], ...message })
+  new Refused({ code: null, runId: null, where: null, why: [], advice: [], ...message })
 
 /** What a refusal tells, by itself. */
-export const messageOf = ({ title, number, where, why, advice, exit }: Refused): Message => ({
+export const messageOf = ({ title, number, code, runId, where, why, advice, exit }: Refused): Message => ({
   title,
   number,
+  code,
+  runId,
   where,
   why,
   advice,

@@ -9,7 +9,7 @@ import { messageFor, sideOf } from "./Catalogue.ts"
 import { Exit } from "./Exit.ts"
 import { count, size, span } from "./Figures.ts"
 import type { JsonLine } from "./JsonLines.ts"
-import { Refused, refuse } from "./Message.ts"
+import { type Message, refuse, type Refused } from "./Message.ts"
 import { Screen } from "./Screen.ts"
 import { elapsedSeconds, type Tally } from "./Tally.ts"
 
@@ -118,17 +118,22 @@ export const report = Effect.fn("report")(function* (last: RunProgress, tally: T
     case "RUN_PAUSED":
       return yield* interrupted(tally)
     case "RUN_RESET":
-      return yield* resetMeanwhile
+      return yield* resetMeanwhile(last.runId)
     default:
-      return yield* failedRun(last.message ?? "The run failed without saying why.", journey)
+      return yield* failedRun(last, journey)
   }
 })
 
 /** Everything before the slice in flight is in the sink; the same command goes on. */
-export const interrupted = ({ committed }: Pick<Tally, "committed">): Refused =>
+export const interrupted = ({
+  committed,
+  runId
+}: Pick<Tally, "committed"> & Pick<Message, "runId">): Refused =>
   refuse({
     title: "Interrupted",
     number: "HR5502",
+    code: "INTERRUPTED",
+    runId,
     exit: Exit.interrupted,
     why: [
       committed === null
@@ -138,16 +143,20 @@ export const interrupted = ({ committed }: Pick<Tally, "committed">): Refused =>
     advice: ["Resume: the same command."]
   })
 
-const resetMeanwhile = refuse({
-  title: "The unit was reset while it ran",
-  number: "HR5503",
-  exit: Exit.failed,
-  why: ["Somebody threw its checkpoint away; this run ended for it."],
-  advice: ["The same command begins anew."]
-})
+const resetMeanwhile = (runId: string): Refused =>
+  refuse({
+    title: "The unit was reset while it ran",
+    number: "HR5503",
+    exit: Exit.failed,
+    runId,
+    why: ["Somebody threw its checkpoint away; this run ended for it."],
+    advice: ["The same command begins anew."]
+  })
 
 /** A failure knows its side by its code, and so which place to show. */
-export const failedRun = (lastError: string, { source, sink }: Journey): Refused => {
+const failedRun = ({ message, runId }: RunProgress, { source, sink }: Journey): Refused => {
+  const lastError = message ?? "The run failed without saying why."
   const side = sideOf(lastError)
-  return new Refused(messageFor(lastError, side === "sink" ? sink : side === "source" ? source : null))
+  const where = side === "sink" ? sink : side === "source" ? source : null
+  return refuse({ ...messageFor(lastError, where), runId })
 }

@@ -54,11 +54,13 @@ const screenFor = ({ output, progress, quiet }: Flags): Screen.ScreenShape => {
 
 const end = (screen: Screen.ScreenShape, type: "run.finished" | "failed", message: Message): Exit => {
   screen.complain(message)
-  const { exit } = message
+  const { runId, ...error } = message
+  const { exit } = error
   screen.emit({
     type,
     outcome: exit === Exit.interrupted || exit === Exit.terminated ? "INTERRUPTED" : "FAILED",
-    error: message
+    ...(type === "run.finished" && { runId }),
+    error
   })
   return exit
 }

@@ -69,7 +69,7 @@ const Started = Schema.Struct({
   startIngestion: Schema.Struct({
     ok: Schema.Boolean,
     runId: Schema.NullOr(RunId),
-    message: Schema.NullOr(Schema.String)
+    state: IngestionState
   })
 })
 
@@ -78,7 +78,7 @@ export const startRun = (url: string) =>
   Effect.map(
     ask(
       url,
-      "mutation Start($endpoint: ID!, $unit: ID!) { startIngestion(endpointId: $endpoint, unitId: $unit) { ok runId message } }",
+      "mutation Start($endpoint: ID!, $unit: ID!) { startIngestion(endpointId: $endpoint, unitId: $unit) { ok runId state } }",
       { endpoint: source, unit: shopUnit.unitId },
       Started
     ),

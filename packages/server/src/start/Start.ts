@@ -20,7 +20,7 @@ import type { PolicyFlags } from "../cli/Policy.ts"
 import { Screen } from "../cli/Screen.ts"
 import { Signals } from "../cli/Signals.ts"
 import type { Verb } from "../cli/Verb.ts"
-import { ingest } from "../cli/verbs/Ingest.ts"
+import { ingest, isRunning } from "../cli/verbs/Ingest.ts"
 import * as Server from "../cli/verbs/Serve.ts"
 import { watch } from "../cli/Watch.ts"
 import type { ApiRefused } from "../ApiClient.ts"
@@ -86,7 +86,7 @@ const shop = Effect.fn("start.shop")(function* (config: ServerConfig, server: Se
     Effect.flatMap((events) => Effect.map(ShopRun.startRun(server.url), (answer) => ({ ...answer, events }))),
     Effect.mapError(apiFailed)
   )
-  if (!started.ok || started.runId === null) return yield* busy(started.message)
+  if (!started.ok || started.runId === null) return yield* isRunning(shopUnit.unitId, started)
   const { last, tally } = yield* watch(started.events(started.runId))
   const exit = yield* report(last, tally, { source: "the sample shop", sink: lake, isFull: false })
   if (screen.format === "text")
@@ -152,13 +152,4 @@ const apiFailed = ({ code, detail }: ApiRefused): Refused =>
     number: "HR5602",
     exit: Exit.failed,
     why: [`${code}: ${detail}`]
-  })
-
-const busy = (message: string | null): Refused =>
-  refuse({
-    title: `${shopUnit.unitId} is already running`,
-    number: "HR5001",
-    exit: Exit.running,
-    why: message === null ? [] : [message],
-    advice: ["Wait for it to end, then say the same command."]
   })

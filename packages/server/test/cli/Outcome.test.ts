@@ -120,6 +120,7 @@ describe("the end of a run", () => {
         )
 
         assert.strictEqual(refused.exit, 130)
+        assert.strictEqual(refused.runId, "run-1")
         assert.include(refused.why.join(), "slice 87")
       })
   )
@@ -129,7 +130,13 @@ describe("the end of a run", () => {
       const source = yield* failure("SOURCE_UNREACHABLE: db:5432 refused the connection.")
       const sink = yield* failure("SINK_PERMISSION: /lake may not be written by this user.")
 
-      assert.deepInclude(source, { exit: 5, where: journey.source, number: "HR3001" })
+      assert.deepInclude(source, {
+        exit: 5,
+        where: journey.source,
+        number: "HR3001",
+        code: "SOURCE_UNREACHABLE",
+        runId: "run-1"
+      })
       assert.deepInclude(sink, { exit: 6, where: journey.sink, number: "HR3022" })
     })
   )

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { chooseProgress } from "../../src/cli/Screen.ts"
+import { refuse } from "../../src/cli/Message.ts"
 import { fakeScreen } from "./FakeScreen.ts"
 
 const write = () => true
@@ -23,7 +24,7 @@ describe("the screen", () => {
     const { screen, written } = fakeScreen({ isQuiet: true })
 
     screen.tell("Starting")
-    screen.complain({ title: "It failed", number: "HR5000", where: null, why: [], advice: [], exit: 1 })
+    screen.complain(refuse({ title: "It failed", number: "HR5000", exit: 1 }))
 
     assert.notInclude(written.stderr, "Starting")
     assert.include(written.stderr, "It failed")

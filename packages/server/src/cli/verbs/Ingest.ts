@@ -9,7 +9,7 @@ import * as Stream from "effect/Stream"
 import type { JsonObject } from "@headrace/core/domain/Endpoint"
 import { withMode } from "@headrace/core/domain/Policy"
 import { Endpoints } from "@headrace/core/lifecycle/Endpoints"
-import { Ingestion } from "@headrace/core/lifecycle/Ingestion"
+import { type ActionResult, Ingestion } from "@headrace/core/lifecycle/Ingestion"
 import { fromTemplate } from "@headrace/core/lifecycle/Registration"
 import { RunEvents } from "@headrace/core/services/RunEvents"
 import { Owner, withEngine } from "../Engine.ts"
@@ -62,11 +62,11 @@ const carry = Effect.fn("ingest.carry")(function* ({ source, sink, unit, policy 
   const started = yield* ingestion
     .start(scope, { ...named, policy })
     .pipe(Effect.mapError((error) => refusedAction(error, source, sink)))
-  if (!started.ok) return yield* isRunning(unitId, started.message)
+  if (!started.ok) return yield* isRunning(unitId, started)
 
   const own = Stream.filter(events, ({ runId }) => runId === started.runId)
   const pause = Effect.mapError(ingestion.pause(scope, named), refusedByStore)
-  return yield* untilItEnds(watch(own), pause, journey)
+  return yield* untilItEnds({ watching: watch(own), pause, journey, runId: started.runId })
 }, Effect.scoped)
 
 /** A sink's own name: one database may be both, under two users. */
@@ -83,12 +83,15 @@ const registered = Effect.fnUntraced(function* (reference: Reference, side: "sou
     .pipe(Effect.mapError((error) => refusedBySystem(error, side, reference)))
 })
 
+interface Going<R> {
+  readonly watching: ReturnType<typeof watch>
+  readonly pause: Effect.Effect<unknown, Refused, R>
+  readonly journey: Journey
+  readonly runId: string | null
+}
+
 /** The first signal asks the run to stop at its next slice boundary, the second drops the slice in flight. */
-const untilItEnds = Effect.fnUntraced(function* <R>(
-  watching: ReturnType<typeof watch>,
-  pause: Effect.Effect<unknown, Refused, R>,
-  journey: Journey
-) {
+const untilItEnds = Effect.fnUntraced(function* <R>({ watching, pause, journey, runId }: Going<R>) {
   const screen = yield* Screen
   const signals = yield* Signals
   const heard = yield* Ref.make<Signal>("SIGINT")
@@ -97,7 +100,7 @@ const untilItEnds = Effect.fnUntraced(function* <R>(
     screen.tell("Stopping… the slice in flight is finished first (Ctrl-C again drops it)")
     yield* pause
     yield* Ref.set(heard, yield* signals.next)
-    return yield* interrupted({ committed: null })
+    return yield* interrupted({ committed: null, runId })
   })
   return yield* Effect.raceFirst(watching, stopping).pipe(
     Effect.flatMap(({ last, tally }) => report(last, tally, journey)),
@@ -109,11 +112,19 @@ const untilItEnds = Effect.fnUntraced(function* <R>(
   )
 })
 
-const isRunning = (unitId: string, message: string | null): Refused =>
+/** Nothing was started: somebody carries the unit, or is about to have carried it. */
+export const isRunning = (unitId: string, { runId, state }: NotStarted): Refused =>
   refuse({
     title: `${unitId} is already running`,
     number: "HR5001",
     exit: Exit.running,
-    why: message === null ? [] : [message],
+    runId,
+    why: [
+      state === "RUNNING"
+        ? "Another command, or a server, carries it; it was not started again."
+        : "Its last run is still winding down."
+    ],
     advice: ["One run of a unit at a time. Wait for it to end, then say the same command."]
   })
+
+type NotStarted = Pick<ActionResult, "runId" | "state">
