@@ -16,7 +16,7 @@ from local_files_kit import UNIT, described, ids, land, rows, sink, target, visi
 
 from headrace.endpoints.systems import local_files_slot
 from headrace.endpoints.systems.local_files_slot import path_segment
-from headrace.errors import ConfigInvalid, SinkAmbiguous
+from headrace.errors import CheckpointAheadOfSink, ConfigInvalid, SinkAmbiguous
 
 
 def test_a_slice_lands_as_one_parquet_file_beside_its_commit_record(tmp_path: Path) -> None:
@@ -83,6 +83,47 @@ def test_a_damaged_commit_record_ends_the_run_and_is_never_read_as_none(tmp_path
 
     with pytest.raises(SinkAmbiguous, match="missing or damaged"):
         sink(tmp_path).high_water(target(), 2)
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", b"PAR1" + bytes(64) + b"PAR1", b"cut"])
+@pytest.mark.parametrize("generation", [1, 2])
+def test_a_damaged_file_of_the_newest_slice_ends_the_run_by_its_name(
+    tmp_path: Path, content: bytes, generation: int
+) -> None:
+    """Whether the generation goes on or another one is added to it."""
+    *_, newest = land(tmp_path, target(), rows(1), rows(2))
+    part = Path(newest.location) / "part-0.parquet"
+    part.write_bytes(content if content != b"cut" else part.read_bytes()[:-9])
+
+    with pytest.raises(CheckpointAheadOfSink, match=rf"{part} is damaged.*Restore it.*move {tmp_path}.* reset") as lost:
+        land(tmp_path, target(generation), rows(3), epoch=generation)
+
+    assert lost.value.details == {"path": str(part)}
+
+
+def test_a_slice_that_is_gone_from_the_middle_ends_the_run_before_a_row_is_read(tmp_path: Path) -> None:
+    first, second, _ = land(tmp_path, target(), rows(1), rows(2), rows(3))
+    for gone in (first, second):
+        slot = Path(gone.location)
+        slot.rename(tmp_path / "kept")
+
+        with pytest.raises(CheckpointAheadOfSink, match=rf"{slot} is gone.*Restore it.*move {tmp_path}.* reset"):
+            sink(tmp_path).high_water(target(), 1)
+
+        (tmp_path / "kept").rename(slot)
+    assert sink(tmp_path).high_water(target(), 1) is not None
+
+
+def test_a_slice_without_a_file_is_no_gap(tmp_path: Path) -> None:
+    land(tmp_path, target(), rows(1), rows(2))
+    into = sink(tmp_path)
+    into.prepare(target(), described(rows()), {})
+    write(into, target(), 2, None)
+    write(into, target(), 3, rows(4))
+
+    high = sink(tmp_path).high_water(target(), 1)
+
+    assert high is not None and high.record.slice_seq == 3
 
 
 def test_two_units_cannot_share_a_directory(tmp_path: Path) -> None:

@@ -12,13 +12,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from headrace.commit import record_hash
 from headrace.endpoint import Applied, DatasetSchema, HighWater, Policy, SinkCapabilities, Target
 from headrace.endpoints.sinks.local_files_attempts import open_attempt, sweep_leftovers
 from headrace.endpoints.sinks.local_files_latest import READING_RULE, latest_sql
-from headrace.endpoints.sinks.local_files_parquet import joint_schema, refuse_unfit, write_slice
+from headrace.endpoints.sinks.local_files_parquet import (
+    NotParquet,
+    joint_schema,
+    parquet_schema,
+    refuse_unfit,
+    write_slice,
+)
 from headrace.endpoints.sinks.local_files_slots import UnitDirectory
 from headrace.endpoints.systems.local_files import LocalFilesConfig
 from headrace.endpoints.systems.local_files_failures import reported
@@ -57,7 +62,7 @@ class LocalFilesSink:
             return None
         unit.refuse_if_left(target.generation)
         unit.close_generations_before(target.generation, epoch, target.run_id)
-        slots = unit.slots(target.generation)
+        slots = unit.slots_without_gap(target.generation)
         record = unit.record(target.generation, slots[-1]) if slots else None
         if record is None:
             return None
@@ -200,13 +205,20 @@ def _refuse_newer(found: CommitRecord, epoch: int, place: Path) -> None:
 
 def _newest_schema(unit: UnitDirectory, generations: Sequence[int]) -> pa.Schema | None:
     """Columns of the last slice that has any. A closed generation ends in a slot without rows."""
-    with reported("read", unit.path, "sink"):
-        for generation in reversed(generations):
-            for seq in reversed(unit.slots(generation)):
-                part = unit.slot_path(generation, seq) / PART_FILE
-                if part.exists():
-                    return pq.read_schema(part)
+    for generation in reversed(generations):
+        for seq in reversed(unit.slots(generation)):
+            part = unit.slot_path(generation, seq) / PART_FILE
+            if part.exists():
+                return _schema_of(part, unit)
     return None
+
+
+def _schema_of(part: Path, unit: UnitDirectory) -> pa.Schema:
+    try:
+        with reported("read", part, "sink"), part.open("rb") as file:
+            return parquet_schema(file)
+    except NotParquet as error:
+        raise unit.lost(f"{part} is damaged: {error}.", part) from error
 
 
 def _bytes_in(slot: Path) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -32,6 +33,20 @@ _WIDER: dict[str, tuple[str, ...]] = {
     "string": ("large_string",),
     "binary": ("large_binary",),
 }
+
+
+class NotParquet(Exception):
+    """A file has no columns that can be read."""
+
+
+def parquet_schema(file: BinaryIO) -> pa.Schema:
+    """Raises ``NotParquet``, or ``OSError`` when the disk is to blame."""
+    try:
+        return pq.read_schema(file)
+    except (pa.ArrowException, ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise NotParquet("its columns cannot be read") from error
 
 
 def write_slice(path: Path, reader: RecordReader, schema: pa.Schema, compression: str) -> int:

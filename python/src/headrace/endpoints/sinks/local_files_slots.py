@@ -22,7 +22,7 @@ from headrace.endpoints.systems.local_files_failures import reported
 from headrace.endpoints.systems.local_files_layout import COMMIT_FILE, GENERATION, PENDING, SLOT, UNIT_FILE, numbered
 from headrace.endpoints.systems.local_files_record import decode_record, encode_record
 from headrace.endpoints.systems.local_files_slot import flush_path, path_segment, take_slot, write_durably
-from headrace.errors import ConfigInvalid, SinkAmbiguous, SinkFenced
+from headrace.errors import CheckpointAheadOfSink, ConfigInvalid, SinkAmbiguous, SinkFenced
 from headrace.protocol import CommitRecord
 
 _CLOSED = hashlib.sha256(b"closed").hexdigest()
@@ -77,6 +77,24 @@ class UnitDirectory:
 
     def slots(self, generation: int) -> list[int]:
         return _numbers(self.generation_path(generation), SLOT)
+
+    def slots_without_gap(self, generation: int) -> list[int]:
+        """The slots of a generation that goes on. Raises ``CheckpointAheadOfSink`` when one before the last is gone."""
+        slots = self.slots(generation)
+        gone = next((seq for seq, found in enumerate(slots) if seq != found), None)
+        if gone is not None:
+            slot = self.slot_path(generation, gone)
+            raise self.lost(f"{slot} is gone, and the slices after it are there.", slot)
+        return slots
+
+    def lost(self, what: str, path: Path) -> CheckpointAheadOfSink:
+        """Rows that were committed are not there any more, and nobody would read them again."""
+        return CheckpointAheadOfSink(
+            f"{what} Restore it from a backup; or, if everything may be read again, move {self.path} away and reset "
+            "the unit.",
+            role="sink",
+            details={"path": str(path)},
+        )
 
     def generation_path(self, generation: int) -> Path:
         pending = self._pending_path(generation)
