@@ -3,6 +3,9 @@
  * control plane comes from here: policy keys, units, flags, schemes.
  */
 
+/** Nobody mistypes a longer word, and comparing long ones takes long. */
+const longest = 256
+
 /** Edits (insert, delete, replace, swap of neighbours) that turn `a` into `b`. */
 const distance = (a: string, b: string): number => {
   const rows = Array.from({ length: a.length + 1 }, (_, i) => [
@@ -22,13 +25,17 @@ const distance = (a: string, b: string): number => {
   return at(a.length, b.length)
 }
 
+/** The edits between two words, or infinitely many when their lengths alone say that there are too many. */
+const editsWithin = (tolerated: number, a: string, b: string): number =>
+  Math.abs(a.length - b.length) > tolerated ? Infinity : distance(a, b)
+
 /** How far apart, from 0 (the same); a word that contains the other, or differs in case alone, is close. */
-const strangeness = (typed: string, known: string): number => {
+const strangeness = (typed: string, known: string, tolerated: number): number => {
   const [a, b] = [typed.toLowerCase(), known.toLowerCase()]
   if (a === b) return 0
   const last = b.slice(b.lastIndexOf(".") + 1)
   if (last === a) return 0.1
-  const edits = Math.min(distance(a, b), distance(a, last))
+  const edits = Math.min(editsWithin(tolerated, a, b), editsWithin(tolerated, a, last))
   const contained = a.length > 2 && (b.includes(a) || (last.length > 2 && a.includes(last)))
   return contained ? Math.min(edits, 1) : edits
 }
@@ -39,8 +46,9 @@ export const nearest = <Word extends string>(
   known: Iterable<Word>,
   limit = 3
 ): ReadonlyArray<Word> => {
+  if (typed.length > longest) return []
   const tolerated = Math.max(2, Math.floor(typed.length / 3))
-  return Array.from(known, (word) => ({ word, far: strangeness(typed, word) }))
+  return Array.from(known, (word) => ({ word, far: strangeness(typed, word, tolerated) }))
     .filter(({ far }) => far <= tolerated)
     .toSorted((a, b) => a.far - b.far || a.word.length - b.word.length || a.word.localeCompare(b.word))
     .slice(0, limit)

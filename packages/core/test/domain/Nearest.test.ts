@@ -20,6 +20,16 @@ describe("nearest", () => {
   it("stays silent when nothing resembles the word", () => {
     assert.deepStrictEqual(nearest("warehouse", units), [])
   })
+
+  it("stays silent about a word that is too long to be mistyped, however near another is", () => {
+    assert.deepStrictEqual(nearest("x".repeat(256), ["x".repeat(255)]).length, 1)
+    assert.deepStrictEqual(nearest("x".repeat(257), ["x".repeat(256)]), [])
+  })
+
+  it("finds a short beginning in a word that is far longer", () => {
+    const long = `public.${"orders_of_the_year_".repeat(20)}`
+    assert.deepStrictEqual(nearest("orders_of", [long]), [long])
+  })
 })
 
 describe("an unknown policy key", () => {

@@ -46,6 +46,46 @@ layer(MemoryServer.layer(), { excludeTestServices: true })("look-ups", (it) => {
     })
   )
 
+  it.effect.each([
+    ["is longer than any", "x".repeat(100_000)],
+    ["holds a NUL", "public\0orders"]
+  ] as const)("refuse a name that %s before they look for it, and do not repeat it", ([, name]) =>
+    Effect.gen(function* () {
+      const { lake: _, source: __, ...unit } = yield* both
+
+      const answers = yield* Effect.forEach(
+        [
+          { ...unit, endpointId: name },
+          { ...unit, unitId: name },
+          { ...unit, sinkId: name },
+          { ...unit, sinkEndpointId: name },
+          { ...unit, stagingProviderId: name }
+        ],
+        (named) => acting("start", named)
+      )
+      const asked = yield* asking(unit.endpointId, name)
+
+      for (const answer of [...answers, asked]) {
+        assert.deepStrictEqual(codes(answer), ["E_INPUT_INVALID"])
+        assert.match(answer.errors?.[0]?.message ?? "", /must (have at most 1024 characters|not hold a NUL)/)
+        assert.isBelow(JSON.stringify(answer).length, 1000)
+      }
+      assert.strictEqual((yield* status(unit)).state, "IDLE")
+    })
+  )
+
+  it.effect("refuse an empty name of an endpoint or a unit, and take an empty sink for none", () =>
+    Effect.gen(function* () {
+      const { lake: _, source: __, ...unit } = yield* both
+
+      const answers = [yield* asking("", orders), yield* asking(unit.endpointId, "")]
+      const started = yield* acting("start", { ...unit, sinkId: "", sinkEndpointId: "" })
+
+      assert.deepStrictEqual(answers.map(codes), [["E_INPUT_INVALID"], ["E_INPUT_INVALID"]])
+      assert.isUndefined(started.errors)
+    })
+  )
+
   it.effect("make an unknown unit an error of ingestionStatus, not a null", () =>
     Effect.gen(function* () {
       const { endpointId } = yield* both

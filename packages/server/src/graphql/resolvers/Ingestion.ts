@@ -1,4 +1,5 @@
 /** The six fields of the schema about ingestion, three that look and three that act. */
+import { Identifier, MaybeIdentifier } from "@headrace/core/domain/Identifier"
 import { Ingestion } from "@headrace/core/lifecycle/Ingestion"
 import { IngestionStatuses } from "@headrace/core/lifecycle/IngestionStatuses"
 import { Effect, Schema } from "effect"
@@ -7,8 +8,8 @@ import { Caller } from "../Caller.ts"
 
 const scope = Caller.useSync((caller) => caller.scope)
 
-const decodeEndpoint = decoder(Schema.Struct({ endpointId: Schema.String }))
-const decodeUnit = decoder(Schema.Struct({ endpointId: Schema.String, unitId: Schema.String }))
+const decodeEndpoint = decoder(Schema.Struct({ endpointId: Identifier }))
+const decodeUnit = decoder(Schema.Struct({ endpointId: Identifier, unitId: Identifier }))
 
 export const ingestionUnits = Effect.fn("Query.ingestionUnits")(function* (args: unknown) {
   const { endpointId } = yield* decodeEndpoint(args)
@@ -26,13 +27,13 @@ export const ingestionStatus = Effect.fn("Query.ingestionStatus")(function* (arg
 })
 
 const named = {
-  endpointId: Schema.String,
-  unitId: Schema.String,
-  sinkId: optional(Schema.String),
-  sinkEndpointId: optional(Schema.String)
+  endpointId: Identifier,
+  unitId: Identifier,
+  sinkId: optional(MaybeIdentifier),
+  sinkEndpointId: optional(MaybeIdentifier)
 }
 const decodeNamed = decoder(Schema.Struct(named))
-const decodeStart = decoder(Schema.Struct({ ...named, stagingProviderId: optional(Schema.String) }))
+const decodeStart = decoder(Schema.Struct({ ...named, stagingProviderId: optional(MaybeIdentifier) }))
 
 export const startIngestion = Effect.fn("Mutation.startIngestion")(function* (args: unknown) {
   return yield* (yield* Ingestion).start(yield* scope, yield* decodeStart(args))
