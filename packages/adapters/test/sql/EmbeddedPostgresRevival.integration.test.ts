@@ -109,7 +109,7 @@ layer(Folders.Template.layer, { timeout: "60 seconds", excludeTestServices: true
           const other = {
             ...opening,
             runId: RunId.make("run-2"),
-            unit: { ...unit, unitId: UnitId.make("other") }
+            unit: UnitKey.make({ endpointId: unit.endpointId, unitId: UnitId.make("other") })
           }
           yield* again(repo.open(other))
           assert.strictEqual(Option.getOrThrow(yield* repo.live(unit)).runId, runId)
