@@ -18,7 +18,7 @@ import { RunEvents } from "../services/RunEvents.ts"
 import { CheckpointLog, cursorOf } from "./CheckpointLog.ts"
 import * as RunAccount from "./RunAccount.ts"
 import { RunClaim } from "./RunClaim.ts"
-import { EndpointDeleted, lastErrorOf, type RunError, RunReportedErrors } from "./RunFailure.ts"
+import { EndpointDeleted, lastErrorOf, type RunError, RunReportedErrors, unexplained } from "./RunFailure.ts"
 import { RunSettlement } from "./RunSettlement.ts"
 import { SliceDecisions } from "./SliceDecisions.ts"
 
@@ -124,7 +124,7 @@ const make = Effect.gen(function* () {
   ) {
     const { kept, tally } = yield* Ref.get(account)
     const reason = lastErrorOf(cause, request)
-    yield* Effect.logWarning("A run did not end well", request.run.runId, reason, cause)
+    yield* Effect.logWarning("A run did not end well", request.run.runId, reason, ...unexplained(cause))
     const onFailed = checkpoints
       .noteFailure(RunAccount.placeOf(request), kept, reason)
       .pipe(

@@ -18,10 +18,11 @@ export class UnitNotFound extends Schema.TaggedError<UnitNotFound>()("UnitNotFou
   near: Schema.Array(Schema.String)
 }) {}
 
-/** Not `kb`, and no endpoint of the project that can be written to. */
+/** Not `kb`, and no endpoint of the project that can be written to. `names`: what people call those there are. */
 export class SinkMissing extends Schema.TaggedError<SinkMissing>()("SinkMissing", {
   sinkId: Schema.String,
-  registeredSinks: Schema.Array(Schema.String)
+  registeredSinks: Schema.Array(Schema.String),
+  names: Schema.Array(Schema.String)
 }) {}
 
 /** The units could not be asked for, and none is declared or known from before. */

@@ -185,6 +185,17 @@ const secretsIn = ({ source, sink }: RunRequest): ReadonlyArray<string> =>
     Object.entries(endpoint?.parameters ?? {}).flatMap(([key, value]) => (isSecretName(key) ? [value] : []))
   )
 
+/** What a log needs beside `lastError`: nothing where the worker, or a person, said all there is to say. */
+export const unexplained = (cause: Cause.Cause<RunError>): ReadonlyArray<Cause.Cause<RunError>> => {
+  const isTold = cause.reasons.every(
+    (reason) =>
+      Cause.isInterruptReason(reason) ||
+      (Cause.isFailReason(reason) &&
+        (reason.error._tag === "PythonWorkerError" || reason.error._tag === "RunReportedErrors"))
+  )
+  return isTold ? [] : [cause]
+}
+
 /** The `lastError` of a run that ended so. `request` is asked for the secrets the text must not hold. */
 export const lastErrorOf = (cause: Cause.Cause<RunError>, request: RunRequest | null): string => {
   const { kind, side, message } = toldBy(cause)

@@ -45,7 +45,8 @@ export class Sinks extends Context.Service<
         const writable = yield* Effect.filter(yield* endpoints.list(scope), canWrite)
         return yield* new SinkMissing({
           sinkId,
-          registeredSinks: [knowledgeBase, ...writable.map(({ id }) => id)]
+          registeredSinks: [knowledgeBase, ...writable.map(({ id }) => id)],
+          names: [knowledgeBase, ...writable.map(({ sourceId }) => sourceId)]
         })
       })
 

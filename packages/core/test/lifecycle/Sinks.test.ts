@@ -52,7 +52,10 @@ describe("a sink's name", () => {
         const registeredSinks = [knowledgeBase, ...[north, south].toSorted()]
         for (const error of errors) {
           assert.isTrue(error._tag === "SinkMissing")
-          if (error._tag === "SinkMissing") assert.sameMembers([...error.registeredSinks], registeredSinks)
+          if (error._tag === "SinkMissing") {
+            assert.sameMembers([...error.registeredSinks], registeredSinks)
+            assert.sameMembers([...error.names], [knowledgeBase, "north", "south"])
+          }
         }
       }).pipe(Effect.provide(Shop.layer()))
   )

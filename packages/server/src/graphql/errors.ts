@@ -87,9 +87,9 @@ const sightOf = (failure: Shown): Sight | null =>
       message: `The endpoint has no unit "${unitId}".${near.length > 0 ? ` Did you mean ${near.join(", ")}?` : ""}`,
       unitId
     }),
-    SinkMissing: ({ sinkId, registeredSinks }) => ({
+    SinkMissing: ({ sinkId, registeredSinks, names }) => ({
       code: "E_INGESTION_SINK_MISSING",
-      message: `There is no sink "${sinkId}" in this project. Known: ${registeredSinks.join(", ")}.`,
+      message: `There is no sink "${sinkId}" in this project. Known: ${names.join(", ")}.`,
       sinkId,
       registeredSinks
     }),
