@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from values import JSON_VALUES, NESTED, SCALARS, ZONED, is_same
 
 from headrace.errors import RowRejected, SchemaChanged
 from headrace.rows import arrow_from_rows, conformed, joined_schema, rows_from_arrow
+from headrace.rowtypes import json_field
 
 
 def carried(*batches: list[Any]) -> list[Any]:
@@ -64,6 +66,30 @@ def test_nested_values_of_any_shape_come_back_exactly_or_are_refused(first: list
         return
 
     assert_same(found, [*first, *second])
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0.1", 0.1),
+        ("-0.0", -0.0),
+        ("1e22", 1e22),
+        ("5e-324", 5e-324),
+        ("9007199254740993", 9007199254740993),
+        ("9007199254740993.0", Decimal("9007199254740993.0")),
+        ("0.1234567890123456789", Decimal("0.1234567890123456789")),
+        ("1e400", Decimal("1e400")),
+        ("1e-400", Decimal("1e-400")),
+    ],
+)
+def test_a_number_of_a_document_has_every_digit_it_was_written_with(text: str, value: object) -> None:
+    """Documents come from sources as text too, with numbers that no float holds."""
+    documents = pa.array([f'{{"n":[{text}]}}'])
+    batch = pa.record_batch([documents], schema=pa.schema([json_field("v")]))
+
+    (row,) = rows_from_arrow(batch)
+
+    assert repr(row["v"]) == repr({"n": [value]})
 
 
 @pytest.mark.parametrize("shape", NESTED)

@@ -78,6 +78,8 @@ def test_the_order_of_rows_and_of_columns_counts(rows: list[tuple[Any, Any]], da
     assert sha256(one) != sha256(one.select(["t", "n"]))
 
 
+_LONG = "longer than what a view keeps within itself"
+
 SAME: Mapping[str, Callable[[], tuple[pa.Array, pa.Array]]] = {
     "dictionaries in another order": lambda: (
         _dictionary([0, 1, 0], ["a", "b"]), _dictionary([1, 0, 1], ["b", "a"]),
@@ -95,7 +97,43 @@ SAME: Mapping[str, Callable[[], tuple[pa.Array, pa.Array]]] = {
     ),
     "maps": lambda: (_map([[("a", 1)], []]), _map([[("z", 0)], [("a", 1)], []]).slice(1)),
     "lists of one size": lambda: (_pairs([[1, 2], None]), _pairs([[9, 9], [1, 2], None]).slice(1)),
+    **{
+        f"where a view of {kind} looks": lambda kind=kind: (
+            pa.array([_LONG, None, "", "short"], kind), pa.array(["x" * 99, _LONG, None, "", "short"], kind).slice(1),
+        )
+        for kind in (pa.string_view(), pa.binary_view())
+    },
 }  # fmt: skip
+
+
+VIEWS: Mapping[str, tuple[pa.DataType, list[Any], list[Any]]] = {
+    "list": (pa.list_(pa.string_view()), [["a", None], None], [["a"], None]),
+    "large list": (pa.large_list(pa.binary_view()), [[b"a"], None], [None, [b"a"]]),
+    "list of one size": (pa.list_(pa.string_view(), 1), [["a"], None], [["b"], None]),
+    "object": (pa.struct([("a", pa.string_view())]), [{"a": "a"}, None], [{"a": None}, None]),
+    "map": (pa.map_(pa.string_view(), pa.string_view()), [[("a", "b")], None], [[("a", "c")], None]),
+}
+
+
+@pytest.mark.parametrize("within", VIEWS)
+def test_views_within_other_values_count(within: str) -> None:
+    kind, values, others = VIEWS[within]
+    one, again, other = (
+        pa.array(values, kind),
+        pa.array([*others, *values], kind)[len(others) :],
+        pa.array(others, kind),
+    )
+
+    assert of(one) == of(again)
+    assert of(one) != of(other)
+
+
+def test_views_that_a_dictionary_holds_count() -> None:
+    one, other = (
+        pa.DictionaryArray.from_arrays(_int32([0, None]), pa.array([value], pa.string_view())) for value in "ab"
+    )
+
+    assert of(one) != of(other)
 
 
 @pytest.mark.parametrize("what", SAME)
@@ -117,6 +155,9 @@ OTHER: Mapping[str, tuple[pa.Array, pa.Array]] = {
     "types": (pa.array([1], pa.int32()), pa.array([1], pa.int64())),
     "zones": (pa.array([0], pa.timestamp("us", tz="UTC")), pa.array([0], pa.timestamp("us", tz="Europe/Berlin"))),
     "signs of nothing": (pa.array([0.0]), pa.array([-0.0])),
+    "views of text": (pa.array(["ab", "c"], pa.string_view()), pa.array(["a", "bc"], pa.string_view())),
+    "views of bytes": (pa.array([b"ab", None], pa.binary_view()), pa.array([b"ab", b""], pa.binary_view())),
+    "text and a view of it": (pa.array(["a"]), pa.array(["a"], pa.string_view())),
     "no rows and one": (pa.array([], pa.null()), pa.array([None])),
 }
 
@@ -144,10 +185,9 @@ def test_the_hash_of_rows_is_what_it_always_was() -> None:
 @pytest.mark.parametrize(
     "array",
     [
-        pa.array(["a"], pa.string_view()),
         pa.array([[1]], pa.list_view(pa.int64())),
         pa.RunEndEncodedArray.from_arrays([2], [1]),
-        pa.array([["a"]], pa.list_(pa.string_view())),
+        pa.array([[[1]]], pa.list_(pa.list_view(pa.int64()))),
     ],
     ids=lambda array: str(array.type),
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import suppress
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -119,7 +120,15 @@ def _values(field: pa.Field, column: pa.Array, first_position: int) -> list[Any]
                 why = f"a value of {field.type} has no exact Python form"
                 raise _refused(field.name, first_position + position, why) from error
         raise
-    return [None if text is None else json.loads(text) for text in values] if is_json(field) else values
+    if not is_json(field):
+        return values
+    return [None if text is None else json.loads(text, parse_float=_exact_number) for text in values]
+
+
+def _exact_number(text: str) -> float | Decimal:
+    """A float where its own digits give the number back; else a decimal, which keeps them all."""
+    number, exact = float(text), Decimal(text)
+    return number if Decimal(repr(number)) == exact else exact
 
 
 def _joined_field(one: pa.Field, other: pa.Field) -> pa.Field:

@@ -97,6 +97,7 @@ class ColumnHash:
 def _children(kind: pa.DataType) -> list[pa.DataType]:
     if isinstance(kind, pa.BaseExtensionType):
         return _children(kind.storage_type)
+    kind = _without_views(kind)
     if pa.types.is_dictionary(kind):
         return _children(kind.value_type)
     if pa.types.is_map(kind):
@@ -115,12 +116,38 @@ def _plain(array: pa.Array) -> pa.Array:
     kind = array.type
     if isinstance(kind, pa.BaseExtensionType):
         return _plain(array.storage)
+    known = _without_views(kind)
+    if not known.equals(kind):
+        return _plain(array.cast(known))
     if pa.types.is_dictionary(kind):
         return _plain(array.dictionary_decode())
     if pa.types.is_map(kind):
         pair = pa.struct([pa.field("key", kind.key_type, nullable=False), pa.field("value", kind.item_type)])
         return array.cast(pa.list_(pair))
     return array
+
+
+def _without_views(kind: pa.DataType) -> pa.DataType:
+    """The type with plain text and bytes in place of views, which the library can neither filter nor take from."""
+    if pa.types.is_string_view(kind):
+        return pa.large_string()
+    if pa.types.is_binary_view(kind):
+        return pa.large_binary()
+    if pa.types.is_dictionary(kind):
+        return pa.dictionary(kind.index_type, _without_views(kind.value_type), kind.ordered)
+    if pa.types.is_map(kind):
+        return pa.map_(_without_views(kind.key_type), _without_views(kind.item_type), kind.keys_sorted)
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_without_views(field.type)) for field in kind])
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return _list_of(kind, kind.value_field.with_type(_without_views(kind.value_type)))
+    return kind
+
+
+def _list_of(kind: pa.DataType, field: pa.Field) -> pa.DataType:
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(field, kind.list_size)
+    return pa.large_list(field) if pa.types.is_large_list(kind) else pa.list_(field)
 
 
 def _has_offsets(kind: pa.DataType) -> bool:

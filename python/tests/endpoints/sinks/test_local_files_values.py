@@ -42,6 +42,8 @@ def test_values_come_back_exactly(tmp_path: Path, values: list[object]) -> None:
         pa.array(["a", None, "a"]).dictionary_encode(),
         pa.array([b"0123456789abcdef"], pa.binary(16)),
         pa.array(["x" * 5_000_000], pa.large_string()),
+        pa.array(["x" * 99, None, "y"], pa.string_view()),
+        pa.array([b"x" * 99, None, b"y"], pa.binary_view()),
         pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int64())),
         pa.array([None, None], pa.null()),
         pa.array([uuid.UUID(int=7).bytes], pa.uuid()),

@@ -90,6 +90,8 @@ def put(writing: PostgresWriting, values: list[Any], kind: pa.DataType) -> None:
         (pa.null(), [None], "text", [None]),
         (pa.large_string(), ["😀", ""], "text", ["😀", ""]),
         (pa.large_binary(), [b"\x00"], "bytea", ["\\x00"]),
+        (pa.string_view(), ["😀" * 9, "", None], "text", ["😀" * 9, "", None]),
+        (pa.binary_view(), [b"\x00"], "bytea", ["\\x00"]),
         (pa.binary(2), [b"ab"], "bytea", ["\\x6162"]),
         (pa.uuid(), [uuid.UUID(int=10)], "uuid", ["00000000-0000-0000-0000-00000000000a"]),
         (pa.dictionary(pa.int8(), pa.string()), ["a", "b", "a"], "text", ["a", "b", "a"]),
