@@ -4,7 +4,7 @@
  * so that whoever ends the run, well or badly, can tell how far it came.
  */
 import { DateTime, Effect, Ref } from "effect"
-import type { RunStats } from "../domain/Run.ts"
+import type { RunStats, SliceSeq } from "../domain/Run.ts"
 import { absent } from "../services/KvStore.ts"
 import type { RunRequest } from "../services/RunEngine.ts"
 import { type RunHappening, RunProgress } from "../services/RunEvents.ts"
@@ -17,6 +17,8 @@ export interface Account {
   readonly tally: RunTally
   /** The highest `sliceSeq` that was announced. */
   readonly announced: number
+  /** The slice that may be committed and was not said to be yet. */
+  readonly allowed: SliceSeq | null
   /** The worker was told to end in order. */
   readonly stopped: boolean
   /** What the worker finished with. */
@@ -31,6 +33,7 @@ export const open = Effect.flatMap(DateTime.now, (startedAt) =>
     kept: { record: null, version: absent },
     tally: emptyTally,
     announced: -1,
+    allowed: null,
     stopped: false,
     worker: {}
   })

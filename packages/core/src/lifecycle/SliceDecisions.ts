@@ -4,7 +4,7 @@
  * was. Progress moves only after what it promises is durable: the checkpoint
  * follows the sink's commit, or the knowledge base's write, never the export.
  */
-import { Context, Effect, Equal, Layer, Match, Ref } from "effect"
+import { Context, Duration, Effect, Equal, Layer, Match, Ref } from "effect"
 import type { Checkpoint } from "../domain/Checkpoint.ts"
 import { SliceSeq } from "../domain/Run.ts"
 import { type CommitRecord, isConserved } from "../domain/Slice.ts"
@@ -22,6 +22,9 @@ import { CheckpointMismatch, type RunError } from "./RunFailure.ts"
 import { withGraph, withPlan, withProgress, withSealed, withSlice } from "./RunTally.ts"
 
 type Event<Tag extends RunEvent["_tag"]> = Extract<RunEvent, { readonly _tag: Tag }>
+
+/** A worker waits for our decision and for nothing else; one that does not take it in this time never will. */
+const patience = Duration.seconds(90)
 
 const violation = (issue: string) => new PythonWorkerError({ reason: new WorkerContractViolation({ issue }) })
 
@@ -134,7 +137,12 @@ const make = Effect.gen(function* () {
     if (holds) yield* beforeCommit
     else yield* Ref.update(account, (now) => ({ ...now, stopped: true }))
     const verdict: Verdict = holds ? "commit" : "stop"
-    yield* worker.decide({ runId: request.run.runId, ...place, verdict })
+    const taken = worker.decide({ runId: request.run.runId, ...place, verdict })
+    yield* Effect.timeoutOrElse(taken, {
+      duration: patience,
+      orElse: () =>
+        violation(`slice ${place.sliceSeq}: the decision was not taken in ${Duration.format(patience)}`)
+    })
   })
 
   const onRecords = Effect.fnUntraced(function* (
@@ -167,8 +175,26 @@ const make = Effect.gen(function* () {
       yield* violation(`slice ${sliceSeq} does not account for the ${event.read} rows it read`)
     yield* Ref.update(account, (now) => ({ ...now, tally: withSealed(now.tally, event) }))
     // Without a sink the records are stored already: the seal is the end of the slice.
-    const counts = request.sink === null ? finalise(request, account, { sliceSeq, to, rows }) : Effect.void
+    const counts =
+      request.sink === null
+        ? finalise(request, account, { sliceSeq, to, rows })
+        : // Noted before the worker hears of it: its commit may be here before its thanks.
+          Ref.update(account, (now) => ({ ...now, allowed: sliceSeq }))
     yield* decide(request, account, { sliceSeq, batch: null }, counts)
+  })
+
+  /** Only the slice that was allowed last may move the checkpoint, once. */
+  const onCommitted = Effect.fnUntraced(function* (
+    request: RunRequest,
+    account: AccountRef,
+    { commitRecord: { generation, sliceSeq, toCkpt: to, rows } }: Event<"Committed">
+  ) {
+    const allowed = yield* Ref.modify(account, (now) => [now.allowed, { ...now, allowed: null }])
+    if (sliceSeq !== allowed || generation !== request.run.generation)
+      yield* violation(
+        `slice ${sliceSeq} of generation ${generation} was committed without having been allowed`
+      )
+    yield* finalise(request, account, { sliceSeq, to, rows })
   })
 
   const onProgress = Effect.fnUntraced(function* (
@@ -191,8 +217,7 @@ const make = Effect.gen(function* () {
         Progress: (progress) => onProgress(request, account, progress),
         Records: (records) => onRecords(request, account, records),
         Sealed: (sealed) => onSealed(request, account, sealed),
-        Committed: ({ commitRecord: { sliceSeq, toCkpt, rows } }) =>
-          finalise(request, account, { sliceSeq, to: toCkpt, rows }),
+        Committed: (committed) => onCommitted(request, account, committed),
         // Rows set aside are counted at the seal; the data plane keeps them.
         Rejected: () => Effect.void
       })

@@ -1,14 +1,18 @@
 /** What is decided when the sink's newest slice and our checkpoint are compared, before anything is committed. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Option } from "effect"
+import { Effect, Layer, Option, Stream } from "effect"
+import { TestClock } from "effect/testing"
 import { Checkpoint, checkpointKey } from "../../src/domain/Checkpoint.ts"
-import { SliceSeq } from "../../src/domain/Run.ts"
+import { Epoch, Generation, SliceSeq } from "../../src/domain/Run.ts"
 import * as Headrace from "../../src/lifecycle/Headrace.ts"
 import * as MemoryDataPlane from "../../src/memory/MemoryDataPlane.ts"
 import * as MemoryPythonWorker from "../../src/memory/MemoryPythonWorker.ts"
+import { RunEvent } from "../../src/protocol/Protocol.ts"
 import { KvStore } from "../../src/services/KvStore.ts"
 import { RunRepo, RunRepoError } from "../../src/services/RunRepo.ts"
 import * as Shop from "./Shop.ts"
+
+type Committed = Extract<RunEvent, { readonly _tag: "Committed" }>
 
 /** A run that broke off with two slices of three rows committed and noted; what the lake holds of it. */
 const brokenOff = Effect.gen(function* () {
@@ -197,3 +201,89 @@ describe("a sink of another history", () => {
     }).pipe(Effect.provide(breaks()))
   )
 })
+
+describe("a worker that says what it was not asked for", () => {
+  /** Carries one run whose events are changed on their way to us. */
+  const saying = (change: (event: RunEvent) => ReadonlyArray<RunEvent>) =>
+    Shop.layerWorker(
+      Shop.layerWorkerThat((worker) => ({
+        runIngestionUnit: (request) =>
+          Stream.flatMap(worker.runIngestionUnit(request), (event) => Stream.fromIterable(change(event)))
+      }))
+    )
+
+  const committing = (event: Committed, change: Partial<Committed["commitRecord"]>): Committed =>
+    RunEvent.cases.Committed.make({ ...event, commitRecord: { ...event.commitRecord, ...change } })
+
+  const untold = (seq: number) =>
+    RunEvent.cases.Committed.make({
+      commitRecord: {
+        unit: "x",
+        generation: Generation.make(1),
+        sliceSeq: SliceSeq.make(seq),
+        fromCkpt: null,
+        toCkpt: Shop.at(9),
+        rows: 9,
+        sha256: "",
+        epoch: Epoch.make(1),
+        prevHash: ""
+      },
+      adopted: false,
+      location: null
+    })
+
+  it.effect.each([
+    [
+      "a slice it never sealed",
+      0,
+      (event: RunEvent) => (event._tag === "Planned" ? [event, untold(0)] : [event])
+    ],
+    [
+      "another slice than the one that was allowed",
+      3,
+      (event: RunEvent) =>
+        event._tag === "Committed" && event.commitRecord.sliceSeq === 1
+          ? [committing(event, { sliceSeq: SliceSeq.make(999) })]
+          : [event]
+    ],
+    [
+      "a slice of another generation",
+      3,
+      (event: RunEvent) =>
+        event._tag === "Committed" && event.commitRecord.sliceSeq === 1
+          ? [committing(event, { generation: Generation.make(77) })]
+          : [event]
+    ],
+    ["a slice twice", 3, (event: RunEvent) => (event._tag === "Committed" ? [event, event] : [event])]
+  ] as const)("such as the commit of %s breaks the protocol and moves no checkpoint", ([, moved, change]) =>
+    Effect.gen(function* () {
+      const shop = yield* Shop.opened()
+
+      const end = yield* Shop.run(shop.name)
+
+      assert.match(
+        end.message ?? "",
+        /^BUG: The worker broke the protocol: slice \d+ of generation \d+ was committed/
+      )
+      assert.deepStrictEqual(yield* Shop.cursor(shop), moved === 0 ? null : Shop.at(moved))
+    }).pipe(Effect.provide(saying(change)))
+  )
+})
+
+it.effect("a worker that never takes a decision is waited for ninety seconds, and the run ends", () =>
+  Effect.gen(function* () {
+    const shop = yield* Shop.opened()
+    const { end } = yield* Shop.started(shop.name)
+
+    yield* TestClock.adjust("89 seconds")
+    const early = (yield* Shop.status(shop)).state
+    yield* TestClock.adjust("2 seconds")
+
+    assert.strictEqual(early, "RUNNING")
+    assert.match(
+      (yield* end).at(-1)?.message ?? "",
+      /^BUG: The worker broke the protocol: slice 0: the decision was not/
+    )
+    assert.strictEqual((yield* Shop.status(shop)).state, "FAILED")
+  }).pipe(Effect.provide(Shop.layerWorker(Shop.layerWorkerThat(() => ({ decide: () => Effect.never })))))
+)
