@@ -125,7 +125,8 @@ export const refused = ({ reason }: PythonWorkerError) => {
     case "WorkerUnavailable":
       return new ConnectionTestFailed({
         detail: "No worker could test the connection. Try again in a moment; the server's log says why.",
-        field: null
+        field: null,
+        ...(reason._tag === "WorkerUnavailable" ? { noWorker: reason.detail } : {})
       })
   }
 }

@@ -123,15 +123,22 @@ export class Endpoints extends Context.Service<
           Effect.catchTag("PythonWorkerError", (error) => Effect.fail(refused(error)))
         )
 
+        /** While nothing is known, only the worker can say whether there is such a template, or why it is not there. */
+        const templateCalled = Effect.fnUntraced(function* (named: string) {
+          const listed = yield* templates.list(null)
+          const known =
+            listed.length > 0 ? listed : yield* Effect.mapError(worker.listTemplates(null), refused)
+          const found = known.find(({ id }) => id === named)
+          return found === undefined ? yield* unknownTemplate(named, known) : found
+        })
+
         /** The registration with what the template's connection adds; unchanged without a template. */
         const built = Effect.fnUntraced(function* (registration: Registration) {
           const config = registration.config
           const named = config?.["templateId"]
           if (config === null || typeof named !== "string")
             return { registration, template: null, test: null }
-          const found = yield* templates.find(named)
-          if (Option.isNone(found)) return yield* unknownTemplate(named, yield* templates.list(null))
-          const template = found.value
+          const template = yield* templateCalled(named)
           const { config: said, missing } = unmaskConfig(config, null, template)
           if (missing[0] !== undefined) return yield* secretRequired(missing[0])
           const parameters = parametersOf(said["parameters"])

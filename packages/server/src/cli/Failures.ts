@@ -36,6 +36,8 @@ export const refusedBySystem = (
   { shown, again }: Pick<Reference, "shown" | "again">
 ): Refused => {
   if (error._tag !== "ConnectionTestFailed") return refusedByStore(error)
+  if (error.noWorker !== undefined)
+    return new Refused(messageFor(`${codeOf("WorkerUnavailable")}: ${error.noWorker}`, null))
   const number = side === "source" ? "HR3001" : "HR3002"
   return refuse({
     title: `Cannot use the ${side}`,

@@ -98,6 +98,24 @@ layer(Place.layer, live)("looking before carrying", (it) => {
     })
   )
 
+  it.effect("an interpreter that is not there is said to be missing, and no source is blamed for it", () =>
+    Effect.gen(function* () {
+      const { uri, folder, surroundings, headrace } = yield* Place.Place
+      const words = ["ingest", "--source", uri, "-u", "public.orders", "--sink", "./orders"]
+      const environment = { ...surroundings.environment, HEADRACE_PYTHON: "/no/such/python" }
+      const without = { ...surroundings, environment }
+
+      const fresh = yield* HeadraceCommand.run("headrace", words, { ...without, data: join(folder, "new") })
+      yield* headrace(...words)
+      const known = yield* HeadraceCommand.run("headrace", words, without)
+
+      for (const { exit, stderr } of [fresh, known]) {
+        assert.strictEqual(exit, 3, stderr)
+        assert.match(stderr, /The Python worker does not start.*HR1201.*\/no\/such\/python does not start/s)
+      }
+    })
+  )
+
   it.effect("doctor finds everything in order, and names what is not with what to do", () =>
     Effect.gen(function* () {
       const { headrace, surroundings, folder } = yield* Place.Place
