@@ -1,6 +1,7 @@
 """A plugin of the tests whose one template does what endpoints should not, and has a password to keep.
 
 ``doing`` says what happens when its unit is previewed or read; see ``_DEEDS``.
+Its sink waits inside its system when it should write, until it is closed.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from headrace.endpoint import DatasetSchema, Plan, Policy, SourceCapabilities, TestLevel
+from headrace.endpoint import Applied, DatasetSchema, Plan, Policy, SourceCapabilities, Target, TestLevel
 from headrace.errors import EndpointUnreachable
 from headrace.protocol import (
+    CommitRecord,
     Connection,
     ConnectionTest,
     EndpointDescriptor,
@@ -27,9 +29,16 @@ from headrace.protocol import (
     TemplateField,
     UnitDescriptor,
 )
-from headrace.staging import Row, Slice
+from headrace.staging import RecordReader, Row, Slice
+from headrace.testing.row_sink import RowsSink
 
-ENDPOINTS = {"test.odd": {"described": "misbehaving:OddSystem", "source": "misbehaving:OddSource"}}
+ENDPOINTS = {
+    "test.odd": {
+        "described": "misbehaving:OddSystem",
+        "source": "misbehaving:OddSource",
+        "sink": "misbehaving:OddSink",
+    }
+}
 
 
 class OddSystem:
@@ -103,6 +112,20 @@ class OddSource:
         thread.start()
         print("waiting")
         thread.join()
+
+
+class OddSink(RowsSink):
+    def __init__(self, parameters: Mapping[str, str]) -> None:
+        super().__init__(parameters)
+        self._closed = threading.Event()
+
+    def write(self, target: Target, slice_: Slice, reader: RecordReader, commit: CommitRecord) -> Applied:
+        print("waiting")
+        self._closed.wait()
+        raise EndpointUnreachable("The sink was closed.", role="sink")
+
+    def close(self) -> None:
+        self._closed.set()
 
 
 def _prints(parameters: Mapping[str, str]) -> None:

@@ -63,9 +63,22 @@ def until_it_has_no_room(peer: Peer, worker: Worker, directory: Path) -> int:
     return run
 
 
+def until_its_sink_blocks(peer: Peer, worker: Worker, directory: Path) -> int:
+    """A run whose sink waits inside a system and looks at nothing."""
+    odd = {"id": "lake", "templateId": "test.odd", "parameters": {"doing": "waits", "password": "canary"}}
+    run = peer.request("runIngestionUnit", run_request(sink=odd))
+    for tag in ("Opened", "Planned", "Sealed"):
+        peer.event(run, tag)
+    peer.decide("run-1", 0)
+    worker.wait_for_line("waiting")
+    assert staged(directory) != []
+    return run
+
+
 WHERE: list[Callable[[Peer, Worker, Path], int]] = [
     until_it_reads,
     until_its_source_blocks,
+    until_its_sink_blocks,
     until_it_asks,
     until_it_has_no_room,
 ]

@@ -222,4 +222,10 @@ class SinkEndpoint(Protocol):
         """Every slice there was is written: make a replacement visible. Idempotent. Returns the location."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Let go of connections. Idempotent; from another thread it also ends a call in progress.
+
+        What such a call was about to commit is then committed wholly or not at
+        all, and whoever owns the unit next learns which from ``high_water``.
+        """
+        ...

@@ -96,6 +96,7 @@ class HeavyCall:
             sink = None
             if request.sink is not None:
                 sink = opened.enter_context(closing(registry.sink(request.sink.template_id, request.sink.parameters)))
+                self.watched.on_interrupt(sink.close)
             return run_unit(run, source, sink, provider, self.watched)
 
 

@@ -2,12 +2,14 @@
 
 A thing that may be done twice is tried again, after a pause, on a new
 connection. What happened to a commit whose answer was lost is not guessed.
+``close`` may come from another thread while a thing is tried, and ends it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import random
-import time
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -22,6 +24,9 @@ from headrace.errors import Bug, DataPlaneError, EndpointUnreachable, SinkAmbigu
 ATTEMPTS, PAUSE_SECONDS = 5, 0.1
 """How often a thing is tried when another transaction or a broken connection is in the way. The pause doubles."""
 
+_CANCEL_AGAIN_SECONDS = 0.1
+"""A cancel may come before the statement it is for; a thing that is tried may have several."""
+
 Answer = TypeVar("Answer")
 
 
@@ -31,6 +36,9 @@ class SinkConnection:
         self._connection: Connection | None = None
         self._arrow: Any = None
         self._was_open = False
+        self._busy = threading.Lock()
+        """Held while a thing is tried: only then is a connection in use."""
+        self._closed = threading.Event()
         self.is_unsettled = False
         """A commit was sent, and its answer has not come."""
 
@@ -41,14 +49,16 @@ class SinkConnection:
             SinkAmbiguous: The answer of a commit was lost, and nobody can be asked.
             DataPlaneError: What ``use`` raised, or what the server said, translated.
         """
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                return use(self._open())
-            except (psycopg.Error, adbc.Error, OSError, EndpointUnreachable) as error:
-                if attempt == ATTEMPTS or not self._was_open or not is_passing(error):
-                    raise self._failure(error, where) from None
-                self.close()
-            time.sleep(random.uniform(0.5, 1) * PAUSE_SECONDS * 2**attempt)
+        with self._busy:
+            for attempt in range(1, ATTEMPTS + 1):
+                self._require_open(where)
+                try:
+                    return use(self._open())
+                except (psycopg.Error, adbc.Error, OSError, EndpointUnreachable) as error:
+                    if attempt == ATTEMPTS or not self._was_open or not is_passing(error):
+                        raise self._failure(error, where) from None
+                    self._drop()
+                self._closed.wait(random.uniform(0.5, 1) * PAUSE_SECONDS * 2**attempt)
         raise Bug("A thing was tried without an end.", role="sink")
 
     def arrow(self) -> Any:
@@ -63,6 +73,28 @@ class SinkConnection:
             arrow.close()
 
     def close(self) -> None:
+        """For good. A thing that is tried in another thread ends with an error there, and is not tried again."""
+        self._closed.set()
+        while not self._busy.acquire(timeout=_CANCEL_AGAIN_SECONDS):
+            self._cancel()
+        try:
+            self._drop()
+        finally:
+            self._busy.release()
+
+    def _cancel(self) -> None:
+        connection, arrow = self._connection, self._arrow
+        with contextlib.suppress(psycopg.Error, adbc.Error, OSError):  # it has just ended, or is asked again
+            if connection is not None:
+                connection.cancel_safe(timeout=1)
+            if arrow is not None:
+                arrow.adbc_cancel()
+
+    def _require_open(self, where: str) -> None:
+        if self._closed.is_set():
+            raise EndpointUnreachable(f"The sink was closed while {where} was to be written.", role="sink")
+
+    def _drop(self) -> None:
         self.drop_arrow()
         connection, self._connection = self._connection, None
         if connection is not None:
