@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headrace.commit import commit_record, first_hash
+from headrace.commit import commit_record, first_hash, record_hash
 from headrace.endpoint import Applied, DatasetSchema, Target, WriteDisposition
 from headrace.endpoints.sinks.local_files import LocalFilesSink
 from headrace.protocol import CommitRecord
@@ -84,6 +84,7 @@ def land(base: Path, where: Target, *tables: pa.Table, epoch: int = 1) -> list[A
     applied: list[Applied] = []
     for seq, table in enumerate(tables, start):
         applied.append(write(into, where, seq, table, epoch=epoch, prev_hash=last))
+        last = record_hash(applied[-1].record)
     into.complete(where, {})
     into.close()
     return applied

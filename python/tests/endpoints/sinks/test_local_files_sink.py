@@ -54,13 +54,6 @@ def test_a_unit_never_written_has_no_high_water_and_no_directory(tmp_path: Path)
     assert not (tmp_path / "lake").exists()
 
 
-def test_a_run_without_slices_writes_no_slot(tmp_path: Path) -> None:
-    land(tmp_path, target())
-
-    assert visible(tmp_path) == []
-    assert sink(tmp_path).high_water(target(), 1) is None
-
-
 def test_a_slice_of_zero_rows_keeps_its_columns(tmp_path: Path) -> None:
     (applied,) = land(tmp_path, target(), rows())
 

@@ -22,6 +22,7 @@ from headrace.endpoints.sinks.local_files_parquet import (
     joint_schema,
     parquet_schema,
     refuse_unfit,
+    write_columns,
     write_slice,
 )
 from headrace.endpoints.sinks.local_files_slots import UnitDirectory
@@ -46,6 +47,8 @@ class LocalFilesSink:
                 details={"field": "format"},
             )
         self._schemas: dict[Path, pa.Schema | None] = {}
+        self._described: dict[Path, pa.Schema] = {}
+        self._epochs: dict[Path, int] = {}
 
     def capabilities(self) -> SinkCapabilities:
         """Class B where a slot can be taken only once, which is tried out; else C."""
@@ -57,6 +60,7 @@ class LocalFilesSink:
 
     def high_water(self, target: Target, epoch: int) -> HighWater | None:
         unit = self._unit(target)
+        self._epochs[unit.path] = epoch
         sweep_leftovers(self._config.base_path)
         if not unit.is_claimed():
             return None
@@ -81,6 +85,7 @@ class LocalFilesSink:
         earlier = _newest_schema(unit, [target.generation] if is_replacement else unit.generations())
         joint_schema(earlier, schema.arrow, unit.path, frozen=policy.get("schemaContract") == "freeze")
         self._schemas[unit.path] = earlier
+        self._described[unit.path] = schema.arrow
         if target.disposition == "merge":
             self._explain_reading(unit, target)
 
@@ -106,11 +111,22 @@ class LocalFilesSink:
     def complete(self, target: Target, policy: Policy) -> str:
         """A replacement takes the place of what it replaces; other slices have been visible one by one."""
         unit = self._unit(target)
+        self._leave_columns(unit, target)
         unit.show_generation(target.generation, target.run_id)
         return str(unit.path)
 
     def close(self) -> None:
         self._schemas.clear()
+        self._described.clear()
+
+    def _leave_columns(self, unit: UnitDirectory, target: Target) -> None:
+        """Readers find columns also where there never was a row: a last slice without rows, and a file with it."""
+        columns, epoch = self._described.get(unit.path), self._epochs.get(unit.path)
+        if not columns or epoch is None or self._schemas.get(unit.path) is not None:
+            return
+        with open_attempt(self._config.base_path, target.run_id) as attempt:
+            write_columns(attempt / PART_FILE, columns, self._config.compression)
+            unit.take(attempt, unit.record_without_rows(target.generation, epoch))
 
     def _unit(self, target: Target) -> UnitDirectory:
         return UnitDirectory(self._config.base_path, target.unit, target.unit_id)

@@ -54,11 +54,8 @@ def write_slice(path: Path, reader: RecordReader, schema: pa.Schema, compression
 
     Returns their number once the disk has them.
     """
-    refuse_unfit(schema)
     rows = 0
-    with reported("write in", path.parent, "sink"):
-        sink = pa.OSFile(str(path), "wb")
-        writer = pq.ParquetWriter(sink, schema, compression=compression, write_page_index=True)
+    writer, sink = _opened(path, schema, compression)
     complete = False
     try:
         for table in _row_groups(reader):
@@ -69,6 +66,19 @@ def write_slice(path: Path, reader: RecordReader, schema: pa.Schema, compression
     finally:
         _finish(path, writer, sink, complete=complete)
     return rows
+
+
+def write_columns(path: Path, schema: pa.Schema, compression: str) -> None:
+    """Write a file of ``schema`` without a row."""
+    writer, sink = _opened(path, schema, compression)
+    _finish(path, writer, sink, complete=True)
+
+
+def _opened(path: Path, schema: pa.Schema, compression: str) -> tuple[pq.ParquetWriter, pa.NativeFile]:
+    refuse_unfit(schema)
+    with reported("write in", path.parent, "sink"):
+        sink = pa.OSFile(str(path), "wb")
+        return pq.ParquetWriter(sink, schema, compression=compression, write_page_index=True), sink
 
 
 def _finish(path: Path, writer: pq.ParquetWriter, sink: pa.NativeFile, *, complete: bool) -> None:

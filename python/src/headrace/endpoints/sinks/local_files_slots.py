@@ -81,7 +81,11 @@ class UnitDirectory:
     def slots_without_gap(self, generation: int) -> list[int]:
         """The slots of a generation that goes on. Raises ``CheckpointAheadOfSink`` when one before the last is gone."""
         slots = self.slots(generation)
-        gone = next((seq for seq, found in enumerate(slots) if seq != found), None)
+        gone = next((seq for seq, found in enumerate(slots, min(slots, default=0)) if seq != found), None)
+        if gone is None and slots and slots[0] > 0:
+            first = self.record(generation, slots[0])
+            is_first = first is None or first.prev_hash == first_hash(self.unit, generation)
+            gone = None if is_first else slots[0] - 1
         if gone is not None:
             slot = self.slot_path(generation, gone)
             raise self.lost(f"{slot} is gone, and the slices after it are there.", slot)
@@ -188,12 +192,11 @@ class UnitDirectory:
         """Take the next slot of every older generation readers see, so that a late writer of it finds it taken."""
         for older in _numbers(self.path, GENERATION):
             while older < generation:
-                seqs = self.slots(older)
-                last = self.record(older, seqs[-1]) if seqs else None
+                last = self._last(older)
                 if last is not None and last.sha256 == _CLOSED:
                     break
                 with open_attempt(self._base, run_id) as attempt:
-                    self.take(attempt, self._closing(older, seqs[-1] if seqs else -1, last, epoch))
+                    self.take(attempt, self._after(older, last, epoch, _CLOSED))
 
     def take(self, attempt: Path, record: CommitRecord) -> CommitRecord | None:
         """Make everything in ``attempt`` the slot of ``record``, durably. Returns the winner's record if it is taken.
@@ -224,16 +227,24 @@ class UnitDirectory:
             ) from error
         return None
 
-    def _closing(self, generation: int, last_seq: int, last: CommitRecord | None, epoch: int) -> CommitRecord:
+    def record_without_rows(self, generation: int, epoch: int) -> CommitRecord:
+        """What follows the generation's last slice when it ends without rows."""
+        return self._after(generation, self._last(generation), epoch, hashlib.sha256(b"").hexdigest())
+
+    def _last(self, generation: int) -> CommitRecord | None:
+        slots = self.slots(generation)
+        return self.record(generation, slots[-1]) if slots else None
+
+    def _after(self, generation: int, last: CommitRecord | None, epoch: int, sha256: str) -> CommitRecord:
         checkpoint = last.to_ckpt if last is not None else None
         return CommitRecord(
             unit=self.unit,
             generation=generation,
-            slice_seq=last_seq + 1,
+            slice_seq=last.slice_seq + 1 if last is not None else 0,
             from_ckpt=checkpoint,
             to_ckpt=checkpoint,
             rows=0,
-            sha256=_CLOSED,
+            sha256=sha256,
             epoch=epoch,
             prev_hash=record_hash(last) if last is not None else first_hash(self.unit, generation),
         )
