@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from carrying import Runs, SourceThat, Watching, ids, rows, rows_parameters, unit_run
 
-from headrace.endpoint import Policy, SinkCapabilities, SourceCapabilities
+from headrace.endpoint import Plan, Policy, SinkCapabilities, SourceCapabilities
+from headrace.endpoints.sinks.local_files import LocalFilesSink
 from headrace.errors import SinkFenced
 from headrace.protocol import Committed, Opened, Planned, Sealed
-from headrace.run import run_unit
+from headrace.run import READ_BEFORE, run_unit
 from headrace.staging import Slice
 from headrace.testing.row_endpoints import RowsSource
 from headrace.testing.row_sink import RowsSink
@@ -159,6 +161,40 @@ def test_a_load_whose_last_slice_is_stored_is_only_completed(runs: Runs) -> None
     finished = runs.carry(policy={"mode": "full"}, epoch=2, source=SourceThat(_must_not_be_read))
 
     assert (finished.errors, finished.stats["slices"], runs.stored.rows) == ([], 0, rows(5))
+    assert finished.stats["delivery"] == {"class": "A", "leftForLater": READ_BEFORE}
+
+
+class NothingYet(RowsSource):
+    """Knows the columns, and has no row."""
+
+    def plan(self, *_: Any) -> Plan:
+        return Plan(slices=iter(()), count=0, estimated_rows=0, strategy="nothing")
+
+
+def test_a_run_without_rows_prepares_the_sink_for_the_columns_that_the_policy_chooses(
+    runs: Runs, tmp_path: Path
+) -> None:
+    sink = LocalFilesSink({"base_path": str(tmp_path / "lake")})
+    run = unit_run(sink_id="lake", policy={"mode": "full", "columns": ["name", "id"]})
+
+    run_unit(run, NothingYet(rows_parameters(5)), sink, runs.provider, Watching())
+
+    (part,) = tmp_path.glob("lake/rows/gen=1/slice=*/*.parquet")
+    assert pq.read_schema(part).names == ["name", "id"]
+
+
+def test_a_load_that_found_no_row_and_was_not_ended_is_read_again(runs: Runs, tmp_path: Path) -> None:
+    """The slice without rows that it left for its readers is no whole load."""
+    for epoch, kind, count in ((1, NothingYet, 0), (2, RowsSource, 5)):
+        sink = LocalFilesSink({"base_path": str(tmp_path / "lake")})
+        run = unit_run(sink_id="lake", policy={"mode": "full"}, epoch=epoch)
+
+        finished = run_unit(run, kind(rows_parameters(5)), sink, runs.provider, Watching())
+
+        assert (finished.errors, finished.stats["applied_rows"]) == ([], count)
+    read = [pq.read_table(path).to_pylist() for path in sorted(tmp_path.glob("lake/rows/gen=1/slice=*/*.parquet"))]
+    assert [len(found) for found in read] == [0, 2, 2, 1]
+    assert [row for found in read for row in found] == rows(5)
 
 
 def test_a_slice_that_another_run_stored_to_another_end_is_no_gap(runs: Runs) -> None:

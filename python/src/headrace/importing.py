@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 import pyarrow as pa
@@ -105,8 +105,11 @@ class SinkRun:
 
     @property
     def holds_a_whole_load(self) -> bool:
-        """A full load's last slice is there; only completing it is left."""
-        return self.high_water is not None and self.high_water.to_ckpt is None and self.parsed.mode == "full"
+        """A full load's last slice is there; only completing it is left. One without a row is as well read again."""
+        last = self.high_water
+        if last is None or last.to_ckpt is not None or self.parsed.mode != "full":
+            return False
+        return last.slice_seq > 0 or last.rows > 0
 
     def write(
         self, slice_: Slice, session: StagingSession, seal: Seal, observer: Observer
@@ -155,7 +158,7 @@ class SinkRun:
     def _dataset(self, arrow: pa.Schema | None) -> DatasetSchema:
         described = self.described()
         if arrow is None:
-            return described
+            return described if self.parsed.columns is None else chosen_schema(described, self.parsed.columns)
         return staged_schema(arrow, described, self.target.primary_key)
 
 
@@ -167,6 +170,14 @@ def staged_schema(arrow: pa.Schema, described: DatasetSchema | None, key: tuple[
         words.get(field.name) or Column(name=field.name, type=str(field.type), nullable=True) for field in fields
     )
     return DatasetSchema(columns=columns, arrow=pa.schema(fields, metadata=arrow.metadata), primary_key=key)
+
+
+def chosen_schema(described: DatasetSchema, names: Sequence[str]) -> DatasetSchema:
+    """What is known of the columns that the policy chooses, in its order, before any was staged."""
+    words = {column.name: column for column in described.columns}
+    fields = [described.arrow.field(name) for name in names if name in described.arrow.names]
+    columns = tuple(words[name] for name in names if name in words)
+    return replace(described, columns=columns, arrow=pa.schema(fields, metadata=described.arrow.metadata))
 
 
 class WatchedReader:

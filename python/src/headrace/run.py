@@ -30,6 +30,9 @@ from headrace.tally import Tally
 
 log = logging.getLogger("headrace.run")
 
+READ_BEFORE = "a run before this one had read everything and broke off at its end; this one ended it, and read nothing"
+"""A load that goes on after its last slice has the rows of then, which the run must say."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitRun:
@@ -117,7 +120,10 @@ class _Run:
     def _plan(self, next_seq: int) -> Plan:
         with blamed("source"):
             if self.into is not None and self.into.holds_a_whole_load:
-                return Plan(slices=iter(()), count=0, estimated_rows=0, strategy="the sink already holds everything")
+                said = {"leftForLater": READ_BEFORE}
+                return Plan(
+                    slices=iter(()), count=0, estimated_rows=0, strategy="the sink holds everything", delivery=said
+                )
             if self.sink is None and not self.source.capabilities().semantic:
                 self._described()
                 whole = Slice(seq=next_seq, bounds=METADATA, from_checkpoint=self.checkpoint, to_checkpoint=None)
