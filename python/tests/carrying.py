@@ -10,19 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from headrace.endpoint import Policy
+from headrace.events import Finished, Phase, Records, RunEvent, Sealed
 from headrace.observer import Answer, CommitAlways
-from headrace.protocol import (
-    Finished,
-    GraphScope,
-    Json,
-    NormalizedRecord,
-    Phase,
-    Provenance,
-    Records,
-    RunEvent,
-    Sealed,
-    Verdict,
-)
+from headrace.protocol import GraphScope, Json, NormalizedRecord, Provenance, Verdict
 from headrace.run import UnitRun, run_unit
 from headrace.staging import Row, Slice
 from headrace.stagings.local_disk import LocalDiskStaging

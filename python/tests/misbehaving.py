@@ -18,18 +18,9 @@ import pyarrow as pa
 
 from headrace.endpoint import Applied, DatasetSchema, Plan, Policy, SourceCapabilities, Target, TestLevel
 from headrace.errors import EndpointUnreachable
-from headrace.protocol import (
-    CommitRecord,
-    Connection,
-    ConnectionTest,
-    EndpointDescriptor,
-    Json,
-    NormalizedRecord,
-    Preview,
-    TemplateField,
-    UnitDescriptor,
-)
+from headrace.protocol import CommitRecord, Connection, ConnectionTest, Json, NormalizedRecord, Preview, UnitDescriptor
 from headrace.staging import RecordReader, Row, Slice
+from headrace.templates import EndpointDescriptor, TemplateField
 from headrace.testing.row_sink import RowsSink
 
 ENDPOINTS = {

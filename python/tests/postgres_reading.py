@@ -13,7 +13,8 @@ from postgres_server import PostgresServer
 
 from headrace.endpoints.sinks.postgres import PostgresSink
 from headrace.endpoints.sources.postgres import PostgresSource
-from headrace.protocol import Finished, Json
+from headrace.events import Finished
+from headrace.protocol import Json
 from headrace.run import run_unit
 from headrace.stagings.in_memory import InMemoryStaging
 

@@ -15,8 +15,9 @@ import pytest
 from headrace import frames
 from headrace.conversation import WINDOW, ChunkStream, Conversation
 from headrace.errors import RowRejected, problem
+from headrace.events import Planned, Progress, Records, RunEvent, Sealed
 from headrace.observer import RunInterrupted
-from headrace.protocol import GraphScope, NormalizedRecord, Planned, Progress, Provenance, Records, RunEvent, Sealed
+from headrace.protocol import GraphScope, NormalizedRecord, Provenance
 from headrace.watched_run import WatchedRun
 
 PROGRESS = Progress(phase="export", slice_seq=0, rows=1, bytes=1, counter=1)

@@ -14,9 +14,9 @@ import pytest
 from carrying import SourceThat, Watching, record, rows
 
 from headrace.errors import Bug, RowRejected
+from headrace.events import Rejected, RejectedRow
 from headrace.exporting import ROWS_AT_ONCE, Exported, export_slice
 from headrace.policy import parse
-from headrace.protocol import Rejected, RejectedRow
 from headrace.saying import REJECTED_BYTES, tell_rejected
 from headrace.sessions import StagedSession
 from headrace.staging import NativeBlock, Seal, Slice, StagingSession

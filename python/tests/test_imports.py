@@ -16,7 +16,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "src" / "headrace"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-CONTRACTS = {"protocol", "errors", "staging", "endpoint"}
+CONTRACTS = {"protocol", "templates", "events", "errors", "staging", "endpoint"}
 CARRYING = CONTRACTS | {"commit", "observer", "policy", "records"}
 ARROW = {"msgspec", "pyarrow"}
 
@@ -25,11 +25,13 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "__init__": (set(), set()),
     "contract": (set(), set()),
     "protocol": (set(), {"msgspec"}),
+    "templates": ({"protocol"}, {"msgspec"}),
+    "events": ({"protocol"}, set()),
     "frames": (set(), {"msgspec"}),
     "errors": ({"protocol"}, set()),
     "staging": ({"protocol"}, {"pyarrow"}),
-    "endpoint": ({"protocol", "staging"}, {"pyarrow"}),
-    "observer": ({"protocol"}, set()),
+    "endpoint": ({"protocol", "templates", "staging"}, {"pyarrow"}),
+    "observer": ({"protocol", "events"}, set()),
     "suggestions": (set(), set()),
     "policy": (CONTRACTS | {"suggestions"}, set()),
     "commit": (CONTRACTS, {"msgspec"}),

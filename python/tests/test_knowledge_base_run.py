@@ -12,8 +12,9 @@ import pytest
 from carrying import ManyRecords, PatientListener, Watching, record, rows_parameters, unit_run
 
 from headrace.errors import UnitNotFound
+from headrace.events import Opened, Planned, Records, Sealed
 from headrace.observer import Answer
-from headrace.protocol import NormalizedEdge, NormalizedRecord, Opened, Planned, Records, Sealed
+from headrace.protocol import NormalizedEdge, NormalizedRecord
 from headrace.records import BATCH_BYTES, BATCH_RECORDS
 from headrace.run import run_unit
 from headrace.saying import UNANSWERED

@@ -17,7 +17,7 @@ import msgspec
 import msgspec.inspect as inspect
 import pytest
 
-from headrace import endpoint, protocol
+from headrace import endpoint, events, protocol, templates
 from headrace.calls import CALLS
 from headrace.commit import canonical_json
 from headrace.contract import CONTRACT_FINGERPRINT
@@ -28,11 +28,13 @@ Shape: TypeAlias = Any
 SCHEMA: dict[str, Any] = json.loads((Path(__file__).parents[2] / "packages/core/protocol/schema.json").read_text())
 DEFINITIONS: Mapping[str, Any] = SCHEMA["$defs"]
 
+OURS: Mapping[str, Any] = {**vars(protocol), **vars(templates), **vars(events)}
+
 NAMED_OTHERWISE: Mapping[str, Any] = {
-    "EndpointTemplate": protocol.EndpointDescriptor,
+    "EndpointTemplate": templates.EndpointDescriptor,
     "Preview": protocol.PreviewRequest,
     "PreviewAnswer": protocol.Preview,
-    "Templates": list[protocol.EndpointDescriptor],
+    "Templates": list[templates.EndpointDescriptor],
     "TestLevel": endpoint.TestLevel,
     "Units": list[protocol.UnitDescriptor],
 }
@@ -48,20 +50,20 @@ REQUESTS: Mapping[str, type[msgspec.Struct]] = {
 
 WORDS = {
     name: word
-    for name, word in vars(protocol).items()
-    if isinstance(word, type) and issubclass(word, protocol.Word) and word not in (protocol.Word, protocol.Event)
+    for name, word in OURS.items()
+    if isinstance(word, type) and issubclass(word, protocol.Word) and word not in (protocol.Word, events.Event)
 }
 
 
 @pytest.mark.parametrize("name", sorted(DEFINITIONS))
 def test_a_message_has_the_fields_of_its_definition(name: str) -> None:
-    ours = NAMED_OTHERWISE[name] if name in NAMED_OTHERWISE else getattr(protocol, name)
+    ours = NAMED_OTHERWISE[name] if name in NAMED_OTHERWISE else OURS[name]
 
     assert _shape(inspect.type_info(ours)) == _defined(DEFINITIONS[name])
 
 
 def test_no_message_is_without_a_definition() -> None:
-    types = [NAMED_OTHERWISE.get(name) or getattr(protocol, name) for name in DEFINITIONS]
+    types = [NAMED_OTHERWISE.get(name) or OURS[name] for name in DEFINITIONS]
 
     assert {word for kind in types for word in _words(inspect.type_info(kind))} == set(WORDS.values())
 

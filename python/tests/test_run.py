@@ -14,7 +14,7 @@ from carrying import Runs, SourceThat, Watching, ids, rows, rows_parameters, uni
 from headrace.endpoint import Plan, Policy, SinkCapabilities, SourceCapabilities
 from headrace.endpoints.sinks.local_files import LocalFilesSink
 from headrace.errors import SinkFenced
-from headrace.protocol import Committed, Opened, Planned, Sealed
+from headrace.events import Committed, Opened, Planned, Sealed
 from headrace.run import READ_BEFORE, run_unit
 from headrace.staging import Slice
 from headrace.testing.row_endpoints import RowsSource

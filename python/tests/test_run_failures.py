@@ -10,8 +10,8 @@ import pytest
 from carrying import Runs, SourceThat, Watching, ids, rows, rows_parameters
 
 from headrace.errors import UnitNotFound
+from headrace.events import Phase, RunEvent
 from headrace.observer import RunInterrupted
-from headrace.protocol import Phase, RunEvent
 from headrace.staging import Slice
 from headrace.stagings.local_disk import LocalDiskStaging
 from headrace.testing.row_endpoints import RowsSource

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from headrace.events import RejectedRow
 from headrace.exporting import Exported
-from headrace.protocol import RejectedRow
 from headrace.staging import Seal
 from headrace.tally import SAMPLES, Tally
 

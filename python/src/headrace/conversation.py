@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from headrace import frames
-from headrace.protocol import Json, Problem, Progress, RunEvent
+from headrace.events import Progress, RunEvent
+from headrace.protocol import Json, Problem
 
 log = logging.getLogger("headrace.worker")
 

@@ -11,17 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
-from headrace.protocol import (
-    CommitRecord,
-    Connection,
-    ConnectionTest,
-    EndpointDescriptor,
-    Json,
-    NormalizedRecord,
-    Preview,
-    UnitDescriptor,
-)
+from headrace.protocol import CommitRecord, Connection, ConnectionTest, Json, NormalizedRecord, Preview, UnitDescriptor
 from headrace.staging import NativeBlock, RecordReader, Row, Slice
+from headrace.templates import EndpointDescriptor
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -18,9 +18,10 @@ import pyarrow as pa
 
 from headrace.endpoint import Policy, SourceEndpoint
 from headrace.errors import Bug, RowRejected
+from headrace.events import RejectedRow
 from headrace.observer import Observer
 from headrace.policy import RunPolicy
-from headrace.protocol import NormalizedRecord, RejectedRow
+from headrace.protocol import NormalizedRecord
 from headrace.records import arrow_from_records, of_unit
 from headrace.staging import NativeBlock, Row, Seal, Slice, StagingSession
 

@@ -11,9 +11,10 @@ from headrace.answers import outcome
 from headrace.conversation import ChunkStream, Conversation
 from headrace.endpoints import registry
 from headrace.errors import ConfigInvalid
+from headrace.events import Finished
 from headrace.ingestion import KNOWLEDGE_BASE
 from headrace.logs import RUN_ID
-from headrace.protocol import Finished, RunIngestionUnit
+from headrace.protocol import RunIngestionUnit
 from headrace.redaction import Redaction
 from headrace.run import UnitRun, run_unit
 from headrace.stagings import staging_provider

@@ -17,9 +17,10 @@ import pyarrow as pa
 from headrace.commit import commit_record, first_hash, record_hash, unit_path
 from headrace.endpoint import Applied, Column, DatasetSchema, Policy, SinkEndpoint, Target
 from headrace.errors import ConfigInvalid, SinkAmbiguous
+from headrace.events import Committed
 from headrace.observer import Observer
 from headrace.policy import RunPolicy
-from headrace.protocol import CommitRecord, Committed
+from headrace.protocol import CommitRecord
 from headrace.staging import DEFAULT_BATCH_BYTES, NativeBlock, RecordReader, Row, Seal, Slice, StagingSession
 
 OPERATION_COLUMN = "_headrace_op"

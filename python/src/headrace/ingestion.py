@@ -17,11 +17,12 @@ import msgspec
 from headrace.endpoint import DatasetSchema, Policy, SinkEndpoint, SourceEndpoint
 from headrace.endpoints import registry
 from headrace.errors import ConfigInvalid, DataPlaneError, UnitNotFound, problem
+from headrace.events import Finished
 from headrace.exporting import export_slice
 from headrace.importing import SinkRun, staged_schema
 from headrace.observer import CommitAlways
 from headrace.policy import RunPolicy, parse
-from headrace.protocol import Finished, Json
+from headrace.protocol import Json
 from headrace.run import UnitRun, run_unit
 from headrace.staging import Slice, StagingSession
 from headrace.stagings import staging_provider

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
-from headrace.protocol import Phase, Records, RunEvent, Sealed, Verdict
+from headrace.events import Phase, Records, RunEvent, Sealed
+from headrace.protocol import Verdict
 
 Answer: TypeAlias = Callable[[], Verdict]
 """Call it to wait for the verdict."""

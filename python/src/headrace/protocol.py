@@ -3,6 +3,7 @@
 Mirrors ``packages/core/src/protocol/Protocol.ts`` and the domain words it uses,
 which are the definition: the same names and fields, only the case differs. The
 golden transcripts and ``tests/test_protocol.py`` fail when the two drift apart.
+What a template says of itself is in ``templates``, what a run says in ``events``.
 """
 
 from __future__ import annotations
@@ -14,120 +15,13 @@ import msgspec
 Json: TypeAlias = Any
 """None, bool, int within 53 bits, float, str, list or dict with text keys. Wider integers are text."""
 
+Family: TypeAlias = Literal["JDBC", "HTTP", "STREAM", "FILE", "WAREHOUSE"]
+
 PROTOCOL_VERSION = 1
 
 
 class Word(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
     """A message or a part of one; camelCase on the wire, snake_case here."""
-
-
-# ---- templates
-
-Family: TypeAlias = Literal["JDBC", "HTTP", "STREAM", "FILE", "WAREHOUSE"]
-
-
-class FieldOption(Word):
-    label: str
-    value: str
-    description: str | None = None
-
-
-class VisibilityRule(Word):
-    field: str
-    values: list[str]
-
-
-class TemplateField(Word):
-    key: str
-    label: str
-    required: bool = False
-    value_type: Literal[
-        "STRING",
-        "PASSWORD",
-        "NUMBER",
-        "BOOLEAN",
-        "URL",
-        "HOSTNAME",
-        "PORT",
-        "JSON",
-        "ENUM",
-        "LIST",
-        "TEXT",
-    ] = "STRING"
-    semantic: (
-        Literal[
-            "HOST", "PORT", "DATABASE", "USERNAME", "PASSWORD", "API_TOKEN", "PROJECT", "SCHEMA",
-            "TABLE", "WAREHOUSE", "ROLE", "ENVIRONMENT", "CLUSTER", "TOPIC", "GENERIC", "FILE_PATH",
-        ]
-        | None
-    ) = None  # fmt: skip
-    description: str | None = None
-    placeholder: str | None = None
-    help_text: str | None = None
-    options: list[FieldOption] | None = None
-    regex: str | None = None
-    min: int | None = None
-    max: int | None = None
-    default_value: str | None = None
-    advanced: bool = False
-    sensitive: bool = False
-    depends_on: str | None = None
-    depends_value: str | None = None
-    visible_when: list[VisibilityRule] | None = None
-
-
-class Capability(Word):
-    key: str
-    label: str
-    description: str | None = None
-
-
-class ConnectionTemplate(Word):
-    url_template: str | None = None
-    default_verb: str | None = None
-
-
-class ProbingMethod(Word):
-    key: str
-    label: str
-    strategy: str
-    statement: str | None = None
-    description: str | None = None
-    requires: list[str] = []
-    returns_version: bool = False
-    returns_capabilities: list[str] = []
-
-
-class ProbingPlan(Word):
-    methods: list[ProbingMethod]
-    fallback_message: str | None = None
-
-
-class EndpointDescriptor(Word):
-    """What the control plane calls an endpoint template."""
-
-    id: str
-    family: Family
-    title: str
-    vendor: str
-    fields: list[TemplateField]
-    capabilities: list[Capability]
-    description: str | None = None
-    domain: str | None = None
-    driver: str | None = None
-    docs_url: str | None = None
-    agent_prompt: str | None = None
-    descriptor_version: str | None = None
-    min_version: str | None = None
-    max_version: str | None = None
-    categories: list[str] = []
-    protocols: list[str] = []
-    versions: list[str] = []
-    default_port: int | None = None
-    default_labels: list[str] = []
-    sample_config: dict[str, Json] | None = None
-    connection: ConnectionTemplate | None = None
-    probing: ProbingPlan | None = None
 
 
 # ---- calls and answers
@@ -269,7 +163,7 @@ class Swept(Word):
     bytes: int
 
 
-# ---- what flows and what is said while a unit runs
+# ---- what flows, and what goes wrong
 
 
 class GraphScope(Word):
@@ -331,74 +225,3 @@ class Problem(Word):
     role: Role | None
     message: str
     details: dict[str, Json] = {}
-
-
-class Event(Word, tag_field="_tag", tag=True):
-    """One value of the stream of ``runIngestionUnit``."""
-
-
-class Opened(Event):
-    fenced: bool
-    high_water: CommitRecord | None
-
-
-class Planned(Event):
-    slices: int | None
-    estimated_rows: int | None
-    strategy: str
-
-
-class Sealed(Event, rename={"from_": "from", "slice_seq": "sliceSeq"}):
-    slice_seq: int
-    from_: Json
-    to: Json
-    read: int
-    rows: int
-    rejected: int
-    filtered: int
-    sha256: str
-    bytes: int
-
-
-class Committed(Event):
-    commit_record: CommitRecord
-    adopted: bool
-    location: Json
-
-
-class Records(Event):
-    slice_seq: int
-    batch: int
-    records: list[NormalizedRecord]
-
-
-Phase: TypeAlias = Literal["plan", "export", "import", "commit", "finish"]
-
-
-class Progress(Event):
-    phase: Phase
-    slice_seq: int | None
-    rows: int
-    bytes: int
-    counter: int
-
-
-class RejectedRow(Word):
-    position: int
-    reason: str
-    sha256: str
-    payload: str | None = None
-
-
-class Rejected(Event):
-    slice_seq: int
-    rows: list[RejectedRow]
-
-
-class Finished(Event):
-    new_checkpoint: Json
-    stats: dict[str, Json]
-    errors: list[Problem]
-
-
-RunEvent: TypeAlias = Opened | Planned | Sealed | Committed | Records | Progress | Rejected | Finished

@@ -19,11 +19,12 @@ from typing import cast
 
 from headrace.endpoint import DatasetSchema, Plan, Policy, SinkEndpoint, SourceEndpoint
 from headrace.errors import ConfigInvalid, DataPlaneError, problem
+from headrace.events import Finished, Opened, Planned, Sealed
 from headrace.exporting import METADATA, Exported, export_slice
 from headrace.importing import SinkRun
 from headrace.observer import Observer, RunInterrupted
 from headrace.policy import RunPolicy, parse
-from headrace.protocol import Finished, Json, Opened, Planned, Problem, Role, Sealed, Verdict
+from headrace.protocol import Json, Problem, Role, Verdict
 from headrace.saying import ask_records, tell_rejected
 from headrace.staging import IngestionContext, Slice, StagingProvider, StagingSession
 from headrace.tally import Tally

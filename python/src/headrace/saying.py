@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from headrace.events import Records, Rejected, RejectedRow
 from headrace.observer import Answer, Observer
-from headrace.protocol import Records, Rejected, RejectedRow, Verdict
+from headrace.protocol import Verdict
 from headrace.records import record_batches
 from headrace.staging import RecordReader
 

@@ -14,9 +14,10 @@ from collections.abc import Callable
 
 from headrace.conversation import ChunkStream
 from headrace.errors import RowRejected
+from headrace.events import Phase, Progress, Records, RunEvent, Sealed
 from headrace.frames import FrameRefused
 from headrace.observer import Answer, RunInterrupted
-from headrace.protocol import Phase, Progress, Records, RunEvent, Sealed, Verdict
+from headrace.protocol import Verdict
 
 log = logging.getLogger("headrace.worker")
 

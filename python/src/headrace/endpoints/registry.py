@@ -17,7 +17,7 @@ from typing import Any, TypeAlias, cast
 
 from headrace.endpoint import DescribedEndpoint, SinkEndpoint, SourceEndpoint
 from headrace.errors import ConfigInvalid
-from headrace.protocol import EndpointDescriptor
+from headrace.templates import EndpointDescriptor
 
 Entry: TypeAlias = Mapping[str, str]
 """Keys ``described``, and ``source`` or ``sink`` or both: ``module:Class``. ``extra``: what pip installs for it."""

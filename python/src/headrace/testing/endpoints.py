@@ -11,7 +11,8 @@ from collections.abc import Mapping
 
 from headrace.endpoint import TestLevel
 from headrace.errors import ConfigInvalid
-from headrace.protocol import Capability, Connection, ConnectionTest, EndpointDescriptor, TemplateField
+from headrace.protocol import Connection, ConnectionTest
+from headrace.templates import Capability, EndpointDescriptor, TemplateField
 
 ENDPOINTS: Mapping[str, Mapping[str, str]] = {
     "test.rows": {

@@ -7,7 +7,8 @@ from carrying import Watching, unit_run
 from postgres_server import postgres_server
 
 from headrace.endpoints.sources.postgres import PostgresSource
-from headrace.protocol import NormalizedRecord, Records
+from headrace.events import Records
+from headrace.protocol import NormalizedRecord
 from headrace.run import run_unit
 from headrace.stagings.in_memory import InMemoryStaging
 

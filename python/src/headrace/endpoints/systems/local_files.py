@@ -21,7 +21,8 @@ from headrace.endpoints.systems.local_files_descriptor import DESCRIPTOR
 from headrace.endpoints.systems.local_files_failures import reported
 from headrace.endpoints.systems.local_files_slot import can_take_slots_once
 from headrace.errors import ConfigInvalid, DataPlaneError
-from headrace.protocol import Connection, ConnectionTest, Diagnostic, EndpointDescriptor
+from headrace.protocol import Connection, ConnectionTest, Diagnostic
+from headrace.templates import EndpointDescriptor
 
 FileFormat: TypeAlias = Literal["parquet", "csv", "jsonl", "arrow"]
 Compression: TypeAlias = Literal["snappy", "zstd", "gzip", "none"]

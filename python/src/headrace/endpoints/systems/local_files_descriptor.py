@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headrace.protocol import (
+from headrace.templates import (
     Capability,
     ConnectionTemplate,
     EndpointDescriptor,

@@ -13,7 +13,8 @@ from headrace.endpoint import TestLevel
 from headrace.endpoints.systems import postgres_descriptor
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.errors import ConfigInvalid
-from headrace.protocol import Connection, ConnectionTest, Diagnostic, EndpointDescriptor, Json
+from headrace.protocol import Connection, ConnectionTest, Diagnostic, Json
+from headrace.templates import EndpointDescriptor
 
 _SHOWN = ("host", "port", "database", "username", "schemas", "ssl_mode", "role", "application_name", "version_hint")
 
