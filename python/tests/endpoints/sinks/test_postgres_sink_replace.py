@@ -221,7 +221,7 @@ def test_a_foreign_key_that_came_during_the_run_ends_it_before_anything_is_excha
 def test_a_table_that_headrace_did_not_make_is_not_replaced(writing: PostgresWriting) -> None:
     writing.server.run("shop", "create table orders (id bigint, note text)", "insert into orders values (1, 'theirs')")
 
-    with pytest.raises(ConfigInvalid, match=r"was not made by Headrace, so it is not replaced\. Drop it") as refusal:
+    with pytest.raises(ConfigInvalid, match=r"was not made by Headrace, so it is not replaced\. Rename it") as refusal:
         writing.put(writing.to("replace"), OLD)
 
     assert refusal.value.details == {"table": "public.orders", "field": "writeDisposition"}

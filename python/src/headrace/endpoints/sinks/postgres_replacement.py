@@ -75,7 +75,7 @@ def _refuse_foreign(ledger: Ledger, table: Table, target: Target) -> None:
     if owner == target.unit:
         return
     whose = f"belongs to the unit {owner}"
-    remedy = "Drop it, rename it, or choose another schema with the sink's schemas"
+    remedy = "Rename it, drop it, or choose another schema with the sink's schemas"
     if owner is None:
         whose, remedy = "was not made by Headrace", f"{remedy}, or set writeDisposition to append or merge"
     raise ConfigInvalid(
