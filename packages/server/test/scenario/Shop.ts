@@ -3,22 +3,26 @@ import * as PgClient from "@effect/sql-pg/PgClient"
 import { embeddedDatabase } from "@headrace/adapters/sql/Database"
 import * as EmbeddedPostgres from "@headrace/adapters/sql/EmbeddedPostgres"
 import { Context, Effect, Layer } from "effect"
-import { mkdtempSync, realpathSync, rmSync } from "node:fs"
+import { lstatSync, mkdtempSync, readdirSync, realpathSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { postgresFolder } from "../../src/Wiring.ts"
 
-/** An empty folder; what the database put elsewhere because we are root goes with it. */
+/** What the databases of all data directories in a folder put elsewhere because we are root. */
+const elsewhere = (folder: string): ReadonlyArray<string> =>
+  readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => postgresFolder(join(folder, name)))
+    .filter((path) => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink())
+    .map((link) => realpathSync(link))
+
+/** An empty folder; everything that came of it goes with it. */
 export const temporaryFolder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "hr-scenario-"))),
   (folder) =>
     Effect.sync(() => {
-      const options = { recursive: true, force: true, maxRetries: 5 }
-      try {
-        rmSync(realpathSync(postgresFolder(join(folder, "data"))), options)
-      } finally {
-        rmSync(folder, options)
-      }
+      for (const path of [...elsewhere(folder), folder])
+        rmSync(path, { recursive: true, force: true, maxRetries: 5 })
     })
 )
 
