@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from headrace.endpoints.sources.local_files_below import SourceFile
+from headrace.endpoints.sources.local_files_compressed import refuse_compressed
 from headrace.endpoints.sources.local_files_parts import Cut, Mark, Want
 from headrace.endpoints.sources.local_files_records import BOM, Block, Records, blocks, refuse_unreadable
 from headrace.errors import ConfigInvalid, SourceReplaced
@@ -13,10 +14,6 @@ from headrace.errors import ConfigInvalid, SourceReplaced
 _OTHERS = {
     b"\xff\xfe": "is UTF-16 or UTF-32; convert it, for example with iconv -f UTF-16 -t UTF-8",
     b"\xfe\xff": "is UTF-16; convert it, for example with iconv -f UTF-16 -t UTF-8",
-    b"\x1f\x8b": "is compressed with gzip; decompress it",
-    b"\x28\xb5\x2f\xfd": "is compressed with zstd; decompress it",
-    b"BZh": "is compressed with bzip2; decompress it",
-    b"\xfd7zXZ": "is compressed with xz; decompress it",
     b"PK\x03\x04": "is a zip archive or a spreadsheet; unpack it, or save it as text",
     b"PAR1": "is a Parquet file; set format to parquet",
     b"ARROW1": "is an Arrow file; set format to arrow",
@@ -27,6 +24,7 @@ _ESTIMATE_BYTES = 64 * 1024
 def text_start(file: SourceFile) -> Mark:
     """After a byte order mark. Raises ``ConfigInvalid`` when the file is of another kind than text in UTF-8."""
     head = file.read(0, min(8, file.size))
+    refuse_compressed(file.shown, head)
     for magic, what in _OTHERS.items():
         if head.startswith(magic):
             raise ConfigInvalid(f"{file.shown} {what}.", role="source", details={"path": file.shown, "field": "format"})

@@ -19,6 +19,7 @@ from typing import Literal
 
 from headrace.endpoints.sources.local_files_below import open_file, refused_as_failure
 from headrace.endpoints.sources.local_files_committed import committed_parts, is_committed
+from headrace.endpoints.sources.local_files_compressed import refuse_compressed_name
 from headrace.endpoints.sources.local_files_matching import matching_parts
 from headrace.endpoints.sources.local_files_parts import Part
 from headrace.endpoints.systems.local_files import FileFormat, LocalFilesConfig
@@ -201,6 +202,7 @@ def _format(config: LocalFilesConfig, name: str) -> FileFormat:
         return config.format
     ending = _ending(config, name)
     if ending is None:
+        refuse_compressed_name(name)
         raise ConfigInvalid(
             f"The name {name!r} does not tell what the file holds. Set the parameter format.",
             role="source",
