@@ -121,7 +121,8 @@ def test_a_file_without_rows_is_a_success_of_none(carry: Carry, drop: Path, tmp_
 
     for mode in ("incremental", "full"):
         end, stats = carry(name, mode=mode)
-        assert (end, stats["applied_rows"], landed(tmp_path / "lake")) == (None, 0, [])
+        assert (end, stats["applied_rows"]) == (None, 0)
+        assert [row for rows in landed(tmp_path / "lake") for row in rows] == []
 
 
 def test_a_bad_line_ends_the_run_after_the_slices_before_it_and_the_next_goes_on(
