@@ -54,7 +54,7 @@ const rows: Readonly<Record<string, Row>> = {
   "server/SecretKeyFile.ts": server(),
   "server/ServerLog.ts": server(),
   "server/ApiClient.ts": server(),
-  "server/RunningServer.ts": server("server/ApiClient.ts"),
+  "server/RunningServer.ts": server("server/ApiClient.ts", "server/PrivateFolder.ts"),
   "server/Serve.ts": server("server/Config.ts", "server/Wiring.ts", "server/http"),
   // The one file that chooses adapters.
   "server/Wiring.ts": server(

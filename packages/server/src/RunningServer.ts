@@ -1,13 +1,18 @@
 /**
  * Which server serves a data directory right now: a note in the directory, and
  * the server's own answer. A note whose server does not answer counts for nothing.
+ * Only one may serve: who starts holds a lock of the system on a file beside the
+ * note, which ends with its process, however that ends.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
 import { ask } from "./ApiClient.ts"
+import * as PrivateFolder from "./PrivateFolder.ts"
 
 const Note = Schema.Struct({ pid: Schema.Int, url: Schema.String })
 type Note = typeof Note.Type
@@ -36,6 +41,55 @@ export const find = Effect.fn("RunningServer.find")(function* (data: string) {
   const note = read(data)
   if (Option.isNone(note)) return Option.none<string>()
   return (yield* answers(note.value.url)) ? Option.some(note.value.url) : Option.none<string>()
+})
+
+/** Another process has the turn and does not answer: it comes up, or goes down. */
+export class Occupied extends Schema.TaggedError<Occupied>()("Occupied", { data: Schema.String }) {}
+
+/** SQLite asks the system for the lock; the file holds nothing. Null: another process has it. */
+const lock = (data: string): DatabaseSync | null => {
+  const held = new DatabaseSync(join(data, "server.lock"))
+  try {
+    held.exec("pragma journal_mode = off; begin exclusive")
+    return held
+  } catch (cause) {
+    held.close()
+    if (cause instanceof Error && cause.message.includes("locked")) return null
+    throw cause
+  }
+}
+
+const locked = (data: string) =>
+  Effect.acquireRelease(
+    Effect.try({
+      try: () => lock(data),
+      catch: (cause) =>
+        new PrivateFolder.FolderNotPrivate({
+          path: data,
+          why: cause instanceof Error ? cause.message : String(cause)
+        })
+    }),
+    (held) => Effect.sync(() => held?.close())
+  ).pipe(
+    Effect.filterOrFail(
+      (held) => held !== null,
+      () => new Occupied({ data })
+    )
+  )
+
+/** How long the other may take until it answers, or has gone. */
+const patience = { schedule: Schedule.spaced("100 millis"), times: 600 }
+
+/**
+ * The turn to serve the data directory, held until the scope ends; or, while another process has it,
+ * the url at which that one answers.
+ */
+export const turn = Effect.fn("RunningServer.turn")(function* (wanted: string) {
+  const data = yield* PrivateFolder.prepare(wanted)
+  const look = Effect.flatMap(find(data), (running) =>
+    Option.isSome(running) ? Effect.succeed(running) : Effect.as(locked(data), Option.none<string>())
+  )
+  return yield* Effect.retry(look, { ...patience, while: ({ _tag }) => _tag === "Occupied" })
 })
 
 /** Leaves the note for as long as the scope lives. */

@@ -7,7 +7,6 @@ import type { RunId } from "@headrace/core/domain/Run"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { mkdirSync } from "node:fs"
 import { join, resolve } from "node:path"
@@ -25,7 +24,6 @@ import * as Server from "../cli/verbs/Serve.ts"
 import { watch } from "../cli/Watch.ts"
 import type { ApiRefused } from "../ApiClient.ts"
 import type { ServerConfig } from "../Config.ts"
-import * as RunningServer from "../RunningServer.ts"
 import * as ServerLog from "../ServerLog.ts"
 import { postgresFolder } from "../Wiring.ts"
 import * as SampleDatabase from "./SampleDatabase.ts"
@@ -62,12 +60,10 @@ interface Server {
 
 /** The server of the data directory: the one that runs, or one in this process. */
 const serving = Effect.fn("start.serving")(function* (config: ServerConfig) {
-  const running = yield* RunningServer.find(resolve(config.data))
-  if (Option.isSome(running)) return { url: running.value, events: null } satisfies Server
   // It tells its story itself; the log is for what is wrong, unless more was asked for.
   const logLevel = process.env["HEADRACE_LOG_LEVEL"] === undefined ? "Warn" : config.logLevel
   const { url, services } = yield* Server.started({ ...config, logLevel })
-  return { url, events: Context.get(services, RunEvents) } satisfies Server
+  return { url, events: services === null ? null : Context.get(services, RunEvents) } satisfies Server
 })
 
 const shop = Effect.fn("start.shop")(function* (config: ServerConfig, server: Server, flags: StartFlags) {

@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect, Result } from "effect"
+import { Effect, Exit, Result } from "effect"
 import { join } from "node:path"
 import * as Shop from "../scenario/Shop.ts"
 import * as HeadraceCommand from "./HeadraceCommand.ts"
@@ -52,6 +52,31 @@ layer(Place.layer, live)("headrace serve", (it) => {
         assert.include(looked.stdout, `runs and answers at ${String(ready?.["url"])}`)
         assert.strictEqual(ended.exit, 0, ended.stderr)
       })
+  )
+
+  it.effect("of several that start at once exactly one serves, and the others say where", () =>
+    Effect.gen(function* () {
+      const { surroundings, folder } = yield* Place.Place
+      const environment = { ...surroundings.environment, HEADRACE_PORT: "0" }
+      const together = { ...surroundings, environment, data: join(folder, "together") }
+      const serve = HeadraceCommand.begun("headrace", ["serve", "-o", "jsonl"], together)
+      const several = yield* Effect.replicateEffect(serve, 3)
+
+      const ready = yield* Effect.forEach(several, ({ printed }) => Effect.exit(printed("server.ready")), {
+        concurrency: "unbounded"
+      })
+      const lines = ready.filter(Exit.isSuccess).map(({ value }) => value)
+      const url = String(HeadraceCommand.jsonLines(lines[0] ?? "")[0]?.["url"])
+      const refused = several.filter((_, index) => ready[index]?._tag === "Failure")
+      const ends = yield* Effect.forEach(refused, ({ ended }) => ended)
+
+      assert.strictEqual(lines.length, 1)
+      assert.deepStrictEqual(
+        ends.map(({ exit }) => exit),
+        [8, 8]
+      )
+      for (const { stderr } of ends) assert.include(stderr, `It answers at ${url}`)
+    })
   )
 
   it.effect("ends in order when npm's shell dies of the signal that was meant for it", () =>

@@ -18,30 +18,38 @@ import type { ServerConfig } from "../../Config.ts"
 
 export const serve: Verb = Effect.gen(function* () {
   const screen = yield* Screen
-  const { url } = yield* started(yield* settings)
+  const config = yield* settings
+  const { url, services } = yield* started(config)
+  if (services === null) return yield* runsAlready(resolve(config.data), url)
   screen.emit({ type: "server.ready", url })
   yield* (yield* Signals).next
   return Exit.done
 }).pipe(Effect.scoped, Effect.provide(ServerLog.layer(process.stderr)))
 
-/** A server that answers at the url, for as long as the scope lives. One for each data directory. */
+/**
+ * The server of the data directory: in this process, for as long as the scope lives, or the one that
+ * runs already, whose services are out of reach. Of several that start at once, one serves.
+ */
 export const started = Effect.fn("serve.started")(function* (config: ServerConfig) {
   const data = resolve(config.data)
-  const other = yield* RunningServer.find(data)
-  if (Option.isSome(other)) return yield* runsAlready(data, other.value)
+  const other = yield* Effect.mapError(RunningServer.turn(data), noTurn)
+  if (Option.isSome(other)) return { url: other.value, services: null }
   const services = yield* Effect.mapError(Layer.build(Serve.layer(config)), cannotStart)
   const url = Serve.urlOf(Context.get(services, HttpServer.HttpServer))
   yield* RunningServer.announce(data, url)
   return { url, services }
 })
 
-const runsAlready = (data: string, url: string): Refused =>
+const noTurn = (error: Effect.Error<ReturnType<typeof RunningServer.turn>>): Refused =>
+  error._tag === "Occupied" ? runsAlready(error.data, null) : unusable(error)
+
+const runsAlready = (data: string, url: string | null): Refused =>
   refuse({
     title: "A server already runs for this data directory",
     number: "HR5601",
     exit: Exit.running,
     where: data,
-    why: [`It answers at ${url}.`],
+    why: [url === null ? "It has been starting or stopping for a minute." : `It answers at ${url}.`],
     advice: ["Use it, stop it, or set HEADRACE_DATA to another folder."]
   })
 
