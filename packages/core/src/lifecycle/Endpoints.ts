@@ -205,9 +205,13 @@ export class Endpoints extends Context.Service<
             store(scope, registration, Option.none())
           ),
 
-          ensure: Effect.fn("Endpoints.ensure")(function* (scope, registration) {
-            return yield* store(scope, registration, yield* repo.find(scope, registration.sourceId))
-          }),
+          ensure: Effect.fn("Endpoints.ensure")(
+            function* (scope, registration) {
+              return yield* store(scope, registration, yield* repo.find(scope, registration.sourceId))
+            },
+            // Of two that set it up at once, the second finds it there.
+            Effect.retry({ times: 1, while: ({ _tag }) => _tag === "DuplicateSourceId" })
+          ),
 
           test: Effect.fn("Endpoints.test")(function* (scope, request) {
             const found = yield* templates.find(request.templateId)

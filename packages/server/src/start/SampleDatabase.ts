@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
 import { createHash } from "node:crypto"
 import { mkdtempSync, renameSync, rmSync, symlinkSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -21,6 +22,7 @@ export interface SampleDatabase {
   /** Parameters of a `jdbc.postgres` endpoint. */
   readonly parameters: Readonly<Record<string, string>>
   readonly isFilled: Effect.Effect<boolean, SampleDatabaseFailed>
+  /** Nothing is done when somebody filled it meanwhile. */
   readonly fill: Effect.Effect<void, SampleDatabaseFailed>
   /** Changes that many rows and answers how many it were. */
   readonly touch: (rows: number) => Effect.Effect<number, SampleDatabaseFailed>
@@ -45,9 +47,7 @@ export const open = Effect.fn("SampleDatabase.open")(function* (data: string, fo
       Effect.map((rows) => rows[0]?.found === true),
       Effect.mapError(failed("open"))
     ),
-    fill: sql
-      .withTransaction(Effect.forEach(fillShop, (statement) => sql.unsafe(statement), { discard: true }))
-      .pipe(Effect.mapError(failed("fill"))),
+    fill: sql.withTransaction(fillOnce(sql, found)).pipe(Effect.mapError(failed("fill"))),
     touch: (rows) =>
       sql.unsafe<{ readonly changed: number }>(touchShop(rows)).pipe(
         Effect.map(([row]) => row?.changed ?? 0),
@@ -56,6 +56,19 @@ export const open = Effect.fn("SampleDatabase.open")(function* (data: string, fo
   }
   return sample
 })
+
+/** The number of the lock under which a shop is filled. */
+const filling = 48_540_001
+
+/** Of several that fill it at once one does, and the others wait for it. */
+const fillOnce = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, found: Found) {
+  yield* sql`select pg_advisory_xact_lock(${filling})`
+  const [row] = yield* found
+  if (row?.found === true) return
+  yield* Effect.forEach(fillShop, (statement) => sql.unsafe(statement), { discard: true })
+})
+
+type Found = Effect.Effect<ReadonlyArray<{ readonly found: boolean }>, SqlError>
 
 const connect = ({ socketPath, username }: EmbeddedPostgres.EmbeddedServer) =>
   Layer.build(

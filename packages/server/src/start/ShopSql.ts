@@ -144,7 +144,8 @@ export const fillShop: ReadonlyArray<string> = [
 ]
 
 /** Is there a shop? Answers one row with one column, `found`. */
-export const findShop = "select to_regclass('public.lineitem') is not null as found"
+export const findShop =
+  "select exists (select from pg_tables where schemaname = 'public' and tablename = 'lineitem') as found"
 
 /**
  * Corrects the quantity of `rows` order lines spread over the shop, as a clerk
