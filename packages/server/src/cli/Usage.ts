@@ -14,6 +14,14 @@ import { redact } from "./Redact.ts"
 const guess = (near: ReadonlyArray<string>): string =>
   near.length === 0 ? "" : `Did you mean: ${near.join(", ")}?`
 
+/** What a flag takes, from what a Schema expected. */
+const taken = (expected: string): string =>
+  expected
+    .replace(/^Expected /, "")
+    .replace("a string representing a finite number", "a whole number")
+    .replace("an integer", "a whole number")
+    .replaceAll(" | ", ", ")
+
 const told = (error: CliError.NonShowHelpErrors): readonly [string, string] => {
   switch (error._tag) {
     case "UnrecognizedOption":
@@ -25,7 +33,10 @@ const told = (error: CliError.NonShowHelpErrors): readonly [string, string] => {
     case "MissingArgument":
       return [`${error.argument} is missing`, ""]
     case "InvalidValue":
-      return [`"${error.value}" is no value for ${error.option}`, `It takes ${error.expected}.`]
+      return [
+        `"${error.value}" is no value for ${error.kind === "flag" ? "--" : ""}${error.option}`,
+        `It takes ${taken(error.expected)}.`
+      ]
     case "UnexpectedArgument":
       return [`Nothing is known to do with: ${error.arguments.join(" ")}`, ""]
     default:

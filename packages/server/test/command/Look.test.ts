@@ -1,8 +1,9 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, lstatSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { postgresFolder } from "../../src/Wiring.ts"
 import * as Shop from "../scenario/Shop.ts"
 import * as HeadraceCommand from "./HeadraceCommand.ts"
 import * as Place from "./Place.ts"
@@ -133,6 +134,12 @@ layer(Place.layer, live)("looking before carrying", (it) => {
       })
 
       assert.strictEqual(fine.exit, 0, fine.stdout + fine.stderr)
+      const database = postgresFolder(surroundings.data)
+      if (lstatSync(database).isSymbolicLink())
+        assert.include(
+          fine.stdout,
+          `its database is in ${realpathSync(database)}, since PostgreSQL does not run`
+        )
       assert.strictEqual(ill.exit, 3)
       assert.match(ill.stdout, /✓ Node +\d+\./)
       assert.match(ill.stdout, /✗ Python worker .*\/no\/such\/python.*HEADRACE_PYTHON/)

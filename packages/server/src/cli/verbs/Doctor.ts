@@ -6,7 +6,7 @@ import { PythonWorker } from "@headrace/core/services/PythonWorker"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { accessSync, constants, existsSync, statSync } from "node:fs"
+import { accessSync, constants, existsSync, lstatSync, readlinkSync, statSync } from "node:fs"
 import { createServer } from "node:net"
 import { dirname, resolve } from "node:path"
 import type { ServerConfig } from "../../Config.ts"
@@ -100,12 +100,19 @@ const dataDirectory = (path: string): Finding => {
     const isOpen = there && (statSync(path).mode & 0o077) !== 0
     return fine(
       "Data directory",
-      `${path}${there ? "" : " (made when it is needed)"}${isOpen ? ", open to others until the next start" : ""}`
+      `${path}${there ? "" : " (made when it is needed)"}${isOpen ? ", open to others until the next start" : ""}${elsewhere(path)}`
     )
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
     return wrong("Data directory", `${path}: ${why}. Set HEADRACE_DATA to a folder of your own.`)
   }
+}
+
+/** PostgreSQL does not run as root; under root its files may have to lie where another user can reach them. */
+const elsewhere = (data: string): string => {
+  const place = Wiring.postgresFolder(data)
+  if (lstatSync(place, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return ""
+  return `; its database is in ${readlinkSync(place)}, since PostgreSQL does not run as root: copy, move and remove both`
 }
 
 /** Taken is fine when it is our own server who took it. */

@@ -1,0 +1,23 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as CliError from "effect/cli/CliError"
+import { usageMessage } from "../../src/cli/Usage.ts"
+
+const told = (expected: string, kind: "flag" | "argument" = "flag") =>
+  usageMessage([new CliError.InvalidValue({ option: "touch", value: "x", expected, kind })], ["headrace"])
+
+describe("a value that a flag does not take", () => {
+  it.each([
+    ["Expected a string representing a finite number", "It takes a whole number."],
+    ["Expected an integer", "It takes a whole number."],
+    ['"auto" | "text"', 'It takes "auto", "text".']
+  ])("%s is told as: %s", (expected, advice) => {
+    const message = told(expected)
+
+    assert.strictEqual(message.title, '"x" is no value for --touch')
+    assert.strictEqual(message.advice[0], advice)
+  })
+
+  it("is named as it was typed: an argument has no dashes", () => {
+    assert.strictEqual(told("a path", "argument").title, '"x" is no value for touch')
+  })
+})
