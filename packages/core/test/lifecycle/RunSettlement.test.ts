@@ -183,7 +183,7 @@ describe("a store that is away", () => {
       const error = yield* Effect.flip(settleLeft(unit))
 
       assert.strictEqual(error._tag, "RunRepoError")
-      yield* settleLeft({ ...unit, unitId: UnitId.make("another") })
+      yield* settleLeft(UnitKey.make({ endpointId: unit.endpointId, unitId: UnitId.make("another") }))
       assert.isTrue(yield* isOpen)
       yield* settleLeft(unit)
       assert.isFalse(yield* isOpen)
