@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { writeFileSync } from "node:fs"
+import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Lake from "../scenario/Lake.ts"
 import * as Shop from "../scenario/Shop.ts"
@@ -67,5 +67,23 @@ layer(Place.layer, live)("what ingest prints for machines", (it) => {
         assert.deepInclude(refused.at(-1), { type: "run.finished", outcome: "FAILED", runId: null })
         assert.deepInclude(refused.at(-1)?.["error"], { code: null, number: "HR3004" })
       })
+  )
+
+  it.effect("calls the endpoint that has a place by the reference it was given", () =>
+    Effect.gen(function* () {
+      const { folder, headrace } = yield* Place.Place
+      for (const name of ["mine", "yours"]) {
+        mkdirSync(join(folder, name))
+        writeFileSync(join(folder, name, "rows.csv"), "id\n1\n")
+      }
+      const from = (name: string) =>
+        headrace("ingest", "--source", `./${name}`, "-u", "rows.csv", "--sink", "./shared")
+
+      yield* from("mine")
+      const taken = yield* from("yours")
+
+      assert.strictEqual(taken.exit, 3, taken.stdout)
+      assert.match(taken.stderr, /it belongs to dev\/([0-9a-f-]{36})\/[^]* \1 is file:\/\/\S+\/mine\.\n/)
+    })
   )
 })

@@ -12,6 +12,7 @@ import { Endpoints } from "@headrace/core/lifecycle/Endpoints"
 import { type ActionResult, Ingestion } from "@headrace/core/lifecycle/Ingestion"
 import { fromTemplate } from "@headrace/core/lifecycle/Registration"
 import { RunEvents } from "@headrace/core/services/RunEvents"
+import { withNames } from "../EndpointNames.ts"
 import { Owner, withEngine } from "../Engine.ts"
 import { Exit } from "../Exit.ts"
 import { refusedAction, refusedByStore, refusedBySystem } from "../Failures.ts"
@@ -66,7 +67,9 @@ const carry = Effect.fn("ingest.carry")(function* ({ source, sink, unit, policy 
 
   const own = Stream.filter(events, ({ runId }) => runId === started.runId)
   const pause = Effect.mapError(ingestion.pause(scope, named), refusedByStore)
-  return yield* untilItEnds({ watching: watch(own), pause, journey, runId: started.runId })
+  return yield* untilItEnds({ watching: watch(own), pause, journey, runId: started.runId }).pipe(
+    Effect.catch((refused) => Effect.flatMap(withNames(refused), Effect.fail))
+  )
 }, Effect.scoped)
 
 /** A sink's own name: one database may be both, under two users. */
