@@ -85,6 +85,14 @@ def reader(server: PostgresServer, database: str, *grants: str) -> dict[str, str
     return server.parameters(database, username=READER, password=READER_PASSWORD)
 
 
+def once_it_waits(server: PostgresServer, database: str, then: Callable[[], object]) -> None:
+    """Call ``then`` as soon as some session of the database waits for a lock."""
+    with closing(server.connect(database)) as watch:
+        while not watch.execute("select from pg_locks where not granted").fetchall():
+            pass
+    then()
+
+
 @contextmanager
 def open_transaction(server: PostgresServer, database: str, *statements: str) -> Iterator[Any]:
     """A transaction that has run ``statements`` and ends, rolled back unless the test commits it, with the block."""

@@ -215,10 +215,12 @@ class _Run:
             self.tally.location = location
 
     def _reading_policy(self) -> Policy:
-        """The policy with the provider that was chosen, and the format both ends name when no step sees a value."""
+        """The policy with what was chosen where it is silent, and the format both ends name if no step sees a value."""
         said = self.run.policy.get("staging")
         staging = cast("dict[str, Json]", said) if isinstance(said, dict) else {}
         policy: dict[str, Json] = {**self.run.policy, "staging": {**staging, "provider": self.provider.id}}
+        if self.into is not None:
+            policy["writeDisposition"] = self.into.target.disposition
         if self.sink is None or self.policy.quarantine.max_rows > 0:
             return policy
         both = [name for name in self.source.capabilities().native_formats if name in self._native_formats()]

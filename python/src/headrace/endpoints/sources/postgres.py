@@ -1,21 +1,24 @@
 """PostgreSQL as a source: tables and views, whole or what is new, as Arrow that loses nothing.
 
-The order to read: ``plan`` takes one snapshot and divides it (``postgres_plan``),
+The order to read: ``plan`` takes one snapshot, in which the relation is held
+still (``postgres_hold``), and divides it (``postgres_plan``),
 ``read`` streams a slice under that snapshot (``postgres_snapshot``) with every
 column planned from the catalogue (``systems.postgres_types``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from headrace.endpoint import DatasetSchema, Plan, Policy, SourceCapabilities
+from headrace.endpoints.sources.postgres_columns import chosen_readings, require_readable, selection
 from headrace.endpoints.sources.postgres_cursor import bound_of, cursor_column, refuse_rewound
 from headrace.endpoints.sources.postgres_dataset import dataset_records, dataset_schema, unit_descriptor
-from headrace.endpoints.sources.postgres_horizon import horizon
+from headrace.endpoints.sources.postgres_hold import RelationMovedError
+from headrace.endpoints.sources.postgres_horizon import horizon, looked_again
 from headrace.endpoints.sources.postgres_plan import Planning, plan_increment, plan_load
-from headrace.endpoints.sources.postgres_policy import ReadPolicy, invalid
+from headrace.endpoints.sources.postgres_policy import ReadPolicy
 from headrace.endpoints.sources.postgres_position import (
     CursorPosition,
     Identity,
@@ -27,15 +30,19 @@ from headrace.endpoints.sources.postgres_ranges import CursorRange, KeyRange, Or
 from headrace.endpoints.sources.postgres_ranges import from_json as range_from_json
 from headrace.endpoints.sources.postgres_resuming import first_bound, pages_are_gone, refuse_misfit
 from headrace.endpoints.sources.postgres_snapshot import Snapshot
-from headrace.endpoints.systems.postgres_catalog import Relation, identity, relation, relations
+from headrace.endpoints.sources.postgres_survey import Survey, survey_questions
+from headrace.endpoints.systems.postgres_catalog import Relation, relation, relations
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
-from headrace.endpoints.systems.postgres_session import quote_qualified
 from headrace.endpoints.systems.postgres_types import Reading, exact_batch, reading, schema_of
-from headrace.errors import ConfigInvalid
+from headrace.errors import ConfigInvalid, EndpointUnreachable
 from headrace.previews import preview_of
 from headrace.protocol import Json, NormalizedRecord, Preview, UnitDescriptor
 from headrace.staging import DEFAULT_BATCH_BYTES, Slice
-from headrace.suggestions import did_you_mean
+
+_LOOKS = 3
+"""How often a relation that changes while it is looked at is looked at anew."""
+
+Answer = TypeVar("Answer")
 
 
 class PostgresSource:
@@ -60,19 +67,22 @@ class PostgresSource:
             yield from dataset_records(found, self._parameters)
 
     def preview(self, unit_id: str, limit: int) -> Preview:
-        found = self._relation(unit_id)
+        found = self._held(unit_id)
         readings = tuple(reading(column) for column in found.columns)
-        statement = f"{_select(found, readings)} limit {max(0, limit)}"
+        statement = f"{selection(found, readings)} limit {max(0, limit)}"
         columns = {planned.name: planned.shown for planned in readings}
         return preview_of(columns, self._arrow(statement, readings, unit_id, DEFAULT_BATCH_BYTES))
 
     def plan(self, unit_id: str, checkpoint: Json, policy: Policy, next_seq: int = 0) -> Plan:
         asked = ReadPolicy.parse(policy)
-        snapshot = self._fresh_snapshot()
-        found = self._relation(unit_id)
-        columns = tuple(planned.name for planned in _readings(found, asked))
-        known = Identity(system=snapshot.with_lead(identity, where=unit_id), table=found.oid)
-        position = from_json(checkpoint, known, unit_id)
+        snapshot = self._unfrozen()
+        return self._unmoved(unit_id, lambda found: self._planned(snapshot, found, checkpoint, asked, next_seq))
+
+    def _planned(self, snapshot: Snapshot, found: Relation, checkpoint: Json, asked: ReadPolicy, next_seq: int) -> Plan:
+        require_readable(found)
+        columns = tuple(planned.name for planned in chosen_readings(found, asked))
+        known = Identity(system=snapshot.system, table=found.oid)
+        position = from_json(checkpoint, known, found.unit_id)
         cursor = None if asked.cursor_field is None else cursor_column(found, asked)
         order = Order.of(found, asked.cursor_field)
         refuse_misfit(position, order, asked)
@@ -81,17 +91,22 @@ class PostgresSource:
             columns=columns,
         )  # fmt: skip
         if cursor is None:
-            snapshot.freeze(where=unit_id)
+            snapshot.freeze(found)
             return plan_load(planning, position if isinstance(position, LoadPosition) else None, None)
-        limit = horizon(snapshot, found, cursor)
-        if limit.held_by is not None:
-            return _held(position, limit.held_by, limit.delivery, unit_id)
-        snapshot.freeze(where=unit_id)
-        bound = bound_of(snapshot, order, asked, limit)
+        first = horizon(snapshot, found, cursor)
+        if first.held_by is not None:
+            return _held_back(position, first.held_by, first.delivery, found.unit_id)
+        after = position if isinstance(position, CursorPosition) else None
+        survey = Survey.of(snapshot.freeze(found, survey_questions(order, after, first.before)))
+        limit = looked_again(snapshot, found, cursor, first) if survey.has_more else first
+        if limit is not first:
+            questions = survey_questions(order, after, limit.before)
+            survey = Survey.of(snapshot.ask_all(questions, where=found.unit_id))
+        bound = bound_of(snapshot, order, asked, limit, survey)
         match position:
             case CursorPosition():
-                refuse_rewound(snapshot, order, position, bound)
-                return plan_increment(planning, position, bound)
+                refuse_rewound(order, position, survey, bound)
+                return plan_increment(planning, position, bound, survey)
             case LoadPosition(then=CursorPosition() as then):
                 return plan_load(planning, position, first_bound(bound, then))
             case _:
@@ -100,16 +115,18 @@ class PostgresSource:
     def read(self, unit_id: str, slice_: Slice, policy: Policy) -> Iterator[Any]:
         asked = ReadPolicy.parse(policy)
         bounds = range_from_json(slice_.bounds)
-        found = self._relation(unit_id)
-        if isinstance(bounds, PageRange) and (self._snapshot is None or bounds.snapshot != self._snapshot.id):
+        if isinstance(bounds, PageRange) and not self._is_under(bounds.snapshot):
             raise pages_are_gone(unit_id)
+        found = self._held(unit_id)
         field = bounds.field if isinstance(bounds, CursorRange) else None
         if isinstance(bounds, KeyRange) and bounds.until is not None:
             field = bounds.until.field
         order = Order.of(found, field)
-        readings = _readings(found, asked)
+        readings = chosen_readings(found, asked)
         where, by = condition(bounds, order), ordering(bounds, order)
-        statement = _select(found, readings) + (f" where {where}" if where else "") + (f" order by {by}" if by else "")
+        statement = (
+            selection(found, readings) + (f" where {where}" if where else "") + (f" order by {by}" if by else "")
+        )
         if asked.limit is not None:
             statement += f" limit {asked.limit}"
         yield from self._arrow(statement, readings, unit_id, asked.batch_bytes)
@@ -129,7 +146,7 @@ class PostgresSource:
         return self._open_snapshot().with_lead(lambda lead: relations(lead, schemas), where=self._parameters.place)
 
     def _relation(self, unit_id: str) -> Relation:
-        """Looked up once a snapshot: a plan and its slices see one shape."""
+        """Looked up once: what describes a unit, plans it and reads it sees one shape."""
         if unit_id not in self._relations:
             schemas = self._parameters.schemas
             self._relations[unit_id] = self._open_snapshot().with_lead(
@@ -137,41 +154,43 @@ class PostgresSource:
             )
         return self._relations[unit_id]
 
+    def _held(self, unit_id: str) -> Relation:
+        """The relation, under a snapshot in which nothing can change it any more."""
+        snapshot = self._open_snapshot()
+
+        def hold(found: Relation) -> Relation:
+            require_readable(found)
+            snapshot.hold(found)
+            return found
+
+        return self._unmoved(unit_id, hold)
+
+    def _unmoved(self, unit_id: str, use: Callable[[Relation], Answer]) -> Answer:
+        """What ``use`` makes of the relation; made again when it turns out that the relation changed meanwhile."""
+        for _ in range(_LOOKS):
+            try:
+                return use(self._relation(unit_id))
+            except RelationMovedError:
+                del self._relations[unit_id]
+        raise EndpointUnreachable(f"{unit_id} was altered while it was looked at. Try again.", role="source")
+
     def _open_snapshot(self) -> Snapshot:
         if self._snapshot is None:
             self._snapshot = Snapshot(self._parameters)
         return self._snapshot
 
-    def _fresh_snapshot(self) -> Snapshot:
-        """One that is not frozen yet, for the questions that come before the freeze."""
-        if self._snapshot is not None and self._snapshot.id is not None:
+    def _unfrozen(self) -> Snapshot:
+        """For the questions that come before the freeze; what was described before it is looked at once more then."""
+        if self._snapshot is not None and self._snapshot.is_frozen:
             self.close()
-        self._relations.clear()
+            self._relations.clear()
         return self._open_snapshot()
 
-
-def _select(found: Relation, readings: tuple[Reading, ...]) -> str:
-    guards = [planned.guard for planned in readings if planned.guard is not None]
-    columns = [*(planned.expression for planned in readings), *guards]
-    return f"select {', '.join(columns)} from {quote_qualified(found.schema, found.name)} t"
+    def _is_under(self, snapshot: str) -> bool:
+        return self._snapshot is not None and self._snapshot.is_frozen and self._snapshot.id == snapshot
 
 
-def _readings(found: Relation, policy: ReadPolicy) -> tuple[Reading, ...]:
-    """The columns to read, in the order of the policy. Raises ``ConfigInvalid`` for one that does not exist."""
-    if policy.columns is None:
-        chosen = found.columns
-    else:
-        names = [column.name for column in found.columns]
-        for name in policy.columns:
-            if name not in names:
-                raise invalid("columns", f"{found.unit_id} has no column {name}.{did_you_mean(name, names)}")
-        chosen = tuple(column for name in policy.columns for column in found.columns if column.name == name)
-    if not chosen:
-        raise ConfigInvalid(f"{found.unit_id} has no columns to read.", role="source")
-    return tuple(reading(column) for column in chosen)
-
-
-def _held(position: Position | None, transaction: str, delivery: str, unit_id: str) -> Plan:
+def _held_back(position: Position | None, transaction: str, delivery: str, unit_id: str) -> Plan:
     if not isinstance(position, CursorPosition):
         raise ConfigInvalid(
             f"The transaction {transaction} is prepared but not finished, and its rows of {unit_id} could be missed. "

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from headrace.endpoints.sources.postgres_horizon import Horizon
+from headrace.endpoints.sources.postgres_horizon import TIMED, Horizon
 from headrace.endpoints.sources.postgres_policy import ReadPolicy, invalid
 from headrace.endpoints.sources.postgres_position import CursorPosition, Mark
 from headrace.endpoints.sources.postgres_ranges import Order, Until
 from headrace.endpoints.sources.postgres_snapshot import Snapshot
+from headrace.endpoints.sources.postgres_survey import Survey, count_ties, last_row, mark_of
 from headrace.endpoints.systems.postgres_catalog import CatalogColumn, Relation
-from headrace.endpoints.systems.postgres_session import quote_qualified
 from headrace.endpoints.systems.postgres_types import is_orderable
 from headrace.errors import RowRejected, SourceRewound
 from headrace.protocol import Json
@@ -30,10 +29,14 @@ class CursorBound:
     has_nulls: bool
     """Rows without cursor are read by the first full pass."""
     delivery: dict[str, Json]
+    ties: int | None
+    """How many rows share the cursor of ``top``, where more may come later."""
 
     def position(self) -> CursorPosition:
         order = self.order
-        return CursorPosition(field=order.field, key_columns=order.key_names, kinds=order.kinds, at=self.top)
+        return CursorPosition(
+            field=order.field, key_columns=order.key_names, kinds=order.kinds, at=self.top, ties=self.ties
+        )
 
     def until(self) -> Until | None:
         """What a load must leave out so that no later run reads it again; None when its snapshot holds nothing such."""
@@ -65,71 +68,74 @@ def cursor_column(relation: Relation, policy: ReadPolicy) -> CatalogColumn:
     return column
 
 
-def bound_of(snapshot: Snapshot, order: Order, policy: ReadPolicy, horizon: Horizon) -> CursorBound:
+def bound_of(snapshot: Snapshot, order: Order, policy: ReadPolicy, horizon: Horizon, survey: Survey) -> CursorBound:
     """The bound of a frozen snapshot. Raises ``RowRejected`` for a cursor after which nothing would be new."""
-    unit_id, name = order.relation.unit_id, order.cursor_name()
-    table = f"{quote_qualified(order.relation.schema, order.relation.name)} t"
-    before = "true" if horizon.before is None else f"{name} < {horizon.before}"
-
-    def last(where: str) -> list[tuple[Any, ...]]:
-        return snapshot.ask(
-            f"select {order.cursor_text()}, {order.key_texts()}, {before} from {table} where {where} "
-            f"order by {order.full_list(' desc')} limit 1",
-            where=unit_id,
-        )
-
-    rows = last(f"{name} is not null")
-    is_capped = bool(rows) and not rows[0][2]
+    unit_id = order.relation.unit_id
+    is_capped = survey.newest is not None and not survey.is_newest_before
+    newest = survey.newest
     if is_capped:
-        rows = last(before)
-    if rows and rows[0][0] in _ENDLESS and order.kinds[0] == "number":
+        before = f"{order.cursor_name()} < {horizon.before}"
+        newest = mark_of(snapshot.ask(last_row(order, before), where=unit_id))
+    if newest is not None and newest.cursor in _ENDLESS and order.kinds[0] == "number":
         raise RowRejected(
-            f"A row of {unit_id} has {rows[0][0]} in {order.field}, after which no row would ever be new. Correct it.",
+            f"A row of {unit_id} has {newest.cursor} in {order.field}, after which no row would ever be new. "
+            "Correct it.",
             role="source",
             details={"column": order.field},
         )
-    delivery: dict[str, Json] = {"deletes": "not captured", "source": horizon.delivery}
+    _refuse_null_cursors(survey.nulls, order, policy)
+    delivery: dict[str, Json] = {"deletes": "not captured", "source": horizon.delivery + _said_of_ties(order, policy)}
     if is_capped:
         delivery["leftForLater"] = horizon.held
-    nulls = _null_cursors(snapshot, order, policy, table)
-    if nulls:
-        delivery["nullCursors"] = {"rows": nulls, "policy": policy.nulls}
+    if survey.nulls:
+        delivery["nullCursors"] = {"rows": survey.nulls, "policy": policy.nulls}
     return CursorBound(
         order=order,
-        top=Mark(cursor=rows[0][0], key=tuple(rows[0][1])) if rows else None,
+        top=newest,
         is_capped=is_capped,
-        has_nulls=policy.nulls != "ignore" or not nulls,
+        has_nulls=policy.nulls != "ignore" or not survey.nulls,
         delivery=delivery,
+        ties=_ties(snapshot, order, newest),
     )
 
 
-def refuse_rewound(snapshot: Snapshot, order: Order, position: CursorPosition, bound: CursorBound) -> None:
+def may_grow_ties(order: Order) -> bool:
+    """Whether rows may come later with a cursor that was read: an open transaction holds no number back."""
+    cursor = order.cursor
+    return cursor is not None and cursor.type_name not in TIMED and order.key_names != (cursor.name,)
+
+
+def refuse_rewound(order: Order, position: CursorPosition, survey: Survey, bound: CursorBound) -> None:
     """Raises ``SourceRewound`` when even the newest row, overtaking or not, lies before the position."""
-    if position.at is None:
-        return
-    relation = order.relation
-    table, name = f"{quote_qualified(relation.schema, relation.name)} t", order.cursor_name()
-    reaches = f"select exists (select from {table} where {name} >= {order.cursor_literal(position.at.cursor)})"
-    if not snapshot.ask(reaches, where=relation.unit_id)[0][0]:
+    if position.at is not None and not survey.reaches:
         newest = "it has no rows with a cursor" if bound.top is None else f"its newest value is {bound.top.cursor}"
         raise SourceRewound(
-            f"{relation.unit_id} went back in time: {position.field} was read up to {position.at.cursor}, and now "
-            f"{newest}. If rows were deleted or the database restored on purpose, reset the unit.",
+            f"{order.relation.unit_id} went back in time: {position.field} was read up to {position.at.cursor}, and "
+            f"now {newest}. If rows were deleted or the database restored on purpose, reset the unit.",
             role="source",
         )
 
 
-def _null_cursors(snapshot: Snapshot, order: Order, policy: ReadPolicy, table: str) -> int:
-    """How many rows have no cursor. They are refused, by key, where the policy would set them aside."""
-    if order.cursor is None or not order.cursor.nullable:
-        return 0
-    name, unit_id = order.cursor_name(), order.relation.unit_id
-    count = int(snapshot.ask(f"select count(*) from {table} where {name} is null", where=unit_id)[0][0])
+def _ties(snapshot: Snapshot, order: Order, top: Mark | None) -> int | None:
+    if top is None or not may_grow_ties(order):
+        return None
+    return int(snapshot.ask(count_ties(order, top), where=order.relation.unit_id)[0][0])
+
+
+def _said_of_ties(order: Order, policy: ReadPolicy) -> str:
+    if not may_grow_ties(order):
+        return ""
+    if policy.is_merged:
+        return "; rows that come later with the newest value read are not missed, for they are merged"
+    return "; so are rows that come later with the newest value read and a smaller key, unless rows are merged"
+
+
+def _refuse_null_cursors(count: int, order: Order, policy: ReadPolicy) -> None:
+    """They are refused where the policy would set them aside."""
     if count and policy.nulls == "quarantine":
         raise RowRejected(
-            f"{count} rows of {unit_id} have no {policy.cursor_field}, and the policy allows none to be set aside. "
-            "Fill the column, or choose nulls once or ignore.",
+            f"{count} rows of {order.relation.unit_id} have no {policy.cursor_field}, and the policy allows none to "
+            "be set aside. Fill the column, or choose nulls once or ignore.",
             role="source",
             details={"column": policy.cursor_field or "", "rows": count},
         )
-    return count

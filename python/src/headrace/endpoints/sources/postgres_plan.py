@@ -7,10 +7,10 @@ slices are found one at a time, by the index, when the slice before is done.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headrace.endpoint import Plan
-from headrace.endpoints.sources.postgres_cursor import CursorBound
+from headrace.endpoints.sources.postgres_cursor import CursorBound, may_grow_ties
 from headrace.endpoints.sources.postgres_policy import ReadPolicy
 from headrace.endpoints.sources.postgres_position import (
     CursorPosition,
@@ -31,6 +31,7 @@ from headrace.endpoints.sources.postgres_ranges import (
 )
 from headrace.endpoints.sources.postgres_ranges import to_json as bounds_json
 from headrace.endpoints.sources.postgres_snapshot import Snapshot
+from headrace.endpoints.sources.postgres_survey import Survey
 from headrace.endpoints.systems.postgres_session import quote_identifier, quote_qualified
 from headrace.protocol import Json
 from headrace.staging import Slice
@@ -77,11 +78,14 @@ def plan_load(planning: Planning, position: LoadPosition | None, bound: CursorBo
     return _plan(planning, _page_slices(planning, ends), len(ends), "page ranges", bound)
 
 
-def plan_increment(planning: Planning, position: CursorPosition, bound: CursorBound) -> Plan:
-    """Read what lies between the position and the bound."""
-    top = bound.top
-    is_new = top is not None and (position.at is None or _has_rows(planning, _between(planning, position.at, top)))
-    slices = _cursor_slices(planning, position.at, top) if is_new and top is not None else iter(())
+def plan_increment(planning: Planning, position: CursorPosition, bound: CursorBound, survey: Survey) -> Plan:
+    """Read what lies between the position and the bound, and again what may have come beside the position."""
+    top, after = bound.top, position.at
+    may_repeat = after is not None and planning.policy.is_merged and may_grow_ties(planning.order)
+    is_new = top is not None and (survey.has_more or (may_repeat and survey.has_other_ties))
+    if after is not None and may_repeat:
+        after = Mark(cursor=after.cursor, key=())
+    slices = _cursor_slices(planning, after, bound) if is_new else iter(())
     return Plan(
         slices=slices,
         count=None if is_new else 0,
@@ -133,19 +137,21 @@ def _page_slices(planning: Planning, ends: list[int | None]) -> Iterator[Slice]:
     start, first = planning.checkpoint, 0
     for number, end in enumerate(ends):
         to = None if end is None else to_json(PagesPosition(), planning.identity)
-        bounds = PageRange(first=first, end=end, snapshot=planning.snapshot.id or "")
+        bounds = PageRange(first=first, end=end, snapshot=planning.snapshot.id)
         yield _slice(planning, planning.next_seq + number, bounds, start, to)
         start, first = to, end or 0
 
 
-def _cursor_slices(planning: Planning, after: Mark | None, top: Mark) -> Iterator[Slice]:
+def _cursor_slices(planning: Planning, after: Mark | None, bound: CursorBound) -> Iterator[Slice]:
+    top = bound.top
+    if top is None:
+        return
     rows = _slice_rows(planning)
     seq, start = planning.next_seq, planning.checkpoint
-    order, field = planning.order, planning.policy.cursor_field or ""
+    field, final = planning.order.field, bound.position()
     while True:
         upto = _cursor_boundary(planning, after, top, rows)
-        position = CursorPosition(field=field, key_columns=order.key_names, kinds=order.kinds, at=upto or top)
-        end = to_json(position, planning.identity)
+        end = to_json(final if upto is None else replace(final, at=upto, ties=None), planning.identity)
         yield _slice(planning, seq, CursorRange(field=field, after=after, upto=upto or top), start, end)
         if upto is None:
             return

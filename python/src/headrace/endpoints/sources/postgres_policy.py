@@ -34,6 +34,8 @@ class ReadPolicy:
     slice_bytes: int
     batch_bytes: int
     is_staged_in_memory: bool
+    is_merged: bool
+    """A row that is read again takes the place of itself."""
 
     @classmethod
     def parse(cls, raw: Policy) -> ReadPolicy:
@@ -57,6 +59,7 @@ class ReadPolicy:
             slice_bytes=_count(raw, "sliceBytes") or DEFAULT_SLICE_BYTES,
             batch_bytes=min(_count(raw, "batchBytes") or DEFAULT_BATCH_BYTES, DEFAULT_BATCH_BYTES),
             is_staged_in_memory=_is_in_memory(raw),
+            is_merged=raw.get("writeDisposition") == "merge",
         )
 
 

@@ -51,6 +51,8 @@ class CursorPosition:
     kinds: tuple[str, ...] | None
     """How cursor and key are ordered, ``Order.kinds``; None in a checkpoint that does not say it."""
     at: Mark | None
+    ties: int | None = None
+    """How many rows shared the cursor of ``at`` then; None where nobody counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +90,8 @@ def to_json(position: Position, identity: Identity) -> Json:
 def _cursor_json(position: CursorPosition) -> dict[str, Json]:
     at = None if position.at is None else position.at.json()
     key = {"keyColumns": list(position.key_columns), "kinds": _list(position.kinds)}
-    return {"cursorField": position.field, **key, "at": at}
+    ties: dict[str, Json] = {} if position.ties is None else {"ties": position.ties}
+    return {"cursorField": position.field, **key, "at": at, **ties}
 
 
 def from_json(checkpoint: Json, identity: Identity, unit_id: str) -> Position | None:
@@ -149,7 +152,9 @@ def _cursor(json: Any) -> CursorPosition:
         case {"cursorField": str(field), "keyColumns": [*columns], "at": at}:
             key, place = _texts(columns), None if at is None else mark(at)
             _require(place is None or len(place.key) == len(key))
-            return CursorPosition(field=field, key_columns=key, kinds=_kinds(json, 1 + len(key)), at=place)
+            kinds, ties = _kinds(json, 1 + len(key)), json.get("ties")
+            _require(ties is None or (isinstance(ties, int) and not isinstance(ties, bool)))
+            return CursorPosition(field=field, key_columns=key, kinds=kinds, at=place, ties=ties)
         case _:
             raise ValueError
 

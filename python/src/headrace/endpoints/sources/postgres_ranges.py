@@ -56,7 +56,7 @@ class Whole:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CursorRange:
-    """Rows with ``after`` < (cursor, key) ≤ ``upto``."""
+    """Rows with ``after`` < (cursor, key) ≤ ``upto``; an ``after`` without a key lets in all rows of its cursor."""
 
     field: str
     after: Mark | None
@@ -168,8 +168,13 @@ class Order:
         return f"({self.key_list()}) <= ({self._key_literals(texts)})"
 
     def after_mark(self, place: Mark) -> str:
-        """The first condition says nothing new; it lets an index on the cursor alone be used."""
+        """The first condition says nothing new; it lets an index on the cursor alone be used.
+
+        A place without a key lies before all rows of its cursor.
+        """
         literal = self.cursor_literal(place.cursor)
+        if not place.key:
+            return f"{self.cursor_name()} >= {literal}"
         return (
             f"{self.cursor_name()} >= {literal} and ({self.full_list()}) > ({literal}, {self._key_literals(place.key)})"
         )

@@ -8,7 +8,7 @@ from headrace.endpoints.sources.postgres_cursor import CursorBound
 from headrace.endpoints.sources.postgres_policy import ReadPolicy, invalid
 from headrace.endpoints.sources.postgres_position import CursorPosition, LoadPosition, PagesPosition, Position
 from headrace.endpoints.sources.postgres_ranges import Order
-from headrace.errors import ConfigInvalid, SchemaChanged, SourceReplaced
+from headrace.errors import SchemaChanged, SourceReplaced
 
 
 def refuse_misfit(position: Position | None, order: Order, policy: ReadPolicy) -> None:
@@ -24,12 +24,11 @@ def refuse_misfit(position: Position | None, order: Order, policy: ReadPolicy) -
             order, f"the key was ({', '.join(position.key_columns)}) and is ({', '.join(order.key_names)}) now", None
         )
     is_cursor = isinstance(position, CursorPosition)
-    if is_cursor and order.cursor is None:
-        raise ConfigInvalid(
+    if order.cursor is None and (is_cursor or position.then is not None):
+        raise invalid(
+            "mode",
             f"{order.relation.unit_id} was read by what changed, and that read did not end well; a full read now would "
-            "bring its rows again beside those. Reset the unit to load it anew, or go on with mode incremental.",
-            role="source",
-            details={"field": "mode"},
+            "mix its rows with those. Reset the unit to load it anew, or go on with mode incremental.",
         )
     names = (position.field, *order.key_names) if isinstance(position, CursorPosition) else order.key_names
     are = order.kinds if is_cursor else order.key_kinds
@@ -40,7 +39,7 @@ def refuse_misfit(position: Position | None, order: Order, policy: ReadPolicy) -
 
 def first_bound(bound: CursorBound, then: CursorPosition) -> CursorBound:
     """A load goes on to the bound of its first snapshot: what came later is for the incremental reads."""
-    return replace(bound, top=then.at, is_capped=True)
+    return replace(bound, top=then.at, is_capped=True, ties=then.ties)
 
 
 def pages_are_gone(unit_id: str) -> SourceReplaced:

@@ -15,12 +15,16 @@ from typing import Any, TypeVar
 import adbc_driver_postgresql.dbapi as adbc
 import psycopg
 
+from headrace.endpoints.sources.postgres_hold import RelationMovedError, holding, is_still
+from headrace.endpoints.systems.postgres_catalog import Relation, identity
 from headrace.endpoints.systems.postgres_errors import sqlstate, translated
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.endpoints.systems.postgres_session import (
     Connection,
+    Question,
     connect,
     connect_arrow,
+    pipelined,
     query,
     quote_literal,
     run,
@@ -44,11 +48,17 @@ class Snapshot:
         self._reads: list[_Read] = []
         self._asking = threading.Lock()
         self._closed = False
-        self.id: str | None = None
+        self._id: str | None = None
+        self._system: str | None = None
+        self._held: set[int] = set()
 
     def ask(self, statement: str, values: Sequence[object] = (), *, where: str) -> list[tuple[Any, ...]]:
         """Rows of a small question; within the snapshot once it is frozen."""
         return self.with_lead(lambda lead: query(lead, statement, values), where=where)
+
+    def ask_all(self, questions: Sequence[Question], *, where: str) -> list[list[tuple[Any, ...]]]:
+        """Rows of several, in one round trip."""
+        return self.with_lead(lambda lead: pipelined(lead, questions), where=where)
 
     def with_lead(self, use: Callable[[Connection], Answer], *, where: str) -> Answer:
         with self._asking:
@@ -59,14 +69,50 @@ class Snapshot:
                 self._require_open()
                 raise translated(error, role="source", where=where) from None
 
-    def freeze(self, *, where: str) -> None:
-        """From here on every question and read sees this moment."""
+    def freeze(self, relation: Relation, questions: Sequence[Question] = ()) -> list[list[tuple[Any, ...]]]:
+        """Take the snapshot: from here on every question and read sees this moment. Answers the first questions.
 
-        def export(lead: Connection) -> str:
-            run(lead, BEGIN)
-            return str(query(lead, "select pg_export_snapshot()")[0][0])
+        Raises:
+            RelationMovedError: The relation changed since it was looked up. Nothing is frozen then.
+        """
 
-        self.id = self.with_lead(export, where=where)
+        def begin(lead: Connection) -> list[list[tuple[Any, ...]]]:
+            asked = holding(relation)
+            answers = pipelined(lead, [(BEGIN, ()), *asked, *questions])[1:]
+            if not is_still(answers[: len(asked)]):
+                run(lead, "rollback")
+                raise RelationMovedError
+            self._held.add(relation.oid)
+            return answers[len(asked) :]
+
+        return self.with_lead(begin, where=relation.unit_id)
+
+    def hold(self, relation: Relation) -> None:
+        """Freeze, or see that the frozen moment shows this relation too. Raises ``RelationMovedError``."""
+        if not self.is_frozen:
+            self.freeze(relation)
+        elif relation.oid not in self._held:
+            if not is_still(self.ask_all(holding(relation), where=relation.unit_id)):
+                raise RelationMovedError
+            self._held.add(relation.oid)
+
+    @property
+    def is_frozen(self) -> bool:
+        return bool(self._held)
+
+    @property
+    def system(self) -> str:
+        """The identity of cluster and database."""
+        if self._system is None:
+            self._system = self.with_lead(identity, where=self._parameters.place)
+        return self._system
+
+    @property
+    def id(self) -> str:
+        """The name under which others adopt it."""
+        if self._id is None:
+            self._id = str(self.ask("select pg_export_snapshot()", where=self._parameters.place)[0][0])
+        return self._id
 
     def batches(self, statement: str, batch_bytes: int, *, where: str) -> Iterator[Any]:
         """Record batches of a query, of about ``batch_bytes``, streamed by COPY."""
@@ -108,11 +154,11 @@ class Snapshot:
         self._require_open()
         if self._idle:
             return self._idle.pop()
+        adopt = f"set transaction snapshot {quote_literal(self.id)}"
         connection = connect_arrow(self._parameters, "source")
         try:
             run_arrow(connection, BEGIN)
-            if self.id is not None:
-                run_arrow(connection, f"set transaction snapshot {quote_literal(self.id)}")
+            run_arrow(connection, adopt)
         except adbc.Error as error:
             connection.close()
             raise self._lost(error) from None
@@ -120,7 +166,7 @@ class Snapshot:
 
     def _lost(self, error: Exception) -> DataPlaneError:
         """Why the snapshot could not be adopted: above all, that the session that keeps it has ended."""
-        if self.id is not None and sqlstate(error) in ("22023", "42704"):
+        if sqlstate(error) in ("22023", "42704"):
             return EndpointUnreachable(
                 "The session that kept the run's snapshot has ended. Try again: a run goes on from its checkpoint.",
                 role="source",

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from headrace.endpoints.systems.postgres_session import Connection, query
+from headrace.endpoints.systems.postgres_session import Connection, Question, pipelined, query
 from headrace.errors import ConfigInvalid, UnitNotFound
 from headrace.protocol import Role
 from headrace.suggestions import did_you_mean
@@ -49,6 +49,11 @@ class Relation:
     """One of the keys of ``KINDS``."""
     estimated_rows: int | None
     pages: int
+    is_populated: bool
+    """False for a materialized view that was never filled."""
+    is_lockable: bool
+    shape: str
+    """Another one as soon as columns, indexes or children changed."""
     columns: tuple[CatalogColumn, ...]
     primary_key: tuple[str, ...]
     unique_key: tuple[str, ...]
@@ -66,29 +71,56 @@ class Relation:
         return next((column for column in self.columns if column.name == name), None)
 
 
-_RELATIONS = """
+SHAPE = """concat_ws(' ', c.xmin,
+  (select string_agg(concat(a.attnum, ':', a.xmin), ',' order by a.attnum) from pg_attribute a
+   where a.attrelid = c.oid),
+  (select string_agg(concat(i.indexrelid, ':', i.xmin), ',' order by i.indexrelid) from pg_index i
+   where i.indrelid = c.oid),
+  (select count(*) from pg_inherits h where h.inhparent = c.oid))"""
+"""Changes whenever a column or an index of ``c`` does: which versions of the catalogue's rows describe it."""
+
+_RELATIONS = f"""
 select c.oid::int8, n.nspname::text, c.relname::text, c.relkind::text,
   case when c.reltuples >= 0 then c.reltuples::int8 end,
   (with recursive heap(oid) as (
      select c.oid union all select i.inhrelid from heap join pg_inherits i on i.inhparent = heap.oid)
    select coalesce(max(pg_relation_size(heap.oid)), 0) / current_setting('block_size')::int8
-   from heap join pg_class part on part.oid = heap.oid where part.relkind in ('r', 'm'))::int8
+   from heap join pg_class part on part.oid = heap.oid where part.relkind in ('r', 'm'))::int8,
+  c.relispopulated, c.relkind in ('r', 'p') and has_table_privilege(c.oid, 'select'), {SHAPE}
+"""
+
+_SHOWN = """
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p', 'f', 'v', 'm') and not c.relispartition
   and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
   and c.relname !~ '^(_hr_|_headrace_g[0-9])'
 """
 
-_COLUMNS = """
+_READABLE = """
+  and has_schema_privilege(n.oid, 'usage') and has_any_column_privilege(c.oid, 'select')
+  and (cardinality($1::text[]) = 0 or n.nspname = any($1::text[]))
+"""
+
+_NAMED = """
+  and (n.nspname, c.relname) in (select * from unnest($1::text[], $2::text[]))
+  and (cardinality($3::text[]) = 0 or n.nspname = any($3::text[]))
+"""
+
+_NEVER_NULL = """(a.attnotnull and not exists (select from pg_constraint v where v.conrelid = a.attrelid
+  and v.contype = 'n' and v.conkey = array[a.attnum] and not v.convalidated))"""
+"""A constraint that was never validated holds for new rows only."""
+
+_COLUMNS = f"""
 with recursive resolved as (
-  select a.attrelid, a.attnum, a.attname, a.attnotnull, a.atttypid as type, a.atttypmod as typmod,
-    format_type(a.atttypid, a.atttypmod) as shown
-  from pg_attribute a where a.attrelid = any($1::oid[]) and a.attnum > 0 and not a.attisdropped
+  select a.attrelid, a.attnum, a.attname, c.relkind in ('r', 'p') and {_NEVER_NULL} as is_filled, a.atttypid as type,
+    a.atttypmod as typmod, format_type(a.atttypid, a.atttypmod) as shown
+  from pg_attribute a join pg_class c on c.oid = a.attrelid
+  where a.attrelid = any({{oids}}) and a.attnum > 0 and not a.attisdropped
   union all
-  select r.attrelid, r.attnum, r.attname, r.attnotnull or t.typnotnull, t.typbasetype,
+  select r.attrelid, r.attnum, r.attname, r.is_filled, t.typbasetype,
     case when r.typmod = -1 then t.typtypmod else r.typmod end, r.shown
   from resolved r join pg_type t on t.oid = r.type where t.typtype = 'd')
-select r.attrelid::int8, r.attname::text, r.shown, not r.attnotnull,
+select r.attrelid::int8, r.attname::text, r.shown, not r.is_filled,
   case when t.typnamespace = 'pg_catalog'::regnamespace then t.typname::text else '' end,
   case when e.typnamespace = 'pg_catalog'::regnamespace then e.typname::text else '' end,
   e.oid is not null, r.typmod
@@ -96,18 +128,19 @@ from resolved r join pg_type t on t.oid = r.type
   left join pg_type e on e.oid = t.typelem and t.typcategory = 'A'
 where t.typtype <> 'd' order by r.attrelid, r.attnum
 """
+"""Nobody checks a foreign table's NOT NULL, nor a domain's where no value is made: an outer join shows NULL as one."""
 
-_KEYS = """
+_KEYS = f"""
 select i.indrelid::int8, i.indisprimary,
   (select array_agg(a.attname::text order by k.position)
     from unnest(i.indkey::int2[]) with ordinality k(attnum, position)
     join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum where k.position <= i.indnkeyatts)
 from pg_index i
-where i.indrelid = any($1::oid[]) and i.indisunique and i.indisvalid and i.indimmediate
+where i.indrelid = any({{oids}}) and i.indisunique and i.indisvalid and i.indimmediate
   and i.indpred is null and i.indexprs is null
   and not exists (select from unnest(i.indkey::int2[]) with ordinality k(attnum, position)
     join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
-    where k.position <= i.indnkeyatts and not a.attnotnull)
+    where k.position <= i.indnkeyatts and not {_NEVER_NULL})
   and not exists (select from pg_inherits h join pg_class p on p.oid = h.inhparent
     where h.inhparent = i.indrelid and p.relkind = 'r')
 order by i.indrelid, not i.indisprimary, i.indnkeyatts, i.indexrelid
@@ -120,18 +153,13 @@ select f.conrelid::int8, n.nspname::text, t.relname::text,
   (select array_agg(a.attname::text order by k.position) from unnest(f.confkey) with ordinality k(attnum, position)
     join pg_attribute a on a.attrelid = f.confrelid and a.attnum = k.attnum)
 from pg_constraint f join pg_class t on t.oid = f.confrelid join pg_namespace n on n.oid = t.relnamespace
-where f.contype = 'f' and f.conrelid = any($1::oid[]) and not t.relispartition order by f.conrelid, f.conname
+where f.contype = 'f' and f.conrelid = any({oids}) and not t.relispartition order by f.conrelid, f.conname
 """
 
 
 def relations(connection: Connection, schemas: Sequence[str]) -> tuple[Relation, ...]:
-    """Every table and view a user made, in order of name; with ``schemas``, only theirs."""
-    rows = query(
-        connection,
-        f"{_RELATIONS} and (cardinality($1::text[]) = 0 or n.nspname = any($1::text[])) order by 2, 3",
-        [list(schemas)],
-    )
-    return _completed(connection, rows)
+    """Every table and view a user made and ours may read, in order of name; with ``schemas``, only theirs."""
+    return _completed(pipelined(connection, _asked(_READABLE, [list(schemas)])))
 
 
 def relation(connection: Connection, unit_id: str, schemas: Sequence[str], role: Role | None) -> Relation:
@@ -142,31 +170,33 @@ def relation(connection: Connection, unit_id: str, schemas: Sequence[str], role:
     """
     parts = unit_id.split(".")
     pairs = [(".".join(parts[:cut]), ".".join(parts[cut:])) for cut in range(1, len(parts))]
-    rows = query(
-        connection,
-        f"{_RELATIONS} and (n.nspname, c.relname) in (select * from unnest($1::text[], $2::text[])) "
-        "and (cardinality($3::text[]) = 0 or n.nspname = any($3::text[]))",
-        [[schema for schema, _ in pairs], [name for _, name in pairs], list(schemas)],
-    )
-    if len(rows) > 1:
+    values = [[schema for schema, _ in pairs], [name for _, name in pairs], list(schemas)]
+    found = _completed(pipelined(connection, _asked(_NAMED, values)))
+    if len(found) > 1:
         raise ConfigInvalid(f"Unit {unit_id} is the name of two tables, for their names hold dots.", role=role)
-    if not rows:
-        known = query(
-            connection, f"select nspname || '.' || relname from ({_RELATIONS}) r (o, nspname, relname, k, t, p)"
-        )
+    if not found:
+        known = query(connection, f"select n.nspname || '.' || c.relname {_SHOWN}")
         near = did_you_mean(unit_id, [name for (name,) in known])
         within = f" in the schemas {', '.join(schemas)}" if schemas else ""
         raise UnitNotFound(
             f"There is no table or view {unit_id}{within}.{near or ' Look at the list of units.'}", role=role
         )
-    return _completed(connection, rows)[0]
+    return found[0]
 
 
-def _completed(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> tuple[Relation, ...]:
-    oids = [row[0] for row in rows]
-    columns: dict[int, list[CatalogColumn]] = {oid: [] for oid in oids}
-    for oid, name, shown, nullable, type_name, element, is_array, modifier in query(connection, _COLUMNS, [oids]):
-        columns[oid].append(
+def _asked(which: str, values: Sequence[object]) -> list[Question]:
+    """The relations first: a shape is never newer than the columns beside it."""
+    oids = f"array(select c.oid {_SHOWN} {which})"
+    parts = (_COLUMNS, _KEYS, _FOREIGN_KEYS)
+    whole = f"{_RELATIONS} {_SHOWN} {which} order by 2, 3"
+    return [(whole, values), *((part.format(oids=oids), values) for part in parts)]
+
+
+def _completed(answers: Sequence[Sequence[tuple[Any, ...]]]) -> tuple[Relation, ...]:
+    rows, named, keyed, foreign_keys = answers
+    columns: dict[int, list[CatalogColumn]] = {}
+    for oid, name, shown, nullable, type_name, element, is_array, modifier in named:
+        columns.setdefault(oid, []).append(
             CatalogColumn(
                 name=name, shown=shown, nullable=nullable, type_name=type_name, element=element, is_array=is_array,
                 modifier=modifier,
@@ -174,13 +204,13 @@ def _completed(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> tuple
         )  # fmt: skip
     primary: dict[int, tuple[str, ...]] = {}
     unique: dict[int, tuple[str, ...]] = {}
-    for oid, is_primary, names in query(connection, _KEYS, [oids]):
+    for oid, is_primary, names in keyed:
         unique.setdefault(oid, tuple(names))
         if is_primary:
             primary[oid] = tuple(names)
-    foreign: dict[int, list[ForeignKey]] = {oid: [] for oid in oids}
-    for oid, schema, table, names, targets in query(connection, _FOREIGN_KEYS, [oids]):
-        foreign[oid].append(
+    foreign: dict[int, list[ForeignKey]] = {}
+    for oid, schema, table, names, targets in foreign_keys:
+        foreign.setdefault(oid, []).append(
             ForeignKey(
                 columns=tuple(names), target_schema=schema, target_table=table, target_columns=tuple(targets)
             )
@@ -188,10 +218,10 @@ def _completed(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> tuple
     return tuple(
         Relation(
             oid=oid, schema=schema, name=name, kind=kind, estimated_rows=estimate, pages=pages,
-            columns=tuple(columns[oid]), primary_key=primary.get(oid, ()), unique_key=unique.get(oid, ()),
-            foreign_keys=tuple(foreign[oid]),
+            is_populated=is_populated, is_lockable=is_lockable, shape=shape, columns=tuple(columns.get(oid, ())),
+            primary_key=primary.get(oid, ()), unique_key=unique.get(oid, ()), foreign_keys=tuple(foreign.get(oid, ())),
         )
-        for oid, schema, name, kind, estimate, pages in rows
+        for oid, schema, name, kind, estimate, pages, is_populated, is_lockable, shape in rows
     )  # fmt: skip
 
 

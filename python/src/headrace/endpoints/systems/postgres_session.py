@@ -27,6 +27,9 @@ from headrace.suggestions import did_you_mean
 
 Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
+Question: TypeAlias = tuple[str, Sequence[object]]
+"""A statement and its values."""
+
 MAX_IDENTIFIER_BYTES = 63
 SOURCE_APPLICATION = "headrace-source"
 SINK_APPLICATION = "headrace-sink"
@@ -142,6 +145,13 @@ def run(connection: Connection, statement: str, values: Sequence[object] = ()) -
 
 def query(connection: Connection, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
     return connection.execute(statement.encode(), values).fetchall()
+
+
+def pipelined(connection: Connection, questions: Sequence[Question]) -> list[list[tuple[Any, ...]]]:
+    """The rows of each statement, sent together: one round trip however many there are. The first failure is raised."""
+    with connection.pipeline():
+        cursors = [connection.execute(statement.encode(), values) for statement, values in questions]
+    return [cursor.fetchall() if cursor.description is not None else [] for cursor in cursors]
 
 
 def run_arrow(connection: Any, statement: str) -> None:
