@@ -44,8 +44,9 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "stagings": (CONTRACTS | {"session_files", "sessions"}, {"pyarrow"}),
     # endpoints; their libraries are their family's
     "previews": (CONTRACTS, {"pyarrow"}),
+    "datasets": (CONTRACTS, set()),
     "systems": (CONTRACTS | {"commit", "rowtypes", "suggestions"}, ARROW),
-    "sources": (CONTRACTS | {"systems", "commit", "rowtypes", "suggestions", "previews"}, ARROW),
+    "sources": (CONTRACTS | {"systems", "commit", "rowtypes", "suggestions", "previews", "datasets"}, ARROW),
     "sinks": (CONTRACTS | {"systems", "commit", "rowtypes"}, ARROW),
     "registry": (CONTRACTS | {"systems", "sources", "sinks"}, set()),
     # the steps of a run

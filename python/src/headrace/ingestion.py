@@ -162,6 +162,10 @@ def run_ingestion_unit(
         except DataPlaneError as error:
             stats = Tally(provider.id, parsed.data_engine).stats({})
             finished = Finished(new_checkpoint=checkpoint, stats=stats, errors=[problem(error)])
+    return _told(finished)
+
+
+def _told(finished: Finished) -> IngestionUnitResult:
     return {
         "new_checkpoint": finished.new_checkpoint,
         "stats": finished.stats,

@@ -11,9 +11,10 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from headrace.datasets import dataset_records
 from headrace.endpoint import DatasetSchema, Plan, Policy, SourceCapabilities
 from headrace.endpoints.sources.local_files_committed import reading
-from headrace.endpoints.sources.local_files_dataset import dataset_records, unit_descriptor
+from headrace.endpoints.sources.local_files_dataset import dataset_of, unit_descriptor
 from headrace.endpoints.sources.local_files_open import (
     estimated_rows,
     open_listed,
@@ -72,7 +73,7 @@ class LocalFilesSource:
                 columns, rows = schema.columns, schema.estimated_rows
             except DataPlaneError as error:
                 problem = error.message
-            yield from dataset_records(self._config.base_path, unit, columns, rows, problem)
+            yield from dataset_records(dataset_of(self._config.base_path, unit, columns, rows, problem))
 
     def preview(self, unit_id: str, limit: int) -> Preview:
         columns = {column.name: column.type for column in self.describe(unit_id).columns}

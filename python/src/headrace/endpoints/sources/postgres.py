@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
+from headrace.datasets import dataset_records
 from headrace.endpoint import DatasetSchema, Plan, Policy, SourceCapabilities
 from headrace.endpoints.sources.postgres_columns import chosen_readings, require_readable, selection
 from headrace.endpoints.sources.postgres_cursor import bound_of, cursor_column, refuse_rewound
-from headrace.endpoints.sources.postgres_dataset import dataset_records, dataset_schema, unit_descriptor
+from headrace.endpoints.sources.postgres_dataset import dataset_of, dataset_schema, unit_descriptor
 from headrace.endpoints.sources.postgres_hold import RelationMovedError
 from headrace.endpoints.sources.postgres_horizon import horizon, looked_again
 from headrace.endpoints.sources.postgres_plan import Planning, plan_increment, plan_load
@@ -64,7 +65,7 @@ class PostgresSource:
 
     def collect_metadata(self) -> Iterator[NormalizedRecord]:
         for found in self._known_relations():
-            yield from dataset_records(found, self._parameters)
+            yield from dataset_records(dataset_of(found, self._parameters))
 
     def preview(self, unit_id: str, limit: int) -> Preview:
         found = self._held(unit_id)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from urllib.parse import quote
 
+from headrace.datasets import Dataset
 from headrace.endpoint import Column, DatasetSchema, Reference
 from headrace.endpoints.systems.postgres_catalog import KINDS, CatalogColumn, Relation
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.endpoints.systems.postgres_types import is_orderable, reading, schema_of
-from headrace.protocol import GraphScope, Json, NormalizedEdge, NormalizedRecord, Provenance, UnitDescriptor
+from headrace.protocol import UnitDescriptor
 
 _CHANGE_WORDS = ("updated", "modified", "changed", "last_", "created", "inserted")
 _TIMES = ("timestamptz", "timestamp")
@@ -65,62 +65,20 @@ def _likelihood(column: CatalogColumn) -> int:
     return min(ranks, default=len(_CHANGE_WORDS))
 
 
-def dataset_records(relation: Relation, parameters: PostgresParameters) -> Iterator[NormalizedRecord]:
-    """The dataset, then its columns. Every payload names the ``unitId``, so the records of one unit can be picked."""
-    dataset = _logical_id(parameters, relation.schema, relation.name)
+def dataset_of(relation: Relation, parameters: PostgresParameters) -> Dataset:
+    """The relation as the knowledge base hears of it."""
     schema = dataset_schema(relation)
-    named = {column.name: f"{dataset}/{quote(column.name, safe='')}" for column in relation.columns}
-    references = [
-        NormalizedEdge(
-            type="REFERENCES",
-            source_logical_id=dataset,
-            target_logical_id=_logical_id(parameters, foreign.target_schema, foreign.target_table),
-            properties={"columns": list(foreign.columns), "targetColumns": list(foreign.target_columns)},
-        )
-        for foreign in relation.foreign_keys
-    ]
-    has = [
-        NormalizedEdge(type="HAS_COLUMN", source_logical_id=dataset, target_logical_id=id_) for id_ in named.values()
-    ]
-    payload: dict[str, Json] = {
-        "unitId": relation.unit_id,
-        "database": parameters.database,
-        "schema": relation.schema,
-        "table": relation.name,
-        "kind": KINDS[relation.kind],
-        "columns": [{"name": c.name, "type": c.type, "nullable": c.nullable} for c in schema.columns],
-        "primaryKey": list(relation.primary_key),
-        "references": [
-            {"columns": list(r.columns), "targetUnit": r.target_unit, "targetColumns": list(r.target_columns)}
-            for r in schema.references
-        ],
-        "estimatedRows": relation.estimated_rows,
-    }
-    yield _record("catalog.dataset", dataset, relation.unit_id, payload, [*has, *references])
-    for position, (column, planned) in enumerate(zip(relation.columns, schema.columns, strict=True), 1):
-        about: dict[str, Json] = {
-            "unitId": relation.unit_id,
-            "name": column.name,
-            "type": planned.type,
-            "nullable": column.nullable,
-            "position": position,
-            "isPrimaryKey": column.name in relation.primary_key,
-        }
-        yield _record("catalog.column", named[column.name], f"{relation.unit_id}.{column.name}", about, [])
-
-
-def _record(
-    entity_type: str, logical_id: str, name: str, payload: dict[str, Json], edges: list[NormalizedEdge]
-) -> NormalizedRecord:
-    return NormalizedRecord(
-        entity_type=entity_type,
-        logical_id=logical_id,
-        display_name=name,
-        scope=GraphScope(),
-        provenance=Provenance(endpoint_id="", vendor="Postgres"),
-        phase="normalized",
-        payload=payload,
-        edges=edges,
+    targets = (_logical_id(parameters, each.target_schema, each.target_table) for each in relation.foreign_keys)
+    return Dataset(
+        logical_id=_logical_id(parameters, relation.schema, relation.name),
+        unit_id=relation.unit_id,
+        vendor="Postgres",
+        kind=KINDS[relation.kind],
+        columns=schema.columns,
+        estimated_rows=relation.estimated_rows,
+        primary_key=relation.primary_key,
+        references=tuple(zip(schema.references, targets, strict=True)),
+        details={"database": parameters.database, "schema": relation.schema, "table": relation.name},
     )
 
 
