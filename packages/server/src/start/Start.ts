@@ -15,7 +15,6 @@ import { Exit } from "../cli/Exit.ts"
 import { count, span } from "../cli/Figures.ts"
 import { refuse, type Refused } from "../cli/Message.ts"
 import { report } from "../cli/Outcome.ts"
-import type { PolicyFlags } from "../cli/Policy.ts"
 import { Screen } from "../cli/Screen.ts"
 import { Signals } from "../cli/Signals.ts"
 import type { Verb } from "../cli/Verb.ts"
@@ -28,16 +27,9 @@ import * as ServerLog from "../ServerLog.ts"
 import { postgresFolder } from "../Wiring.ts"
 import * as SampleDatabase from "./SampleDatabase.ts"
 import * as ShopRun from "./ShopRun.ts"
-import { mostTouched, shopUnit } from "./ShopSql.ts"
+import { shopUnit } from "./ShopSql.ts"
+import { checked, type StartFlags } from "./StartFlags.ts"
 import { story } from "./Story.ts"
-
-export interface StartFlags extends PolicyFlags {
-  readonly once: boolean
-  readonly touch: number | null
-  readonly source: string | null
-  readonly unit: string | null
-  readonly sink: string | null
-}
 
 export const start = (flags: StartFlags): Verb =>
   Effect.gen(function* () {
@@ -112,26 +104,6 @@ const filled = Effect.fnUntraced(function* (sample: SampleDatabase.SampleDatabas
 /** The visitor's own data travels as the command would carry it. */
 const own = ({ source, unit, sink, ...policy }: StartFlags) =>
   ingest({ ...policy, source: source ?? "", unit, sink: sink ?? "./lake" })
-
-const checked = ({ touch, source, unit }: StartFlags): Effect.Effect<void, Refused> => {
-  if (touch !== null && (touch < 1 || touch > mostTouched))
-    return usage(`--touch is 1 to ${count(mostTouched)}, not ${touch}`, "")
-  if (source !== null && touch !== null)
-    return usage("--touch changes the sample shop; with --source it has nothing to change", "Leave one out.")
-  if (source === null && unit !== null && unit !== shopUnit.unitId)
-    return usage("--unit needs --source", `The sample shop carries ${shopUnit.unitId}.`)
-  return Effect.void
-}
-
-const usage = (title: string, advice: string) =>
-  Effect.fail(
-    refuse({
-      title,
-      number: "HR2100",
-      exit: Exit.usage,
-      advice: [advice, "Help:  npm start -- --help"]
-    })
-  )
 
 const notPrepared = ({ step, why }: SampleDatabase.SampleDatabaseFailed): Refused =>
   refuse({

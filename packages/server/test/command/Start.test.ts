@@ -71,8 +71,19 @@ layer(Layer.fresh(Place.layer), live)("npm start", (it) => {
 
       const none = yield* HeadraceCommand.run("start", ["--touch", "0"], place)
       const both = yield* HeadraceCommand.run("start", ["--touch", "5", "--source", "./x"], place)
+      const word = yield* HeadraceCommand.run("start", ["--touch", "x"], place)
+      const mode = yield* HeadraceCommand.run("start", ["--mode", "ful"], place)
+      const key = yield* HeadraceCommand.run("start", ["--source", "./x", "--policy", "mod=full"], place)
+      const idle = yield* HeadraceCommand.run("start", ["--mode", "full"], place)
 
-      assert.deepStrictEqual([none.exit, both.exit], [2, 2])
+      assert.deepStrictEqual(
+        [none, both, word, mode, key, idle].map(({ exit }) => exit),
+        [2, 2, 2, 2, 2, 2]
+      )
+      assert.match(word.stderr, /"x" is no value for --touch[^]*It takes a whole number\./)
+      assert.match(mode.stderr, /Unknown value "ful" of --mode[^]*Did you mean: full/)
+      assert.match(key.stderr, /Unknown policy key "mod"/)
+      assert.match(idle.stderr, /need --source/)
       assert.isFalse(existsSync(place.data))
     })
   )
