@@ -1,16 +1,15 @@
 /**
- * `RunRepo` over the table `hr_run`. Opening takes turns for a unit and is one
- * transaction; an open run whose owner is dead loses it then, so that the index
- * on owned open runs keeps the unit single.
+ * `RunRepo` over the table `hr_run`. Opening gives up what dead owners left open,
+ * then writes one row; the indexes on owned open runs and on epochs keep the unit
+ * single, whoever opens at the same moment.
  */
 import { PgClient } from "@effect/sql-pg"
 import { EndpointId } from "@headrace/core/domain/Endpoint"
 import { Epoch, Generation, RunId, SliceSeq } from "@headrace/core/domain/Run"
 import { SinkId, UnitId, UnitKey } from "@headrace/core/domain/Unit"
 import { Run, RunRepo, RunRepoError, UnitBusy } from "@headrace/core/services/RunRepo"
-import { Effect, Layer, Option, Schedule, Schema } from "effect"
+import { Data, Effect, Layer, Option, Schedule, Schema } from "effect"
 import type { Fragment } from "effect/sql/Statement"
-import * as Transaction from "../sql/Transaction.ts"
 import * as RunOwner from "./RunOwner.ts"
 
 type Request = Parameters<RunRepo["Service"]["open"]>[0]
@@ -33,16 +32,21 @@ const runOf = ({ endpointId, unitId, ...row }: typeof Row.Type): Run =>
 
 const failed = (cause: unknown) => new RunRepoError({ cause })
 
-/** A broken session is replaced within moments; until then nothing of ours can be opened, and nothing was. */
-const untilPresent = <A, E>(opening: Effect.Effect<A, E | RunOwner.OwnershipLost>) =>
+/** Our session is broken, so that a run of ours would look like a dead one's; or somebody else was first. */
+class NotOpened extends Data.TaggedError("NotOpened") {
+  override readonly message = "the database session that shows that this process lives is broken"
+}
+
+/** A broken session is replaced within moments, and who was first is busy now; nothing was opened until then. */
+const untilOpened = <A, E>(opening: Effect.Effect<A, E | NotOpened>) =>
   opening.pipe(
     Effect.retry({
-      while: (error) => error instanceof RunOwner.OwnershipLost,
+      while: (error) => error instanceof NotOpened,
       schedule: Schedule.spaced("50 millis")
     }),
     Effect.timeoutOrElse({
       duration: "10 seconds",
-      orElse: () => Effect.fail(new RunOwner.OwnershipLost())
+      orElse: () => Effect.fail(new NotOpened())
     })
   )
 
@@ -59,17 +63,21 @@ const statements = (sql: PgClient.PgClient) => {
     ofUnit,
     ownerLives,
 
-    /** One at a time for a unit; the lock ends with the transaction. */
-    takeTurn: ({ endpointId, unitId }: UnitKey) =>
-      sql`select pg_advisory_xact_lock(hashtextextended(${JSON.stringify([endpointId, unitId])}, 4853))`,
-
-    giveUpDead: (unit: UnitKey) => sql`
-      update hr_run set owner = null
-      where ${ofUnit(unit)} and closed_at is null and owner is not null and not ${ownerLives}`,
+    /** The unit's open run whose owner lives; those of dead owners have none from now on. */
+    busy: (unit: UnitKey) => sql`
+      with dead as (
+        update hr_run set owner = null
+        where ${ofUnit(unit)} and closed_at is null and owner is not null and not ${ownerLives}
+      )
+      select ${columns} from hr_run
+      where ${ofUnit(unit)} and closed_at is null and owner is not null and ${ownerLives}`,
 
     open: (where: Fragment) => sql`select ${columns} from hr_run where closed_at is null and ${where}`,
 
-    /** Goes on where the latest run into the sink stopped, or begins a generation. No row when `owner` is dead. */
+    /**
+     * Goes on where the latest run into the sink stopped, or begins a generation. No row when `owner` is dead,
+     * or when somebody else was first: the run it goes on from must have been closed before this statement began.
+     */
     insert: ({ runId, tenant, unit, sinkId, fresh }: Request, owner: string) => sql`
       with latest as (
         select generation, next_seq, generation_ended or ${fresh} as ended from hr_run
@@ -84,6 +92,8 @@ const statements = (sql: PgClient.PgClient) => {
         coalesce((select next_seq from latest where not ended), 0),
         ${owner}::uuid, clock_timestamp()::timestamptz(3)
       where ${RunOwner.lives(sql, sql`${owner}`)}
+        and not exists (select from hr_run where ${ofUnit(unit)} and closed_at is null and owner is not null)
+      on conflict do nothing
       returning ${columns}`
   }
 }
@@ -100,19 +110,17 @@ export const make = Effect.gen(function* () {
     )
 
   const open = Effect.fnUntraced(function* (request: Request) {
-    yield* say.takeTurn(request.unit)
-    yield* say.giveUpDead(request.unit)
-    const [busy] = yield* select(sql`${say.ofUnit(request.unit)} and owner is not null`)
+    const [busy] = yield* Effect.flatMap(say.busy(request.unit), decodeRows)
     if (busy !== undefined) return yield* new UnitBusy({ unit: request.unit, runId: busy.runId })
     const [run] = yield* Effect.flatMap(say.insert(request, owner.id), decodeRows)
-    return run === undefined ? yield* new RunOwner.OwnershipLost() : runOf(run)
+    return run === undefined ? yield* new NotOpened() : runOf(run)
   })
 
   return RunRepo.of({
     open: Effect.fn("SqlRunRepo.open")((request) =>
       owner.present.pipe(
-        Effect.andThen(Transaction.within(sql)(open(request))),
-        untilPresent,
+        Effect.andThen(open(request)),
+        untilOpened,
         Effect.mapError((error) => (error._tag === "UnitBusy" ? error : failed(error)))
       )
     ),

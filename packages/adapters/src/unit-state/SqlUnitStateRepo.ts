@@ -1,7 +1,7 @@
 /**
  * `UnitStateRepo` over the existing table `"IngestionUnitState"`. An event reads
- * the locked row, asks the pure `transition` and writes the answer, in one
- * transaction; columns we do not know stay as they are.
+ * the row, asks the pure `transition` and writes the answer if the row is still
+ * the one that was read; columns we do not know stay as they are.
  */
 import { PgClient } from "@effect/sql-pg"
 import { EndpointId } from "@headrace/core/domain/Endpoint"
@@ -14,9 +14,8 @@ import {
 } from "@headrace/core/domain/IngestionUnitState"
 import { UnitId, UnitKey } from "@headrace/core/domain/Unit"
 import { UnitStateRepo, UnitStateRepoError } from "@headrace/core/services/UnitStateRepo"
-import { DateTime, Effect, Layer, Option, Schema } from "effect"
+import { Data, DateTime, Effect, Layer, Option, Schema } from "effect"
 import { SqlSchema } from "effect/sql"
-import * as Transaction from "../sql/Transaction.ts"
 
 const { unit: _, ...columns } = IngestionUnitState.fields
 
@@ -25,10 +24,15 @@ const Row = Schema.Struct({
   endpointId: EndpointId,
   unitId: UnitId,
   lastRunAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
-  updatedAt: Schema.DateTimeUtcFromDate
+  updatedAt: Schema.DateTimeUtcFromDate,
+  /** Another one after every write, whoever writes. */
+  version: Schema.String
 })
 
-const stateOf = ({ endpointId, unitId, ...row }: typeof Row.Type): IngestionUnitState =>
+/** Somebody wrote the row between our reading and our writing. */
+class Overtaken extends Data.TaggedError("Overtaken") {}
+
+const stateOf = ({ endpointId, unitId, version: __, ...row }: typeof Row.Type): IngestionUnitState =>
   IngestionUnitState.make({ ...row, unit: UnitKey.make({ endpointId, unitId }) })
 
 /** No event of a run can be the first: the run would have started without us. */
@@ -41,7 +45,8 @@ export const make = Effect.gen(function* () {
   const sql = yield* PgClient.PgClient
 
   const selected = sql.literal(
-    `select "endpointId", "unitId", "sinkId", "state", "lastRunId", "lastRunAt", "lastError", "stats", "updatedAt"
+    `select "endpointId", "unitId", "sinkId", "state", "lastRunId", "lastRunAt", "lastError", "stats", "updatedAt",
+       xmin::text as "version"
      from "IngestionUnitState"`
   )
 
@@ -52,13 +57,6 @@ export const make = Effect.gen(function* () {
       sql`${selected} where "endpointId" = ${endpointId} and "unitId" = ${unitId}`
   })
 
-  const findLocked = SqlSchema.findOneOption({
-    Request: UnitKey,
-    Result: Row,
-    execute: ({ endpointId, unitId }) =>
-      sql`${selected} where "endpointId" = ${endpointId} and "unitId" = ${unitId} for update`
-  })
-
   const findAll = SqlSchema.findAll({
     Request: EndpointId,
     Result: Row,
@@ -66,28 +64,45 @@ export const make = Effect.gen(function* () {
       ${selected} where "endpointId" = ${endpointId} order by "updatedAt" desc, "unitId" collate "C"`
   })
 
-  /** Of two that begin a unit at once, the second waits here for the first. */
+  const columnsOf = ({
+    lastRunAt,
+    stats,
+    updatedAt,
+    unit: { endpointId, unitId },
+    ...state
+  }: IngestionUnitState) => ({
+    endpointId,
+    unitId,
+    ...state,
+    lastRunAt: lastRunAt === null ? null : DateTime.toDateUtc(lastRunAt),
+    stats: stats === null ? null : sql.json(stats),
+    updatedAt: DateTime.toDateUtc(updatedAt)
+  })
+
+  /** Of two that begin a unit at once, the second begins again with what the first made. */
   const begin = (state: IngestionUnitState) => sql`
-    insert into "IngestionUnitState" ("endpointId", "unitId", "sinkId", "state", "updatedAt")
-    values (${state.unit.endpointId}, ${state.unit.unitId}, ${state.sinkId}, ${state.state},
-      ${DateTime.toDateUtc(state.updatedAt)})
-    on conflict ("endpointId", "unitId") do nothing`
+    insert into "IngestionUnitState" ${sql.insert(columnsOf(state))}
+    on conflict ("endpointId", "unitId") do nothing
+    returning 1`
 
-  const write = ({ unit, ...state }: IngestionUnitState) => sql`
-    update "IngestionUnitState" set
-      "sinkId" = ${state.sinkId}, "state" = ${state.state}, "lastRunId" = ${state.lastRunId},
-      "lastRunAt" = ${state.lastRunAt === null ? null : DateTime.toDateUtc(state.lastRunAt)},
-      "lastError" = ${state.lastError}, "stats" = ${state.stats === null ? null : sql.json(state.stats)},
-      "updatedAt" = ${DateTime.toDateUtc(state.updatedAt)}
-    where "endpointId" = ${unit.endpointId} and "unitId" = ${unit.unitId}`
+  const replace = ({ endpointId, unitId, version }: typeof Row.Type, state: IngestionUnitState) => sql`
+    update "IngestionUnitState" set ${sql.update(columnsOf(state), ["endpointId", "unitId"])}
+    where "endpointId" = ${endpointId} and "unitId" = ${unitId} and xmin::text = ${version}
+    returning 1`
 
-  const current = Effect.fnUntraced(function* (unit: UnitKey, event: IngestionUnitEvent) {
-    if (event._tag === "Completed" || event._tag === "Failed") {
-      const row = yield* findLocked(unit)
-      return Option.isSome(row) ? stateOf(row.value) : yield* unseen(event)
-    }
-    yield* begin(initial(unit, event))
-    return stateOf(yield* Effect.flatMap(findLocked(unit), Effect.fromOption))
+  const applyOnce = Effect.fnUntraced(function* (unit: UnitKey, event: IngestionUnitEvent) {
+    const row = yield* find(unit)
+    const before = yield* Option.match(row, {
+      onSome: (found) => Effect.succeed(stateOf(found)),
+      onNone: () =>
+        event._tag === "Completed" || event._tag === "Failed"
+          ? Effect.fail(unseen(event))
+          : Effect.succeed(initial(unit, event))
+    })
+    const after = yield* Effect.fromResult(transition(before, event))
+    if (Option.isSome(row) && after === before) return after
+    const written = yield* Option.isSome(row) ? replace(row.value, after) : begin(after)
+    return written.length === 0 ? yield* new Overtaken() : after
   })
 
   return UnitStateRepo.of({
@@ -101,13 +116,8 @@ export const make = Effect.gen(function* () {
       )
     ),
     apply: Effect.fn("SqlUnitStateRepo.apply")((unit: UnitKey, event: IngestionUnitEvent) =>
-      Effect.gen(function* () {
-        const before = yield* current(unit, event)
-        const after = yield* Effect.fromResult(transition(before, event))
-        if (after !== before) yield* write(after)
-        return after
-      }).pipe(
-        Transaction.within(sql),
+      applyOnce(unit, event).pipe(
+        Effect.retry({ while: ({ _tag }) => _tag === "Overtaken" }),
         Effect.mapError((error) => (error._tag === "IllegalTransition" ? error : failed(error)))
       )
     ),

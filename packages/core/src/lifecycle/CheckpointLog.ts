@@ -40,6 +40,9 @@ const encode = Schema.encodeSync(CheckpointRecordJson)
 /** Only the cursor travels to the data plane, never the record around it. */
 export const cursorOf = ({ record }: Kept): Checkpoint | null => record?.cursor ?? null
 
+/** The record as it is stored. */
+export const asStored = ({ record }: Kept): Schema.Json => (record === null ? null : encode(record))
+
 /** `lastUpdatedAt` grows with every write, also when the clock does not. */
 const laterThan = (before: CheckpointRecord | null) =>
   Effect.map(DateTime.now, (now) =>

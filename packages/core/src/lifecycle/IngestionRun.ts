@@ -47,10 +47,12 @@ const make = Effect.gen(function* () {
     account: RunAccount.AccountRef
   ) {
     const { endpointId } = request.run.unit
-    const endpoint = yield* endpoints.get(request.scope, endpointId)
+    const [endpoint, found] = yield* Effect.all(
+      [endpoints.get(request.scope, endpointId), checkpoints.read(RunAccount.placeOf(request))],
+      { concurrency: 2 }
+    )
     if (Option.isNone(endpoint) || endpoint.value.deletedAt !== null)
       yield* new EndpointDeleted({ endpointId })
-    const found = yield* checkpoints.read(RunAccount.placeOf(request))
     // A generation without a slice begins at the beginning; a record that is there is of an earlier one.
     const kept = request.run.nextSeq === 0 ? { ...found, record: null } : found
     const now = yield* Ref.updateAndGet(account, (before) => ({ ...before, kept }))

@@ -15,7 +15,7 @@ import type { RunRequest } from "../services/RunEngine.ts"
 import { RunEvents } from "../services/RunEvents.ts"
 import { RunRepo } from "../services/RunRepo.ts"
 import { UnitStateRepo } from "../services/UnitStateRepo.ts"
-import { CheckpointLog, cursorOf } from "./CheckpointLog.ts"
+import { asStored, CheckpointLog, cursorOf } from "./CheckpointLog.ts"
 import { type AccountRef, happening, placeOf, statsOf } from "./RunAccount.ts"
 import { RunClaim } from "./RunClaim.ts"
 import { CheckpointMismatch, type RunError } from "./RunFailure.ts"
@@ -88,7 +88,7 @@ const make = Effect.gen(function* () {
     const to = { cursor, runId: request.run.runId, stats }
     const kept = yield* checkpoints.advance(placeOf(request), now.kept, to)
     yield* Ref.update(account, (before) => ({ ...before, kept }))
-    yield* units.copyCheckpoint(request.run.unit, yield* checkpoints.shown(placeOf(request)))
+    yield* units.copyCheckpoint(request.run.unit, asStored(kept))
   })
 
   /** A slice is where it should be: the checkpoint moves behind it. All or nothing, whoever interrupts. */
