@@ -29,7 +29,7 @@ import * as SampleDatabase from "./SampleDatabase.ts"
 import * as ShopRun from "./ShopRun.ts"
 import { shopUnit } from "./ShopSql.ts"
 import { checked, type StartFlags } from "./StartFlags.ts"
-import { story } from "./Story.ts"
+import { referenceOf, story } from "./Story.ts"
 
 export const start = (flags: StartFlags): Verb =>
   Effect.gen(function* () {
@@ -80,7 +80,8 @@ const shop = Effect.fn("start.shop")(function* (config: ServerConfig, server: Se
   if (screen.format === "text")
     story({
       location: join(lake, shopUnit.unitId),
-      url: flags.once || server.events === null ? null : server.url
+      url: flags.once || server.events === null ? null : server.url,
+      shop: referenceOf(sample.parameters)
     }).forEach(screen.tell)
   return exit
 })

@@ -2,7 +2,7 @@
  * What `npm start` says once the data has arrived: where it is, how to look at
  * it, and what to try next. Every command it prints works as printed.
  */
-import { shellWord } from "../cli/Hint.ts"
+import { hint, shellWord } from "../cli/Hint.ts"
 import { shortPlace } from "../cli/Outcome.ts"
 
 /** How many rows `--touch` changes when the story proposes it. */
@@ -13,6 +13,14 @@ interface Arrived {
   readonly location: string
   /** Where the server answers; null when it is about to end. */
   readonly url: string | null
+  /** The shop, as the command takes it. */
+  readonly shop: string
+}
+
+/** A reference to a database behind a socket that asks for no password. */
+export const referenceOf = (parameters: Readonly<Record<string, string>>): string => {
+  const { username = "", host = "", database = "" } = parameters
+  return `postgres://${username}@${encodeURIComponent(host)}/${database}`
 }
 
 const python = ".venv/bin/python"
@@ -25,8 +33,18 @@ const pythonLook = (folder: string): string => {
   return `${python} -c ${shellWord(code)}`
 }
 
+/** What works for as long as this serves, in another terminal. */
+const alive = (url: string, shop: string): ReadonlyArray<string> => [
+  "    In another terminal, while this serves:",
+  `      SHOP=${shellWord(shop)}`,
+  `      ${hint("discover")} $SHOP`,
+  `      ${hint("ingest")} --source $SHOP --unit public.orders --sink ./lake`,
+  "",
+  `  Serving ${url}   (Ctrl-C stops)`
+]
+
 /** Lines for people, in the order they are read. */
-export const story = ({ location, url }: Arrived): ReadonlyArray<string> => {
+export const story = ({ location, url, shop }: Arrived): ReadonlyArray<string> => {
   const folder = shortPlace(location)
   return [
     "",
@@ -37,6 +55,6 @@ export const story = ({ location, url }: Arrived): ReadonlyArray<string> => {
     "  Try next",
     `    npm start -- --touch ${proposedTouch}     changes ${proposedTouch.toLocaleString("en-US")} rows of the shop and runs again: only those travel`,
     "    npm start -- --source postgres://user@host/db --unit public.orders --sink ./lake     your own data",
-    ...(url === null ? [] : ["", `  Serving ${url}   (Ctrl-C stops)`])
+    ...(url === null ? [] : alive(url, shop))
   ]
 }

@@ -3,6 +3,8 @@ import { Effect, Layer } from "effect"
 import { execFileSync } from "node:child_process"
 import { existsSync } from "node:fs"
 import { join } from "node:path"
+import { shopReader } from "../../src/start/ShopSql.ts"
+import { referenceOf, story } from "../../src/start/Story.ts"
 import { python } from "../scenario/Lake.ts"
 import * as HeadraceCommand from "./HeadraceCommand.ts"
 import * as Place from "./Place.ts"
@@ -23,7 +25,7 @@ print(json.dumps([t.num_rows, t.group_by(["l_orderkey", "l_linenumber"]).aggrega
 layer(Layer.fresh(Place.layer), live)("npm start", (it) => {
   it.effect("carries the whole shop, then nothing, then exactly what was changed", () =>
     Effect.gen(function* () {
-      const { folder, surroundings } = yield* Place.Place
+      const { folder, headrace, surroundings } = yield* Place.Place
       const environment = { HEADRACE_PORT: "0" }
       const start = (...words: ReadonlyArray<string>) =>
         HeadraceCommand.run("start", ["--once", ...words], { ...surroundings, environment })
@@ -33,6 +35,13 @@ layer(Layer.fresh(Place.layer), live)("npm start", (it) => {
       const arrived = counted(lake)
       const again = yield* start()
       const touched = yield* start("--touch", "1000")
+      const shop = referenceOf({
+        username: shopReader,
+        host: join(surroundings.data, "shop"),
+        database: "shop"
+      })
+      const found = yield* headrace("discover", shop)
+      const nations = yield* headrace("ingest", "--source", shop, "-u", "public.nation", "--sink", "./lake")
 
       assert.strictEqual(first.exit, 0, first.stderr)
       assert.match(first.stdout, /^✓ public\.lineitem   700,000 rows   → \.\/lake\/public\.lineitem/)
@@ -40,6 +49,8 @@ layer(Layer.fresh(Place.layer), live)("npm start", (it) => {
       assert.match(again.stdout, /^✓ public\.lineitem   nothing new/)
       assert.match(touched.stdout, /^✓ public\.lineitem   1,000 rows/, touched.stderr)
       assert.deepStrictEqual(counted(lake), [701_000, 700_000])
+      assert.match(found.stdout, /public\.nation +table +≈25 +n_nationkey/, found.stderr)
+      assert.match(nations.stdout, /^✓ public\.nation   25 rows/, nations.stderr)
     })
   )
 
@@ -63,6 +74,16 @@ layer(Layer.fresh(Place.layer), live)("npm start", (it) => {
       assert.isTrue(existsSync(join(folder, "own", "public.notes")))
     })
   )
+
+  it("proposes what works as it is printed: the shop only while it serves", () => {
+    const shop = "postgres://visitor@%2Fwork%2Fshop/shop"
+    const serving = story({ location: "/lake", url: "http://127.0.0.1:4010/graphql", shop })
+    const ending = story({ location: "/lake", url: null, shop })
+
+    assert.includeMembers([...serving], [`      SHOP=${shop}`])
+    assert.isTrue(serving.some((line) => line.endsWith("headrace discover $SHOP")))
+    assert.isFalse(ending.some((line) => line.includes("SHOP")))
+  })
 
   it.effect("refuses flags that cannot be meant, before anything is made", () =>
     Effect.gen(function* () {
