@@ -49,7 +49,7 @@ export interface ActionResult {
   readonly message: string | null
 }
 
-/** The run that holds the unit, in another process, did not end in time. The checkpoint is as it was. */
+/** The run that holds the unit, in another process, did not end in time. The next run loads everything all the same. */
 export class RunNotEnded extends Schema.TaggedError<RunNotEnded>()("RunNotEnded", { runId: RunId }) {}
 
 type StoreError = KvStoreError | RunRepoError | UnitStateRepoError
