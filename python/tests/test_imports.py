@@ -45,8 +45,12 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     # endpoints; their libraries are their family's
     "previews": (CONTRACTS, {"pyarrow"}),
     "datasets": (CONTRACTS, set()),
+    "source_policy": (CONTRACTS, set()),
     "systems": (CONTRACTS | {"commit", "rowtypes", "suggestions"}, ARROW),
-    "sources": (CONTRACTS | {"systems", "commit", "rowtypes", "suggestions", "previews", "datasets"}, ARROW),
+    "sources": (
+        CONTRACTS | {"systems", "commit", "rowtypes", "suggestions", "previews", "datasets", "source_policy"},
+        ARROW,
+    ),
     "sinks": (CONTRACTS | {"systems", "commit", "rowtypes"}, ARROW),
     "registry": (CONTRACTS | {"systems", "sources", "sinks"}, set()),
     # the steps of a run

@@ -24,13 +24,14 @@ from headrace.endpoints.sources.local_files_open import (
 )
 from headrace.endpoints.sources.local_files_parts import Cut, OpenPart, cut_from_json
 from headrace.endpoints.sources.local_files_plan import Planning, slices
-from headrace.endpoints.sources.local_files_policy import ReadPolicy, invalid
+from headrace.endpoints.sources.local_files_policy import ReadPolicy
 from headrace.endpoints.sources.local_files_position import Position, from_json
 from headrace.endpoints.sources.local_files_units import Named, Unit, find, units
 from headrace.endpoints.systems.local_files import FileFormat, LocalFilesConfig
 from headrace.errors import DataPlaneError, EndpointUnreachable, SourceReplaced, UnitNotFound
 from headrace.previews import preview_of
 from headrace.protocol import Json, NormalizedRecord, Preview, UnitDescriptor
+from headrace.source_policy import invalid
 from headrace.staging import Slice
 from headrace.suggestions import did_you_mean
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from headrace.endpoints.sources.postgres_policy import ReadPolicy, invalid
+from headrace.endpoints.sources.postgres_policy import ReadPolicy
 from headrace.endpoints.systems.postgres_catalog import Relation
 from headrace.endpoints.systems.postgres_session import quote_qualified
 from headrace.endpoints.systems.postgres_types import Reading, reading
 from headrace.errors import ConfigInvalid
+from headrace.source_policy import invalid
 from headrace.suggestions import did_you_mean
 
 RESERVED = frozenset({"_headrace_op"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from headrace.endpoints.sources.postgres_horizon import TIMED, Horizon
-from headrace.endpoints.sources.postgres_policy import ReadPolicy, invalid
+from headrace.endpoints.sources.postgres_policy import ReadPolicy
 from headrace.endpoints.sources.postgres_position import CursorPosition, Mark
 from headrace.endpoints.sources.postgres_ranges import Order, Until
 from headrace.endpoints.sources.postgres_snapshot import Snapshot
@@ -14,6 +14,7 @@ from headrace.endpoints.systems.postgres_catalog import CatalogColumn, Relation
 from headrace.endpoints.systems.postgres_types import is_orderable
 from headrace.errors import RowRejected, SourceRewound
 from headrace.protocol import Json
+from headrace.source_policy import invalid
 from headrace.suggestions import did_you_mean
 
 _ENDLESS = ("NaN", "Infinity")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from headrace.endpoints.sources.postgres_cursor import CursorBound
-from headrace.endpoints.sources.postgres_policy import ReadPolicy, invalid
+from headrace.endpoints.sources.postgres_policy import ReadPolicy
 from headrace.endpoints.sources.postgres_position import CursorPosition, LoadPosition, PagesPosition, Position
 from headrace.endpoints.sources.postgres_ranges import Order
 from headrace.errors import SchemaChanged, SourceReplaced
+from headrace.source_policy import invalid
 
 
 def refuse_misfit(position: Position | None, order: Order, policy: ReadPolicy) -> None:
