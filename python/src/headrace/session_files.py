@@ -130,6 +130,10 @@ class SessionDirectory:
         self._bytes += size
 
 
+SETTING = "HEADRACE_DATA (in plain Python HEADRACE_STAGING_DIR)"
+"""What decides where staging lies: the server and the command put it below their data directory."""
+
+
 @contextmanager
 def explained(path: Path) -> Generator[None]:
     """Say what a failure of the file system means for staging."""
@@ -138,16 +142,16 @@ def explained(path: Path) -> Generator[None]:
     except OSError as error:
         if error.errno in _FULL:
             raise StagingFull(
-                f"No space is left for staging in {path}. Free some, or set HEADRACE_STAGING_DIR to a larger disk.",
+                f"No space is left for staging in {path}. Free some, or set {SETTING} to a larger disk.",
                 role="staging",
             ) from error
         if error.errno in _FORBIDDEN:
             raise PermissionDenied(
-                f"Staging may not write in {path}. Allow it, or set HEADRACE_STAGING_DIR to another directory.",
+                f"Staging may not write in {path}. Allow it, or set {SETTING} to another directory.",
                 role="staging",
             ) from error
         raise ConfigInvalid(
-            f"Staging cannot use {path}: {error.strerror or error}. Set HEADRACE_STAGING_DIR to another directory.",
+            f"Staging cannot use {path}: {error.strerror or error}. Set {SETTING} to another directory.",
             role="staging",
             details={"field": "HEADRACE_STAGING_DIR"},
         ) from error

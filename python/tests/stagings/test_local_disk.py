@@ -229,7 +229,7 @@ def test_a_place_that_cannot_be_used_says_what_to_set(tmp_path: Path, root: str)
     (tmp_path / "file").write_text("in the way")
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
 
-    with pytest.raises(ConfigInvalid, match="HEADRACE_STAGING_DIR"):
+    with pytest.raises(ConfigInvalid, match=r"Set HEADRACE_DATA \(in plain Python HEADRACE_STAGING_DIR\)"):
         LocalDiskStaging(tmp_path / root).allocate_session(context())
 
 

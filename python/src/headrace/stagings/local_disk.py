@@ -21,7 +21,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from headrace.errors import ConfigInvalid
-from headrace.session_files import SessionDirectory, explained, lock, remove_session, removed_if_empty
+from headrace.session_files import SETTING, SessionDirectory, explained, lock, remove_session, removed_if_empty
 from headrace.sessions import StagedSession
 from headrace.staging import IngestionContext
 
@@ -126,7 +126,7 @@ def _make_private(root: Path) -> None:
     found = root.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise ConfigInvalid(
-            f"The staging directory {root} is no directory of this user. Set HEADRACE_STAGING_DIR to one that is.",
+            f"The staging directory {root} is no directory of this user. Set {SETTING} to one that is.",
             role="staging",
             details={"field": "HEADRACE_STAGING_DIR"},
         )
