@@ -127,6 +127,7 @@ const Diagnostics = Schema.Struct({
       level: Schema.String,
       code: Schema.String,
       message: Schema.String,
+      hint: Schema.NullOr(Schema.String),
       field: Schema.NullOr(Schema.String)
     })
   )
@@ -135,7 +136,7 @@ const Diagnostics = Schema.Struct({
 /** Tests a connection of the memory table. */
 export const testing = Effect.fnUntraced(function* (input: Record<string, unknown>) {
   const document = `mutation T($input: TestEndpointInput!) {
-    testEndpoint(input: $input) { ok diagnostics { level code message field } }
+    testEndpoint(input: $input) { ok diagnostics { level code message hint field } }
   }`
   const answer = yield* ask(document, { input: { templateId: "memory.table", type: "source", ...input } })
   return yield* field(answer, "testEndpoint", Diagnostics)

@@ -3,6 +3,7 @@
  * worker takes them, and what people are told when a connection does not work. Pure.
  */
 import type { JsonObject, Scope } from "../domain/Endpoint.ts"
+import { nearest } from "../domain/Nearest.ts"
 import { isSecretParameter, unmaskConfig } from "../domain/Masking.ts"
 import type { EndpointTemplate, TemplateField } from "../domain/Template.ts"
 import type { Diagnostic } from "../protocol/Protocol.ts"
@@ -129,6 +130,26 @@ export const refused = ({ reason }: PythonWorkerError) => {
         ...(reason._tag === "WorkerUnavailable" ? { noWorker: reason.detail } : {})
       })
   }
+}
+
+/** A parameter that no field of the template has: it is kept, and changes nothing. */
+export const unknownParameters = (
+  template: EndpointTemplate,
+  parameters: Readonly<Record<string, string>>
+): ReadonlyArray<Diagnostic> => {
+  const known = template.fields.map(({ key }) => key)
+  return Object.keys(parameters)
+    .filter((key) => !known.includes(key))
+    .map((key) => {
+      const near = nearest(key, known)
+      return {
+        level: "WARN",
+        code: "UNKNOWN_PARAMETER",
+        message: `${template.id} has no parameter "${key}", so it changes nothing.`,
+        hint: near.length > 0 ? `Did you mean ${near.join(", ")}?` : `It has ${known.join(", ")}.`,
+        field: key
+      }
+    })
 }
 
 export const failed = (error: ConnectionTestFailed): Diagnostic => ({

@@ -32,6 +32,7 @@ import {
   secretRequired,
   sentence,
   sourceIdOf,
+  unknownParameters,
   unknownTemplate,
   worked
 } from "./EndpointConnection.ts"
@@ -143,6 +144,9 @@ export class Endpoints extends Context.Service<
           if (missing[0] !== undefined) return yield* secretRequired(missing[0])
           const parameters = parametersOf(said["parameters"])
           const { built: connection, test } = yield* connect(template, parameters)
+          yield* Effect.forEach(unknownParameters(template, parameters), (unknown) =>
+            Effect.logWarning(`Endpoint ${registration.sourceId ?? registration.name}: ${sentence(unknown)}`)
+          )
           return {
             template,
             test,
@@ -224,10 +228,12 @@ export class Endpoints extends Context.Service<
             const before = yield* storedFor(scope, request)
             const { config, refusal } = completedFrom(before, request.connection, found.value)
             if (refusal !== null) return [{ ...failed(refusal), code: "E_SECRET_REQUIRED" }]
-            return yield* connect(found.value, parametersOf(config["parameters"])).pipe(
-              Effect.map(({ test }) => [worked(test.message)]),
-              Effect.catchTag("ConnectionTestFailed", (error) => Effect.succeed([failed(error)]))
+            const parameters = parametersOf(config["parameters"])
+            const outcome = yield* connect(found.value, parameters).pipe(
+              Effect.map(({ test }) => worked(test.message)),
+              Effect.catchTag("ConnectionTestFailed", (error) => Effect.succeed(failed(error)))
             )
+            return [outcome, ...unknownParameters(found.value, parameters)]
           }),
 
           list: Effect.fn("Endpoints.list")(function* (scope, query) {

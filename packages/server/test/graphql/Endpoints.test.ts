@@ -203,6 +203,21 @@ layer(MemoryServer.layer(), { excludeTestServices: true })("testing a connection
     })
   )
 
+  it.effect("warns of a parameter that the template does not have, and goes by the others", () =>
+    Effect.gen(function* () {
+      const { ok, diagnostics } = yield* testing({ connection: { ...parameters, usrname: "eve" } })
+
+      assert.isTrue(ok)
+      assert.deepStrictEqual(
+        diagnostics.map(({ level, code, field, hint }) => [level, code, field, hint]),
+        [
+          ["INFO", "CONNECTION_OK", null, null],
+          ["WARN", "UNKNOWN_PARAMETER", "usrname", "Did you mean username?"]
+        ]
+      )
+    })
+  )
+
   it.effect("answers E_CONN_TEST_FAILED and the parameter to blame, as data, when it does not", () =>
     Effect.gen(function* () {
       const { ok, diagnostics } = yield* testing({ connection: { ...parameters, host: "unreachable" } })
