@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,8 @@ def test_the_source_of_the_guide_passes_its_suite_and_is_carried_by_a_run(tmp_pa
     source, suite, run = blocks("guides/add-a-source.md", "python")
     (project,) = blocks("guides/add-a-source.md", "toml")
     (plugin,) = re.findall(r'= "(headrace_sqlite:\w+)"', project)
+    # A package of two modules, one of them its test, does not install unless it says which one it is.
+    assert tomllib.loads(project)["tool"]["setuptools"]["py-modules"] == [plugin.split(":")[0]]
     (tmp_path / "headrace_sqlite.py").write_text(source)
     (tmp_path / "test_headrace_sqlite.py").write_text(suite)
     (tmp_path / "run.py").write_text(f"{run}\nassert result['errors'] == [] and result['stats']['applied_rows'] == 7\n")
