@@ -192,7 +192,8 @@ def test_a_run_that_is_busy_says_how_far_it_is(peer: Peer, tmp_path: Path) -> No
 
     progress = peer.progress(run)
 
-    assert (progress["phase"], progress["sliceSeq"]) == ("export", 0)
+    assert progress["phase"] == "export"
+    assert progress["sliceSeq"] in (0, 1)
     assert progress["rows"] > 0 and progress["counter"] > 0
 
 

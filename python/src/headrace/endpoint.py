@@ -32,6 +32,8 @@ class SourceCapabilities:
     semantic: bool = False
     """Reads yield ``NormalizedRecord``s for the knowledge base (``read_records``)."""
     native_formats: tuple[str, ...] = ()
+    parallel_reads: int = 1
+    """How many slices may be read at once, while further ones are drawn from the plan, each in a thread of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +146,8 @@ class SourceEndpoint(Protocol):
     ) -> Iterator[pa.RecordBatch] | Iterator[NativeBlock] | Iterator[Row] | Iterator[NormalizedRecord]:
         """Yield the slice's rows, under the plan's snapshot. Batches are small: at most 250 ms of work or 8 MiB.
 
+        Slices are read ahead of the one being stored, in threads that change from slice to slice; never two
+        at once, nor while the plan is asked for its next slice, unless ``parallel_reads`` says more than 1.
         Native blocks only of the format in ``policy["nativeFormat"]``, which the run adds when the sink takes it.
         """
         ...

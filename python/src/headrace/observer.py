@@ -33,7 +33,7 @@ class Observer(Protocol):
         ...
 
     def moved(self, phase: Phase, slice_seq: int | None, rows: int, bytes: int) -> None:
-        """The run is alive and has read this much more. Called at every batch; costs next to nothing."""
+        """The run is alive and has read this much more. Called at every batch, by any thread; costs next to nothing."""
         ...
 
     @property

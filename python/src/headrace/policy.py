@@ -24,6 +24,9 @@ NullCursors: TypeAlias = Literal["once", "quarantine", "ignore"]
 
 _Value = TypeVar("_Value")
 
+DEFAULT_PARALLEL_SLICES = 2
+"""With a third being written, enough to keep two cores and a database busy; more mostly costs memory."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quarantine:
@@ -52,7 +55,7 @@ class RunPolicy:
     slice_rows: int | None = None
     slice_bytes: int | None = None
     """A slice ends at the first of the two it reaches; None: as the source has it."""
-    max_parallel_slices: int = 1
+    max_parallel_slices: int = DEFAULT_PARALLEL_SLICES
     batch_bytes: int = DEFAULT_BATCH_BYTES
     staging_provider: str | None = None
     staging_max_bytes: int = DEFAULT_MAX_BYTES
@@ -112,7 +115,7 @@ def parse(raw: Mapping[str, Json]) -> RunPolicy:
         parameters=_mapping(raw, "parameters"),
         slice_rows=_optional(raw, "targetSliceSize", _positive),
         slice_bytes=_optional(raw, "sliceBytes", _positive),
-        max_parallel_slices=_value(raw, "maxParallelSlices", _positive, 1),
+        max_parallel_slices=_value(raw, "maxParallelSlices", _positive, DEFAULT_PARALLEL_SLICES),
         batch_bytes=_value(raw, "batchBytes", _positive, DEFAULT_BATCH_BYTES),
         staging_provider=_optional(staging, "staging.provider", _text),
         staging_max_bytes=_value(staging, "staging.maxBytes", _positive, DEFAULT_MAX_BYTES),

@@ -2,9 +2,10 @@
 
 In order: fence the sink and learn what it holds; plan; then for each slice
 export, seal, ask, and on ``commit`` write rows and record together; at the end
-of a plan that was read to its end, complete the sink. A slice's staging is gone
-when its turn is over, however it ended. What was committed stays committed, and
-the checkpoint is always that of the last committed slice.
+of a plan that was read to its end, complete the sink. Slices are read ahead of
+the one being written, and judged and written in order. A slice's staging is
+gone when its turn is over, however it ended. What was committed stays committed,
+and the checkpoint is always that of the last committed slice.
 """
 
 from __future__ import annotations
@@ -17,16 +18,17 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import cast
 
+from headrace.ahead import ReadAhead, Staged
 from headrace.endpoint import DatasetSchema, Plan, Policy, SinkEndpoint, SourceEndpoint
 from headrace.errors import ConfigInvalid, DataPlaneError, problem
 from headrace.events import Finished, Opened, Planned, Sealed
-from headrace.exporting import METADATA, Exported, export_slice
+from headrace.exporting import METADATA, export_slice
 from headrace.importing import SinkRun
 from headrace.observer import Observer, RunInterrupted
 from headrace.policy import RunPolicy, parse
 from headrace.protocol import Json, Problem, Role, Verdict
 from headrace.saying import ask_records, tell_rejected
-from headrace.staging import IngestionContext, Slice, StagingProvider, StagingSession
+from headrace.staging import IngestionContext, Slice, StagingProvider
 from headrace.tally import Tally
 
 log = logging.getLogger("headrace.run")
@@ -143,9 +145,8 @@ class _Run:
     def _carry_all(self, slices: Iterator[Slice] | itertools.chain[Slice], *, nothing: bool) -> Problem | None:
         """Carry slice after slice until the plan ends or somebody stops it. Returns what ended the run early."""
         try:
-            for slice_ in slices:
-                if self._is_late() or self._carry(slice_) != "commit":
-                    return None
+            if not self._carry_each(slices):
+                return None
             self._complete(nothing=nothing)
         except RunInterrupted:
             raise
@@ -157,24 +158,44 @@ class _Run:
             return problem(error)
         return None
 
-    def _carry(self, slice_: Slice) -> Verdict:
+    def _carry_each(self, slices: Iterator[Slice] | itertools.chain[Slice]) -> bool:
+        """Whether the plan was carried to its end, and nobody stopped it before."""
+        if self._is_late():
+            return False
+        width = min(self.policy.max_parallel_slices, self.source.capabilities().parallel_reads)
+        ahead = ReadAhead(slices, self._export, width, self.observer, self.source.close)
+        with closing(ahead):
+            for staged in ahead:
+                with closing(staged.session):
+                    if self._is_late() or self._carry(staged) != "commit":
+                        return False
+        return True
+
+    def _export(self, slice_: Slice, observer: Observer) -> Staged:
         with blamed("staging"):
             session = self.provider.allocate_session(self._context(slice_))
-        with closing(session):
+        try:
             with blamed("source"):
                 exported = export_slice(
-                    self.source, self.run.unit_id, [slice_], self._reading_policy(), self.policy, session, self.observer
+                    self.source, self.run.unit_id, [slice_], self._reading_policy(), self.policy, session, observer
                 )
-            self.tally.exported(exported)
-            tell_rejected(self.observer, slice_.seq, exported.rejected)
-            verdict = self._asked(slice_, session, exported)
-            if verdict == "commit":
-                self._commit(slice_, session, exported)
+        except BaseException:
+            session.close()
+            raise
+        return Staged(slice_, session, exported)
+
+    def _carry(self, staged: Staged) -> Verdict:
+        self.tally.exported(staged.exported)
+        tell_rejected(self.observer, staged.slice.seq, staged.exported.rejected)
+        verdict = self._asked(staged)
+        if verdict == "commit":
+            self._commit(staged)
         return verdict
 
-    def _asked(self, slice_: Slice, session: StagingSession, exported: Exported) -> Verdict:
+    def _asked(self, staged: Staged) -> Verdict:
+        slice_, exported = staged.slice, staged.exported
         if self.sink is None:
-            verdict = ask_records(self.observer, slice_.seq, session.reader())
+            verdict = ask_records(self.observer, slice_.seq, staged.session.reader())
             if verdict != "commit":
                 return verdict
         answer = self.observer.ask(
@@ -192,17 +213,18 @@ class _Run:
         )
         return answer()
 
-    def _commit(self, slice_: Slice, session: StagingSession, exported: Exported) -> None:
+    def _commit(self, staged: Staged) -> None:
+        seal = staged.exported.seal
         if self.into is None:
-            self.tally.applied(exported.seal.rows, exported.seal.bytes, None, 0)
-            self.checkpoint = slice_.to_checkpoint
+            self.tally.applied(seal.rows, seal.bytes, None, 0)
+            self.checkpoint = staged.slice.to_checkpoint
             return
         with blamed("sink"):
-            event, applied, duration_ms = self.into.write(slice_, session, exported.seal, self.observer)
+            event, applied, duration_ms = self.into.write(staged.slice, staged.session, seal, self.observer)
         self.checkpoint = applied.record.to_ckpt
-        self.tally.applied(exported.seal.rows, applied.bytes, applied.location, duration_ms)
+        self.tally.applied(seal.rows, applied.bytes, applied.location, duration_ms)
         self.observer.tell(event)
-        self.into.require_chain(slice_, applied)
+        self.into.require_chain(staged.slice, applied)
 
     def _complete(self, *, nothing: bool) -> None:
         if self.into is None:
@@ -240,7 +262,7 @@ class _Run:
             generation=self.run.generation,
             slice_seq=slice_.seq,
             slice=slice_,
-            prev_hash="" if self.into is None else self.into.prev_hash,
+            prev_hash="",  # of a slice read ahead the one before is not committed yet; ``SinkRun`` keeps the chain
             max_bytes=self.policy.staging_max_bytes,
         )
 

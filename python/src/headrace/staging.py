@@ -58,7 +58,8 @@ class IngestionContext:
     """What a provider may know about the slice it stages for.
 
     ``slice`` is None for a session that is to hold everything new at once.
-    ``prev_hash`` is the hash of the commit record before this slice's.
+    ``prev_hash`` is the hash of the commit record before this slice's, or empty
+    where that is not known yet, as it is for a slice that is read ahead.
     """
 
     tenant: str

@@ -38,6 +38,7 @@ class WatchedRun:
         self._verdicts: dict[Question, Verdict | None] = {}
         self._interrupted = False
         self._on_interrupt: list[Callable[[], None]] = []
+        self._moving = threading.Lock()
         self._progress = Progress(phase="plan", slice_seq=None, rows=0, bytes=0, counter=0)
 
     @property
@@ -64,14 +65,15 @@ class WatchedRun:
         return lambda: self._answer(question)
 
     def moved(self, phase: Phase, slice_seq: int | None, rows: int, bytes: int) -> None:
-        said = self._progress
-        self._progress = Progress(
-            phase=phase,
-            slice_seq=slice_seq,
-            rows=said.rows + rows,
-            bytes=said.bytes + bytes,
-            counter=said.counter + 1,
-        )
+        with self._moving:
+            said = self._progress
+            self._progress = Progress(
+                phase=phase,
+                slice_seq=slice_seq,
+                rows=said.rows + rows,
+                bytes=said.bytes + bytes,
+                counter=said.counter + 1,
+            )
         if self._interrupted:
             raise RunInterrupted
 

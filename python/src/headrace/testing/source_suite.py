@@ -11,6 +11,7 @@ from __future__ import annotations
 import abc
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any, ClassVar, cast
 
@@ -90,6 +91,16 @@ class SourceEndpointSuite(abc.ABC):
         first = self.plan(opened, None, self.full_policy)[:1]
 
         assert self.same(self.read(opened, first, self.full_policy), self.read(opened, first, self.full_policy))
+
+    def test_slices_that_are_read_at_once_are_those_read_one_after_the_other(self, opened: SourceEndpoint) -> None:
+        """As many at once as the source says, and each in a thread of its own even if that is one."""
+        slices = self.plan(opened, None, {**self.full_policy, **self.small_slices})
+        width = opened.capabilities().parallel_reads
+
+        with ThreadPoolExecutor(width) as threads:
+            read = list(threads.map(lambda slice_: self.read(opened, [slice_], self.full_policy), slices))
+
+        assert self.same([row for rows in read for row in rows], self.rows())
 
     def test_a_load_that_broke_off_goes_on_or_starts_over_but_loses_nothing(self, opened: SourceEndpoint) -> None:
         policy = {**self.full_policy, **self.small_slices}

@@ -45,6 +45,9 @@ _LOOKS = 3
 
 Answer = TypeVar("Answer")
 
+PARALLEL_READS = 8
+"""Each takes a connection of the server's few."""
+
 
 class PostgresSource:
     """``PostgresSource(parameters)`` parses; the first call that needs the server connects."""
@@ -55,7 +58,7 @@ class PostgresSource:
         self._relations: dict[str, Relation] = {}
 
     def capabilities(self) -> SourceCapabilities:
-        return SourceCapabilities(full=True, incremental=True)
+        return SourceCapabilities(full=True, incremental=True, parallel_reads=PARALLEL_READS)
 
     def list_units(self) -> Sequence[UnitDescriptor]:
         return [unit_descriptor(found) for found in self._known_relations()]
