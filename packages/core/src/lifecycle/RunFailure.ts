@@ -5,7 +5,7 @@
  */
 import { Cause, Match, Schema } from "effect"
 import { codeOf, type FailureKind, lastError, type Side } from "../domain/Failure.ts"
-import { isSecretName } from "../domain/SecretText.ts"
+import { secretsOf } from "../domain/Masking.ts"
 import { Problem } from "../protocol/Protocol.ts"
 import type { EndpointRepoError } from "../services/EndpointRepo.ts"
 import type { GraphStoreError } from "../services/GraphStore.ts"
@@ -182,8 +182,14 @@ const toldBy = (cause: Cause.Cause<RunError>): Told => {
 
 const secretsIn = ({ source, sink }: RunRequest): ReadonlyArray<string> =>
   [source, sink].flatMap((endpoint) =>
-    Object.entries(endpoint?.parameters ?? {}).flatMap(([key, value]) => (isSecretName(key) ? [value] : []))
+    secretsOf({ parameters: endpoint?.parameters ?? {} }, null).flatMap(({ value }) => spoken(`${value}`))
   )
+
+/** User info is a secret as a whole; a message may hold its password alone. */
+const spoken = (secret: string): ReadonlyArray<string> => {
+  const password = secret.slice(secret.indexOf(":") + 1)
+  return password === "" ? [secret] : [secret, password]
+}
 
 /** What a log needs beside `lastError`: nothing where the worker, or a person, said all there is to say. */
 export const unexplained = (cause: Cause.Cause<RunError>): ReadonlyArray<Cause.Cause<RunError>> => {

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger } from "effect"
+import * as MemoryPythonWorker from "../../src/memory/MemoryPythonWorker.ts"
 import * as Shop from "./Shop.ts"
 
 describe("the log of a run that failed", () => {
@@ -17,4 +18,23 @@ describe("the log of a run that failed", () => {
       assert.deepStrictEqual(logged, [{ message: ["A run did not end well", runId, lastError], stacks: 0 }])
     }).pipe(Effect.provide(Layer.provideMerge(Shop.layer(Shop.failOnceAt("committing", 2)), log)))
   })
+})
+
+describe("what people read of a run that failed", () => {
+  const refused = MemoryPythonWorker.rejected({
+    tag: "ConfigInvalid",
+    role: "source",
+    message: "The proxy https://ada:hunter2@proxy refused ada with hunter2."
+  })
+  it.effect("D12 holds no password that was inside another parameter, alone or in its url", () =>
+    Effect.gen(function* () {
+      const parameters = { host: "db", username: "app", proxy: "https://ada:hunter2@proxy" }
+      const shop = yield* Shop.opened(Shop.bySlices, { parameters })
+
+      yield* Shop.run(shop.name)
+
+      const { lastError } = yield* Shop.status(shop)
+      assert.strictEqual(lastError, "SOURCE_CONFIG: The proxy https://****@proxy refused ada with ****.")
+    }).pipe(Effect.provide(Shop.layer(Shop.failOnceAt("staged", 1, refused))))
+  )
 })

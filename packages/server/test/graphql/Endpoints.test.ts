@@ -33,6 +33,8 @@ layer(MemoryServer.layer(), { excludeTestServices: true })("registering an endpo
       const [row] = yield* field(answer, "endpoints", Schema.Array(Row))
       assert.match(id, /^[0-9a-f-]{36}$/)
       assert.match(row?.sourceId ?? "", /^thin-shop-[0-9a-f]+$/)
+      const blank = yield* register({ name: "Blank", sourceId: " ", url: "https://x" })
+      assert.match(blank.sourceId, /^global-blank-[0-9a-f]+$/)
       assert.match(row?.createdAt ?? "", /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
       assert.deepInclude(row, {
         projectId: "thin",

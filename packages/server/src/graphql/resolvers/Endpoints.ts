@@ -68,7 +68,7 @@ const decodeRegistration = decoder(
 export const registerEndpoint = Effect.fn("Mutation.registerEndpoint")(function* (args: unknown) {
   const { input } = yield* decodeRegistration(args)
   const stored = yield* (yield* Endpoints).register(yield* scopeOf(input.projectSlug), {
-    sourceId: input.sourceId ?? null,
+    sourceId: input.sourceId?.trim() ? input.sourceId : null,
     name: input.name,
     description: input.description ?? null,
     verb: input.verb,
