@@ -18,11 +18,11 @@ import psycopg
 from headrace.endpoints.sources.postgres_hold import RelationMovedError, holding, is_still
 from headrace.endpoints.systems.postgres_catalog import Relation, identity
 from headrace.endpoints.systems.postgres_errors import sqlstate, translated
+from headrace.endpoints.systems.postgres_kept import KEPT
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.endpoints.systems.postgres_session import (
     Connection,
     Question,
-    connect,
     connect_arrow,
     pipelined,
     query,
@@ -43,13 +43,14 @@ class Snapshot:
 
     def __init__(self, parameters: PostgresParameters) -> None:
         self._parameters = parameters
-        self._lead: Connection = connect(parameters, "source")
+        self._session = KEPT.take(parameters)
+        self._lead: Connection = self._session.connection
+        self._is_sound, self._is_over = True, False
         self._idle: list[Any] = []
         self._reads: list[_Read] = []
         self._asking = threading.Lock()
         self._closed = False
         self._id: str | None = None
-        self._system: str | None = None
         self._held: set[int] = set()
 
     def ask(self, statement: str, values: Sequence[object] = (), *, where: str) -> list[tuple[Any, ...]]:
@@ -66,6 +67,7 @@ class Snapshot:
             try:
                 return use(self._lead)
             except psycopg.Error as error:
+                self._is_sound = False
                 self._require_open()
                 raise translated(error, role="source", where=where) from None
 
@@ -103,9 +105,9 @@ class Snapshot:
     @property
     def system(self) -> str:
         """The identity of cluster and database."""
-        if self._system is None:
-            self._system = self.with_lead(identity, where=self._parameters.place)
-        return self._system
+        if self._session.system is None:
+            self._session.system = self.with_lead(identity, where=self._parameters.place)
+        return self._session.system
 
     @property
     def id(self) -> str:
@@ -142,13 +144,24 @@ class Snapshot:
         for read in list(self._reads):
             read.cancel()
         while not self._asking.acquire(timeout=CANCEL_AGAIN_SECONDS):
+            self._is_sound = False
             self._lead.cancel_safe(timeout=1)
         try:
-            self._lead.close()
+            self._give_back()
         finally:
             self._asking.release()
         while self._idle:
             self._idle.pop().close()
+
+    def _give_back(self) -> None:
+        """Once: afterwards the session may be another's."""
+        if self._is_over:
+            return
+        self._is_over = True
+        if self._is_sound:
+            KEPT.keep(self._parameters, self._session)
+        else:
+            self._lead.close()
 
     def _adopted(self) -> Any:
         self._require_open()
@@ -178,6 +191,7 @@ class Snapshot:
         try:
             yield
         except (adbc.Error, OSError) as error:
+            self._is_sound = False
             self._require_open()
             raise translated(error, role="source", where=where) from None
 

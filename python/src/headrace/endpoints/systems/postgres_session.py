@@ -101,10 +101,15 @@ def connect(parameters: PostgresParameters, role: Role | None) -> Connection:
     except psycopg.Error as error:
         raise _refused(error, parameters, role) from None
     with _settling(connection, parameters, role):
-        run(connection, settings_statement(parameters))
-        if parameters.role is not None:
-            run(connection, f"set role {quote_identifier(parameters.role)}")
+        settle(connection, parameters)
     return connection
+
+
+def settle(connection: Connection, parameters: PostgresParameters) -> None:
+    """Make the session what we need, whatever the server is configured to. Raises what psycopg does."""
+    settings: list[Question] = [(settings_statement(parameters), ())]
+    role = [] if parameters.role is None else [(f"set role {quote_identifier(parameters.role)}", ())]
+    pipelined(connection, [*settings, *role])
 
 
 def connect_arrow(parameters: PostgresParameters, role: Role | None) -> Any:

@@ -1,0 +1,120 @@
+"""The session of a run is kept for the next one, with nothing of the run in it, and not for long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from postgres_reading import BY_TIME, reader, taken
+from postgres_server import PostgresServer, postgres_server
+
+from headrace.endpoints.sources.postgres import PostgresSource
+from headrace.endpoints.systems import postgres_kept
+from headrace.endpoints.systems.postgres_kept import KEPT, MOST
+from headrace.endpoints.systems.postgres_session import SOURCE_APPLICATION
+from headrace.errors import AuthenticationFailed, PermissionDenied, RowRejected
+
+UNIT = "public.orders"
+OURS = f"from pg_stat_activity where datname = 'shop' and application_name = '{SOURCE_APPLICATION}'"
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresServer]:
+    """Nothing is kept before and after a test, and within it what is kept stays."""
+    monkeypatch.setattr(postgres_kept, "IDLE_SECONDS", 3600)
+    KEPT.close()
+    server = postgres_server()
+    server.database("create table orders (id int primary key, at timestamptz)", "insert into orders values (1, now())")
+    yield server
+    KEPT.close()
+
+
+def sessions(server: PostgresServer) -> list[int]:
+    return [pid for (pid,) in server.rows("postgres", f"select pid {OURS}")]
+
+
+def once_there_are(server: PostgresServer, count: int) -> list[int]:
+    """What a server shows of a session that ended, it shows a little later."""
+    while len(found := sessions(server)) != count:
+        pass
+    return found
+
+
+def test_one_run_after_the_other_uses_one_session(server: PostgresServer) -> None:
+    first = taken(server.parameters("shop"), UNIT, **BY_TIME)
+    kept, within = once_there_are(server, 1), list[int]()
+    server.run("shop", "insert into orders values (2, now())")
+
+    second = taken(
+        server.parameters("shop"), UNIT, first.checkpoint, meanwhile=lambda: within.extend(sessions(server)), **BY_TIME
+    )
+
+    assert (second.ids, within) == ([2], kept)
+
+
+def test_what_is_kept_has_no_transaction_no_lock_and_no_setting_of_the_run(server: PostgresServer) -> None:
+    """A policy of rows runs functions of people, in our session."""
+    user = reader(server, "shop", "usage on schema public", "select on orders")
+    server.run(
+        "shop",
+        "create function leaves() returns bool language plpgsql as $$ begin "
+        "if coalesce(current_setting('my.own', true), '') not in ('', now()::text) then raise 'left behind'; end if; "
+        "perform set_config('my.own', now()::text, false), pg_advisory_lock_shared(7); return true; end $$",
+        "create policy leaving on orders using (leaves())",
+        "alter table orders enable row level security",
+    )
+
+    first = taken(user, UNIT, **BY_TIME)
+    (pid,) = once_there_are(server, 1)
+
+    assert server.rows("postgres", f"select state, xact_start, backend_xmin {OURS}") == [("idle", None, None)]
+    assert server.rows("postgres", f"select from pg_locks where pid = {pid}") == []
+    assert (first.ids, taken(user, UNIT, first.checkpoint, **BY_TIME).ids) == ([1], [])
+
+
+@pytest.mark.parametrize("made", ["create view v as select 1 / (id - 1) as id from orders", "create table v (id int)"])
+def test_a_session_of_a_run_in_which_the_server_refused_anything_is_not_kept(server: PostgresServer, made: str) -> None:
+    """The view fails while it is read, and the table cannot be locked."""
+    user = reader(server, "shop", "usage on schema public")
+    server.run("shop", made, *(["grant select on v to reader"] if "view" in made else []))
+
+    with pytest.raises(RowRejected if "view" in made else PermissionDenied):
+        taken(user, "public.v")
+
+    assert len(KEPT) == 0
+
+
+def test_a_session_that_ended_meanwhile_is_replaced(server: PostgresServer) -> None:
+    taken(server.parameters("shop"), UNIT)
+    (pid,) = once_there_are(server, 1)
+    server.run("postgres", f"select pg_terminate_backend({pid}, 10000)")
+
+    assert taken(server.parameters("shop"), UNIT).ids == [1]
+    assert once_there_are(server, 1) != [pid]
+
+
+def test_a_session_that_nobody_asks_for_is_closed(server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres_kept, "IDLE_SECONDS", 0)
+
+    taken(server.parameters("shop"), UNIT)
+
+    assert once_there_are(server, 0) == []
+
+
+def test_nobody_comes_in_by_the_session_of_another_user(server: PostgresServer) -> None:
+    taken(server.parameters("shop"), UNIT)
+
+    with (
+        closing(PostgresSource(server.parameters("shop", password="wrong"))) as source,
+        pytest.raises(AuthenticationFailed),
+    ):
+        source.describe(UNIT)
+
+
+def test_no_more_than_a_few_are_kept(server: PostgresServer) -> None:
+    for timeout in range(MOST + 2):
+        taken(server.parameters("shop", statement_timeout_ms=str(10_000 + timeout)), UNIT)
+
+    assert len(KEPT) == MOST
+    assert len(once_there_are(server, MOST)) == MOST
