@@ -15,6 +15,7 @@ from headrace.endpoint import Plan, Policy, SinkCapabilities, SourceCapabilities
 from headrace.endpoints.sinks.local_files import LocalFilesSink
 from headrace.errors import SinkFenced
 from headrace.events import Committed, Opened, Planned, Sealed
+from headrace.protocol import Json
 from headrace.run import READ_BEFORE, run_unit
 from headrace.staging import Slice
 from headrace.testing.row_endpoints import RowsSource
@@ -169,7 +170,7 @@ def test_a_load_whose_last_slice_is_stored_is_only_completed(runs: Runs) -> None
 class NothingYet(RowsSource):
     """Knows the columns, and has no row."""
 
-    def plan(self, *_: Any) -> Plan:
+    def plan(self, unit_id: str, checkpoint: Json, policy: Policy, next_seq: int = 0) -> Plan:
         return Plan(slices=iter(()), count=0, estimated_rows=0, strategy="nothing")
 
 

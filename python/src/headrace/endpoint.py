@@ -199,6 +199,7 @@ class SinkEndpoint(Protocol):
 
         Raises:
             SinkFenced: A newer epoch has been here.
+            CheckpointAheadOfSink: What the records of this generation say was committed is not there any more.
         """
         ...
 
