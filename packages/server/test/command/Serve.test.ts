@@ -56,10 +56,12 @@ layer(Place.layer, live)("headrace serve", (it) => {
 
   it.effect("of several that start at once exactly one serves, and the others say where", () =>
     Effect.gen(function* () {
-      const { surroundings, folder } = yield* Place.Place
+      const { surroundings } = yield* Place.Place
       const environment = { ...surroundings.environment, HEADRACE_PORT: "0" }
-      const together = { ...surroundings, environment, data: join(folder, "together") }
-      const serve = HeadraceCommand.begun("headrace", ["serve", "-o", "jsonl"], together)
+      const serve = HeadraceCommand.begun("headrace", ["serve", "-o", "jsonl"], {
+        ...surroundings,
+        environment
+      })
       const several = yield* Effect.replicateEffect(serve, 3)
 
       const ready = yield* Effect.forEach(several, ({ printed }) => Effect.exit(printed("server.ready")), {
