@@ -72,6 +72,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "answers": (CONTRACTS | {"observer", "conversation", "redaction"}, set()),
     "watched_run": (CONTRACTS | {"observer", "frames", "conversation"}, set()),
     "calls": (CONTRACTS | {"__init__", "run", "registry", "stagings"}, {"msgspec"}),
+    "light_call": (CONTRACTS | {"observer", "conversation", "redaction", "answers", "calls"}, set()),
     "heavy_call": (
         CONTRACTS
         | {"run", "ingestion", "registry", "stagings", "conversation", "redaction", "answers", "watched_run", "logs"},
@@ -79,7 +80,8 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     ),
     "worker": (
         CONTRACTS
-        | {"contract", "frames", "listening", "logs", "conversation", "redaction", "answers", "calls", "heavy_call"},
+        | {"contract", "frames", "listening", "logs", "conversation", "redaction", "answers", "calls"}
+        | {"light_call", "heavy_call"},
         set(),
     ),
 }

@@ -153,6 +153,24 @@ def test_interrupting_a_call_that_is_over_or_never_was_is_no_error(worker: tuple
     peer.ping()
 
 
+@pytest.mark.parametrize(
+    ("call", "more"), [("preview", {"unitId": "odd", "limit": 1}), ("listUnits", {})], ids=["preview", "listUnits"]
+)
+def test_a_light_call_that_is_interrupted_ends_although_its_source_waits_and_leaves_the_run_alone(
+    worker: tuple[Peer, Worker], tmp_path: Path, call: str, more: dict[str, Any]
+) -> None:
+    peer, process = worker
+    run = until_it_asks(peer, process, tmp_path)
+    waiting = peer.request(call, {"endpoint": source("test.odd", doing="waits", password="canary"), **more})
+    process.wait_for_line("waiting")
+
+    peer.interrupt(waiting)
+
+    assert peer.cause(waiting) == {"_tag": "Interrupt", "fiberId": None}
+    peer.decide("run-1", 0)
+    assert peer.event(run, "Committed")["commitRecord"]["rows"] == 2
+
+
 def test_an_idle_worker_ends_when_it_is_terminated(worker: tuple[Peer, Worker]) -> None:
     peer, process = worker
 

@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import msgspec
@@ -33,6 +34,9 @@ from headrace.stagings import STAGINGS, staging_provider
 
 MOST_PREVIEWED = 200
 PREVIEWED_CHARACTERS = 2 * 1024 * 1024
+
+OPENED: ContextVar[Callable[[SourceEndpoint], None]] = ContextVar("headrace_opened", default=lambda source: None)
+"""Is told of each source that a call opens, so that somebody else can close it."""
 
 _Message = TypeVar("_Message")
 
@@ -128,4 +132,5 @@ def endpoints_of(request: Any) -> list[EndpointRef]:
 def _source(ref: EndpointRef) -> Generator[SourceEndpoint]:
     opened = registry.source(ref.template_id, ref.parameters)
     with closing(opened), blamed("source"):
+        OPENED.get()(opened)
         yield opened

@@ -17,7 +17,6 @@ import resource
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -25,11 +24,12 @@ from typing import Any, BinaryIO, cast
 
 from headrace import frames
 from headrace.answers import outcome
-from headrace.calls import CALLS, decoded, endpoints_of, hello_answer, sweep_staging
+from headrace.calls import CALLS, decoded, hello_answer, sweep_staging
 from headrace.contract import CONTRACT_FINGERPRINT
 from headrace.conversation import Conversation
 from headrace.errors import ConfigInvalid, DataPlaneError, problem
 from headrace.heavy_call import HeavyCall
+from headrace.light_call import LightCall
 from headrace.listening import NotPrivate, accept_one
 from headrace.logs import log_to_stderr
 from headrace.protocol import PROTOCOL_VERSION, Decide, Hello, RunIngestionUnit, SweepStaging
@@ -59,6 +59,7 @@ class Worker:
         self._token = token
         self._redaction = redaction
         self._heavy: HeavyCall | None = None
+        self._light: dict[int | str, LightCall] = {}
         self._greeted = False
 
     def serve(self, stream: BinaryIO) -> bool:
@@ -82,9 +83,11 @@ class Worker:
                 self._conversation.pong()
             case {"_tag": "Request", "id": int() | str() as request_id, "tag": str(tag), "payload": payload}:
                 return self._request(request_id, tag, payload)
-            case {"_tag": "Ack" | "Interrupt" as kind, "requestId": request_id}:
+            case {"_tag": "Ack", "requestId": request_id}:
                 if self._heavy is not None and self._heavy.request_id == request_id:
-                    (self._heavy.stream.acknowledged if kind == "Ack" else self._heavy.abandon)()
+                    self._heavy.stream.acknowledged()
+            case {"_tag": "Interrupt", "requestId": int() | str() as request_id}:
+                self._interrupt(request_id)
             case _:
                 log.error("the connection is closed: a frame of kind %r is none of ours", frame.get("_tag"))
                 return False
@@ -98,7 +101,8 @@ class Worker:
         elif tag == "decide":
             self._answer(request_id, lambda: self._decide(decoded(payload, Decide)))
         elif tag in CALLS:
-            threading.Thread(target=self._light, args=(request_id, tag, payload), daemon=True).start()
+            self._light[request_id] = LightCall(request_id, tag, payload, self._conversation, self._redaction)
+            self._light[request_id].start(lambda: self._light.pop(request_id, None))
         else:
             self._conversation.die(request_id, "UnknownCall", f"The worker knows no call {tag!r}.")
         return True
@@ -116,18 +120,13 @@ class Worker:
         self._answer(request_id, hello_answer)
         return True
 
-    def _light(self, request_id: int | str, tag: str, payload: Any) -> None:
-        kind, call = CALLS[tag]
-        try:
-            request = decoded(payload, kind)
-        except DataPlaneError as refusal:
-            self._conversation.fail(request_id, problem(refusal))
-            return
-        answer = outcome(self._conversation, self._redaction, request_id, endpoints_of(request), lambda: call(request))
-        try:
-            answer()
-        except OSError:
-            log.info("nobody is left to be told what call %s found", request_id)
+    def _interrupt(self, request_id: int | str) -> None:
+        """A call that is over by now, or never was, is nobody's mistake."""
+        light = self._light.get(request_id)
+        if light is not None:
+            light.abandon()
+        elif self._heavy is not None and self._heavy.request_id == request_id:
+            self._heavy.abandon()
 
     def _start(self, request_id: int | str, payload: Any) -> None:
         try:
