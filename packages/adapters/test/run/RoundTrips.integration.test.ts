@@ -13,12 +13,13 @@ const unit = UnitKey.make({ endpointId: EndpointId.make("shop"), unitId: UnitId.
 const [runId, sinkId] = [RunId.make("run-1"), knowledgeBase]
 const { Completed, Started } = IngestionUnitEvent.cases
 
-/** What was said to the database meanwhile, in order; a transaction is one more. */
+/** What was said to the database meanwhile, in order; a transaction says where it begins and ends. */
 const saying = Effect.fnUntraced(function* <A, E, R>(asking: Effect.Effect<A, E, R>) {
   const said: Array<string> = []
   const tracer = Tracer.make({
     span: (options) => {
       if (options.kind === "client") said.push(options.name)
+      if (options.name === "sql.transaction") said.push("begin", "commit")
       return new Tracer.NativeSpan(options)
     }
   })
