@@ -41,6 +41,8 @@ const launch = (
   const [file = "", ...rest] = belowShell ? ["sh", "-c", '"$@"; exit $?', "sh", ...line] : line
   return spawn(file, rest, {
     cwd: folder,
+    // A group of its own, so that both can be ended at once.
+    detached: belowShell === true,
     stdio: ["ignore", "pipe", "pipe"],
     env: {
       PATH: process.env["PATH"],
@@ -87,6 +89,15 @@ const followed = (child: ReturnType<typeof launch>): Going => {
   }
 }
 
+/** The shell may be gone while what it started is not. */
+const endGroup = ({ pid }: ChildProcess): void => {
+  try {
+    if (pid !== undefined) process.kill(-pid, "SIGKILL")
+  } catch (cause) {
+    if (!(cause instanceof Error && "code" in cause && cause.code === "ESRCH")) throw cause
+  }
+}
+
 /** Starts it and does not wait; gone with the scope. */
 export const begun = (
   program: keyof typeof programs,
@@ -97,7 +108,8 @@ export const begun = (
     Effect.sync(() => followed(launch(program, words, surroundings))),
     ({ child, ended }) =>
       Effect.suspend(() => {
-        child.kill("SIGKILL")
+        if (surroundings.belowShell) endGroup(child)
+        else child.kill("SIGKILL")
         return ended
       })
   )
