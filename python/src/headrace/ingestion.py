@@ -133,7 +133,6 @@ def run_ingestion_unit(
     """Carry everything of a unit that is new since ``checkpoint``.
 
     Rows are staged with ``staging_provider_id``; unsaid, with the policy's provider, else in memory.
-
     An incremental unit keeps one generation in its sink, and what the sink holds
     of it overrules an older ``checkpoint``. A full read is a generation of its own.
     What processes staged that have died since is deleted first.
