@@ -9,7 +9,7 @@ from headrace.endpoints.sources.postgres_policy import ReadPolicy
 from headrace.endpoints.sources.postgres_position import CursorPosition, Mark
 from headrace.endpoints.sources.postgres_ranges import Order, Until
 from headrace.endpoints.sources.postgres_snapshot import Snapshot
-from headrace.endpoints.sources.postgres_survey import Survey, count_ties, last_row, mark_of
+from headrace.endpoints.sources.postgres_survey import Survey, last_row, mark_of, tell_ties
 from headrace.endpoints.systems.postgres_catalog import CatalogColumn, Relation
 from headrace.endpoints.systems.postgres_types import is_orderable
 from headrace.errors import RowRejected, SourceRewound
@@ -30,8 +30,8 @@ class CursorBound:
     has_nulls: bool
     """Rows without cursor are read by the first full pass."""
     delivery: dict[str, Json]
-    ties: int | None
-    """How many rows share the cursor of ``top``, where more may come later."""
+    ties: str | None
+    """Which rows share the cursor of ``top``, where more may come later."""
 
     def position(self) -> CursorPosition:
         order = self.order
@@ -117,10 +117,10 @@ def refuse_rewound(order: Order, position: CursorPosition, survey: Survey, bound
         )
 
 
-def _ties(snapshot: Snapshot, order: Order, top: Mark | None) -> int | None:
+def _ties(snapshot: Snapshot, order: Order, top: Mark | None) -> str | None:
     if top is None or not may_grow_ties(order):
         return None
-    return int(snapshot.ask(count_ties(order, top), where=order.relation.unit_id)[0][0])
+    return str(snapshot.ask(tell_ties(order, top), where=order.relation.unit_id)[0][0])
 
 
 def _said_of_ties(order: Order, policy: ReadPolicy) -> str:

@@ -81,9 +81,10 @@ def plan_load(planning: Planning, position: LoadPosition | None, bound: CursorBo
 def plan_increment(planning: Planning, position: CursorPosition, bound: CursorBound, survey: Survey) -> Plan:
     """Read what lies between the position and the bound, and again what may have come beside the position."""
     top, after = bound.top, position.at
-    may_repeat = after is not None and planning.policy.is_merged and may_grow_ties(planning.order)
-    is_new = top is not None and (survey.has_more or (may_repeat and survey.has_other_ties))
-    if after is not None and may_repeat:
+    is_merged = planning.policy.is_merged and may_grow_ties(planning.order)
+    is_beside = after is not None and is_merged and survey.has_other_ties
+    is_new = top is not None and (survey.has_more or is_beside)
+    if after is not None and is_beside:
         after = Mark(cursor=after.cursor, key=())
     slices = _cursor_slices(planning, after, bound) if is_new else iter(())
     return Plan(

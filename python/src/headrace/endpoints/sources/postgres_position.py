@@ -51,8 +51,8 @@ class CursorPosition:
     kinds: tuple[str, ...] | None
     """How cursor and key are ordered, ``Order.kinds``; None in a checkpoint that does not say it."""
     at: Mark | None
-    ties: int | None = None
-    """How many rows shared the cursor of ``at`` then; None where nobody counted."""
+    ties: str | None = None
+    """Which rows shared the cursor of ``at`` then: what ``tell_ties`` answers; None where nobody asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +153,7 @@ def _cursor(json: Any) -> CursorPosition:
             key, place = _texts(columns), None if at is None else mark(at)
             _require(place is None or len(place.key) == len(key))
             kinds, ties = _kinds(json, 1 + len(key)), json.get("ties")
-            _require(ties is None or (isinstance(ties, int) and not isinstance(ties, bool)))
+            _require(ties is None or isinstance(ties, str))
             return CursorPosition(field=field, key_columns=key, kinds=kinds, at=place, ties=ties)
         case _:
             raise ValueError

@@ -13,7 +13,7 @@ from typing import Any
 
 from headrace.endpoints.sources.postgres_position import CursorPosition, Mark
 from headrace.endpoints.sources.postgres_ranges import Order
-from headrace.endpoints.systems.postgres_session import Question, quote_qualified
+from headrace.endpoints.systems.postgres_session import Question, quote_literal, quote_qualified
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Survey:
     has_more: bool
     """Some row lies after the position and before the horizon."""
     has_other_ties: bool
-    """Not as many rows as before share the position's cursor and come no later by their key."""
+    """Not the rows that did share the position's cursor and come no later by their key, or nobody knows which did."""
 
     @classmethod
     def of(cls, answers: Sequence[Sequence[tuple[Any, ...]]]) -> Survey:
@@ -65,10 +65,11 @@ def mark_of(rows: Sequence[tuple[Any, ...]]) -> Mark | None:
     return Mark(cursor=rows[0][0], key=tuple(rows[0][1])) if rows else None
 
 
-def count_ties(order: Order, place: Mark) -> str:
-    """How many rows have the cursor of ``place`` and come no later by their key."""
+def tell_ties(order: Order, place: Mark) -> str:
+    """Which rows have the cursor of ``place`` and come no later by their key: their number and the sum of hashes."""
+    keys = f"hashtextextended({order.key_texts()}::text, 0)::numeric"
     return (
-        f"select count(*) from {_table(order)} "
+        f"select count(*) || ' ' || coalesce(sum({keys}), 0) from {_table(order)} "
         f"where {order.cursor_name()} = {order.cursor_literal(place.cursor)} and {order.upto_mark(place)}"
     )
 
@@ -79,7 +80,7 @@ def _beside(order: Order, position: CursorPosition | None, is_before: str) -> st
     at, table = position.at, _table(order)
     reaches = f"exists (select from {table} where {order.cursor_name()} >= {order.cursor_literal(at.cursor)})"
     more = f"exists (select from {table} where {order.after_mark(at)} and {is_before})"
-    ties = "false" if position.ties is None else f"({count_ties(order, at)}) <> {position.ties}"
+    ties = "true" if position.ties is None else f"({tell_ties(order, at)}) <> {quote_literal(position.ties)}"
     return f"select {reaches}, {more}, {ties}"
 
 
