@@ -75,17 +75,21 @@ class ReadAhead:
 
     def _draw(self) -> None:
         while len(self._waiting) < self._width:
-            ready: Future[Staged] | None
             try:
                 slice_ = next(self._slices, None)
             except Exception as error:
-                self._slices, ready = iter(()), Future()
-                ready.set_exception(error)
-            else:
-                if slice_ is None:
-                    return
-                ready = self._threads.submit(copy_context().run, self._export, slice_, self._watch)
-            self._waiting.append(ready)
+                self._slices = iter(())
+                self._waiting.append(_failed(error))
+                return
+            if slice_ is None:
+                return
+            self._waiting.append(self._threads.submit(copy_context().run, self._export, slice_, self._watch))
+
+
+def _failed(error: Exception) -> Future[Staged]:
+    failed: Future[Staged] = Future()
+    failed.set_exception(error)
+    return failed
 
 
 class _Watch:

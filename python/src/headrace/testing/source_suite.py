@@ -98,9 +98,9 @@ class SourceEndpointSuite(abc.ABC):
         width = opened.capabilities().parallel_reads
 
         with ThreadPoolExecutor(width) as threads:
-            read = list(threads.map(lambda slice_: self.read(opened, [slice_], self.full_policy), slices))
+            reads = [threads.submit(self.read, opened, [slice_], self.full_policy) for slice_ in slices]
 
-        assert self.same([row for rows in read for row in rows], self.rows())
+        assert self.same([row for read in reads for row in read.result()], self.rows())
 
     def test_a_load_that_broke_off_goes_on_or_starts_over_but_loses_nothing(self, opened: SourceEndpoint) -> None:
         policy = {**self.full_policy, **self.small_slices}
