@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 from peer import SECONDS
 
-from headrace.listening import NotPrivate, accept_one, peer_uid
+from headrace.listening import NotPrivate, accept_one, peer_uid, xucred_uid
 
 NOBODY = 65534
 
@@ -60,3 +61,10 @@ def test_a_directory_that_others_may_enter_is_refused(tmp_path: Path, mode: int)
         accept_one(tmp_path / "worker.sock")
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_user_is_read_from_what_macos_answers_and_from_nothing_else() -> None:
+    groups = bytes(68)
+    assert xucred_uid((0).to_bytes(4, sys.byteorder) + (501).to_bytes(4, sys.byteorder) + groups) == 501
+    with pytest.raises(NotPrivate, match="version 1"):
+        xucred_uid((1).to_bytes(4, sys.byteorder) + (501).to_bytes(4, sys.byteorder) + groups)

@@ -13,11 +13,16 @@ import os
 import socket
 import stat
 import struct
+import sys
 from pathlib import Path
 
 log = logging.getLogger("headrace.worker")
 
 _CREDENTIALS = struct.Struct("3i")
+_XUCRED = struct.Struct("=II")
+_SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED_BYTES = 0, 1, 76
+"""Of macOS, in <sys/un.h> and <sys/ucred.h>; Python does not name them."""
+
 _LOOK_SECONDS = 1.0
 
 
@@ -60,9 +65,23 @@ def accept_one(path: Path, starter: int | None = None) -> socket.socket | None:
 
 def peer_uid(connection: socket.socket) -> int:
     """The user id of the process at the other end, as the kernel knows it."""
+    if sys.platform == "darwin":
+        return xucred_uid(connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED_BYTES))
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     _, uid, _ = _CREDENTIALS.unpack(credentials)
     return uid
+
+
+def xucred_uid(credentials: bytes) -> int:
+    """The user id in macOS's ``struct xucred``, which begins with its version, 0, and the id.
+
+    Raises:
+        NotPrivate: It has another version, so nobody knows what it says.
+    """
+    version, uid = _XUCRED.unpack_from(credentials)
+    if version != 0:
+        raise NotPrivate(f"The system tells who connects in a form of version {version}, which is not known here.")
+    return int(uid)
 
 
 def _lives(pid: int) -> bool:
