@@ -119,18 +119,20 @@ layer(Place.layer, live)("looking before carrying", (it) => {
 
   it.effect("doctor finds everything in order, and names what is not with what to do", () =>
     Effect.gen(function* () {
-      const { headrace, surroundings, folder } = yield* Place.Place
+      const { surroundings, folder } = yield* Place.Place
+      // The machine of a test may serve something else at the usual port.
+      const anyPort = { ...surroundings, environment: { ...surroundings.environment, HEADRACE_PORT: "0" } }
       const broken = {
         HEADRACE_PYTHON: "/no/such/python",
         HEADRACE_DATABASE_URL: "postgres://a@127.0.0.1:1/b"
       }
 
-      const fine = yield* headrace("doctor")
+      const fine = yield* HeadraceCommand.run("headrace", ["doctor"], anyPort)
       const data = join(folder, "fresh")
       const ill = yield* HeadraceCommand.run("headrace", ["doctor"], {
         ...surroundings,
         data,
-        environment: broken
+        environment: { ...broken, HEADRACE_PORT: "0" }
       })
 
       assert.strictEqual(fine.exit, 0, fine.stdout + fine.stderr)
