@@ -7,7 +7,7 @@ import type * as Effect from "effect/Effect"
 import * as Match from "effect/Match"
 import { messageFor } from "./Catalogue.ts"
 import { Exit } from "./Exit.ts"
-import { hint } from "./Hint.ts"
+import { hintAt } from "./Hint.ts"
 import { refuse, Refused } from "./Message.ts"
 import type { Reference } from "./Reference.ts"
 
@@ -33,7 +33,7 @@ type RegistrationError = Effect.Error<ReturnType<Endpoints["Service"]["ensure"]>
 export const refusedBySystem = (
   error: RegistrationError,
   side: "source" | "sink",
-  { shown, again }: Pick<Reference, "shown" | "again">
+  reference: Reference
 ): Refused => {
   if (error._tag !== "ConnectionTestFailed") return refusedByStore(error)
   if (error.noWorker !== undefined)
@@ -43,9 +43,9 @@ export const refusedBySystem = (
     title: `Cannot use the ${side}`,
     number,
     exit: Exit[side],
-    where: shown,
+    where: reference.shown,
     why: [error.detail],
-    advice: [`Try:  ${hint("check", again)}`]
+    advice: [`Try:  ${hintAt("check", reference)}`]
   })
 }
 
@@ -60,7 +60,7 @@ export const refusedAction = (error: ActionError, from: Reference, to: Reference
         number: "HR2003",
         exit: Exit.source,
         advice: [
-          `${near.length > 0 ? `Did you mean: ${near.join(", ")}?   ` : ""}All: ${hint("discover", from.again)}`
+          `${near.length > 0 ? `Did you mean: ${near.join(", ")}?   ` : ""}All: ${hintAt("discover", from)}`
         ]
       })
     ),

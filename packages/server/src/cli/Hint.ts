@@ -25,6 +25,12 @@ export const shellWord = (text: string): string =>
 /** `headrace discover ./lake`, as the user has to say it. */
 export const hint = (...words: ReadonlyArray<string>): string => [command, ...words.map(shellWord)].join(" ")
 
+/** The same about a system; a password that was typed is not repeated, and so has to come from elsewhere. */
+export const hintAt = (
+  verb: string,
+  { again, isPasswordTyped }: { readonly again: string; readonly isPasswordTyped: boolean }
+): string => `${hint(verb, again)}${isPasswordTyped ? "   with the password in PGPASSWORD" : ""}`
+
 const command = commandOf({
   environment: process.env,
   program: process.argv[1] ?? "",

@@ -14,6 +14,8 @@ export interface PostgresParts {
   readonly parameters: Readonly<Record<string, string>>
   readonly password: string
   readonly isPasswordTyped: boolean
+  /** The URI as it was written, without a password that was typed. */
+  readonly withoutPassword: string
 }
 
 /** libpq's words, and what the template calls them. */
@@ -47,22 +49,29 @@ export const parsePostgres = (
   const bare = text.replace(placeholder, (found) => `\u0001${placeholders.push(found) - 1}\u0002`)
   const parts = shape.exec(bare)?.groups
   if (parts === undefined) return Result.fail(malformed("It is not of the form below."))
+  const filledAgain = (marked: string): string =>
+    // oxlint-disable-next-line no-control-regex -- the marks above
+    marked.replace(/\u0001(\d+)\u0002/g, (_, index: string) => placeholders[Number(index)] ?? "")
   const value = (raw: string): Result.Result<string, Refused> =>
-    Result.flatMap(decoded(raw), (plain) =>
-      fill(
-        // oxlint-disable-next-line no-control-regex -- the marks above
-        plain.replace(/\u0001(\d+)\u0002/g, (_, index: string) => placeholders[Number(index)] ?? ""),
-        surroundings
-      )
-    )
+    Result.flatMap(decoded(raw), (plain) => fill(filledAgain(plain), surroundings))
   return Result.gen(function* () {
     const given: Record<string, string> = {}
     const raw = [...fromAuthority(parts), ...(yield* fromQuery(parts["query"] ?? ""))]
     for (const [key, part] of raw) given[key] = yield* value(part)
     const typed = raw.some(([key, part]) => key === "password" && part !== "" && !part.includes("\u0001"))
-    return yield* complete(given, typed, surroundings)
+    return {
+      ...(yield* complete(given, surroundings)),
+      isPasswordTyped: typed,
+      withoutPassword: typed ? filledAgain(strippedOf(bare)) : text
+    }
   })
 }
+
+/** A URI of that shape without its password, in the user info and in the query. */
+const strippedOf = (bare: string): string =>
+  bare
+    .replace(/^([a-z]+:\/\/[^/?#:@]*):[^/?#]*@/i, "$1@")
+    .replace(/([?&])password=[^&#]*(&?)/, (_, before: string, after: string) => (after === "" ? "" : before))
 
 const fromAuthority = (parts: Record<string, string>): ReadonlyArray<readonly [string, string]> => {
   const info = parts["info"] ?? ""
@@ -90,9 +99,8 @@ const fromQuery = (query: string): Result.Result<ReadonlyArray<readonly [string,
 
 const complete = (
   given: Record<string, string>,
-  isPasswordTyped: boolean,
   surroundings: Surroundings
-): Result.Result<PostgresParts, Refused> => {
+): Result.Result<Pick<PostgresParts, "parameters" | "password">, Refused> => {
   const username = given["username"] ?? surroundings.environment("PGUSER") ?? surroundings.user
   const password = given["password"] ?? surroundings.environment("PGPASSWORD") ?? ""
   const port = given["port"] ?? "5432"
@@ -102,8 +110,7 @@ const complete = (
   const database = given["database"] ?? username
   return Result.succeed({
     parameters: { ...given, host: given["host"] ?? "localhost", port, database, username, password },
-    password,
-    isPasswordTyped
+    password
   })
 }
 

@@ -21,7 +21,7 @@ export interface Reference {
   readonly sourceId: string
   /** For the screen. */
   readonly shown: string
-  /** For a command that is proposed: as it was written, unless that holds a password. */
+  /** For a command that is proposed: as it was written, without a password that was typed. */
   readonly again: string
   readonly secrets: ReadonlyArray<string>
   /** A password was typed in clear: worth one warning. */
@@ -57,34 +57,38 @@ const parseSaid = (said: string, surroundings: Surroundings): Result.Result<Refe
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(said)?.[1]?.toLowerCase()
   if (said === "") return Result.fail(empty)
   if (scheme === "postgres" || scheme === "postgresql") {
-    return Result.map(parsePostgres(said, surroundings), fromPostgres(said))
+    return Result.map(parsePostgres(said, surroundings), fromPostgres)
   }
   if (scheme === undefined) return Result.map(parsePath(said, surroundings), fromPath(said))
   if (scheme === "file") return Result.map(parseFileUri(said, surroundings), fromPath(said))
   return Result.fail(unknownScheme(scheme, said))
 }
 
-const fromPostgres =
-  (said: string) =>
-  ({ parameters, password, isPasswordTyped }: PostgresParts): Reference => {
-    const place = (user: string) => {
-      const host = parameters["host"] ?? ""
-      const authority = host.startsWith("/") ? encodeURIComponent(host) : host
-      return `postgres://${user}${authority}:${parameters["port"]}/${parameters["database"]}`
-    }
-    const user = parameters["username"] ?? ""
-    const shown = place(password === "" ? `${user}@` : `${user}:${hidden}@`)
-    return {
-      templateId: "jdbc.postgres",
-      parameters,
-      sourceId: place(""),
-      shown,
-      again: isPasswordTyped ? shown : said,
-      // Hiding a password that is also the user or the database would hide the place, and tell the password by it.
-      secrets: password === "" || place(user).includes(password) ? [] : [password],
-      isPasswordTyped
-    }
+const fromPostgres = ({
+  parameters,
+  password,
+  isPasswordTyped,
+  withoutPassword
+}: PostgresParts): Reference => {
+  const place = (user: string) => {
+    const host = parameters["host"] ?? ""
+    const authority = host.startsWith("/") ? encodeURIComponent(host) : host
+    return `postgres://${user}${authority}:${parameters["port"]}/${parameters["database"]}`
   }
+  const user = parameters["username"] ?? ""
+  const schemas = parameters["schemas"] === undefined ? "" : `?schemas=${parameters["schemas"]}`
+  return {
+    templateId: "jdbc.postgres",
+    parameters,
+    sourceId: place(""),
+    shown: `${place(password === "" ? `${user}@` : `${user}:${hidden}@`)}${schemas}`,
+    again: withoutPassword,
+    // Hiding a password that is also the user or the database would hide the place, and tell the password by it.
+    secrets: password === "" || (place(user) + schemas).includes(password) ? [] : [password],
+    isPasswordTyped
+  }
+}
+
 type PostgresParts = Result.Result.Success<ReturnType<typeof parsePostgres>>
 
 const fromPath =

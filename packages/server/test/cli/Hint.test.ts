@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { commandOf, hint } from "../../src/cli/Hint.ts"
+import { commandOf, hint, hintAt } from "../../src/cli/Hint.ts"
 
 const folder = "/home/ada/work"
 const own = `${folder}/node_modules/.bin/headrace`
@@ -14,6 +14,16 @@ describe("a command that is proposed", () => {
     [{ PATH: "/bin" }, `${folder}/packages/server/src/main.ts`, "headrace"]
   ])("begins as this one was called: %j %s → %s", (environment, program, expected) => {
     assert.strictEqual(commandOf({ environment, program, folder }), expected)
+  })
+
+  it("says where a password that was typed is to come from, instead of repeating it", () => {
+    const again = "postgres://app@db/shop"
+
+    assert.match(
+      hintAt("check", { again, isPasswordTyped: true }),
+      / check postgres:\/\/app@db\/shop {3}with the password in PGPASSWORD$/
+    )
+    assert.match(hintAt("check", { again, isPasswordTyped: false }), / check postgres:\/\/app@db\/shop$/)
   })
 
   it("has each of its words as a shell needs it", () => {

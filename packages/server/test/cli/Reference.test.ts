@@ -71,8 +71,24 @@ describe("a postgres reference", () => {
       ["postgres://app:${env:SHOP_PW}@db/shop", "postgres://db/shop", "postgres://app:typed@db/shop"].map(
         (text) => parse(text).again
       ),
-      ["postgres://app:${env:SHOP_PW}@db/shop", "postgres://db/shop", "postgres://app:•••@db:5432/shop"]
+      ["postgres://app:${env:SHOP_PW}@db/shop", "postgres://db/shop", "postgres://app@db/shop"]
     )
+  })
+
+  it.each([
+    ["postgres://app:x@db/shop?sslmode=require", "postgres://app@db/shop?sslmode=require"],
+    ["postgres://app@db/shop?password=x&schemas=s1", "postgres://app@db/shop?schemas=s1"],
+    ["postgres://app@db/shop?schemas=s1&password=x", "postgres://app@db/shop?schemas=s1"],
+    ["postgres://app@db/shop?password=x", "postgres://app@db/shop"]
+  ])("is proposed again without the password, and with all else: %s", (text, again) => {
+    assert.strictEqual(parse(text).again, again)
+  })
+
+  it("shows the schemas, which are no part of its identity", () => {
+    const { shown, sourceId } = parse("postgres://app@db/shop?schemas=s1")
+
+    assert.strictEqual(shown, "postgres://app@db:5432/shop?schemas=s1")
+    assert.strictEqual(sourceId, "postgres://db:5432/shop")
   })
 
   it("names the variable that is not set", () => {
