@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -134,6 +135,12 @@ class Nowhere:
     def append(self, batch: pa.RecordBatch) -> None: ...
 
     def append_native(self, block: NativeBlock) -> None: ...
+
+    def native_path(self) -> None:
+        return None
+
+    def keep_native_file(self) -> Path:
+        raise AssertionError("there is no place for files")
 
     def finish(self, seal: Seal) -> None: ...
 

@@ -56,11 +56,12 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     # the steps of a run
     "records": (CONTRACTS | {"rowtypes"}, ARROW),
     "exporting": (CARRYING, {"pyarrow"}),
+    "negotiation": (CARRYING, set()),
     "importing": (CARRYING, {"pyarrow"}),
     "saying": (CARRYING, {"msgspec"}),
     "tally": (CARRYING | {"exporting"}, set()),
     "ahead": (CARRYING | {"exporting"}, set()),
-    "run": (CARRYING | {"ahead", "exporting", "importing", "saying", "tally"}, set()),
+    "run": (CARRYING | {"ahead", "exporting", "importing", "negotiation", "saying", "tally"}, set()),
     "ingestion": (CARRYING | {"exporting", "importing", "tally", "run", "registry", "stagings"}, {"msgspec"}),
     # what ships for the tests of others
     "testing": (CONTRACTS | {"commit", "rowtypes", "stagings", "registry"}, ARROW | {"pytest", "hypothesis"}),
@@ -88,7 +89,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
 
 FAMILIES: dict[str, set[str]] = {
     "local_files": set(),
-    "postgres": {"adbc_driver_postgresql", "psycopg"},
+    "postgres": {"adbc_driver_postgresql", "duckdb", "psycopg"},
 }
 """Systems, and the libraries that their modules may import. A module's name begins with its family's."""
 

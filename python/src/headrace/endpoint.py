@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
 from headrace.protocol import CommitRecord, Connection, ConnectionTest, Json, NormalizedRecord, Preview, UnitDescriptor
-from headrace.staging import NativeBlock, RecordReader, Row, Slice
+from headrace.staging import NativeBlock, NativeFile, RecordReader, Row, Slice
 from headrace.templates import EndpointDescriptor
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class SinkCapabilities:
     """A: rows and record in one transaction. B: a slot that can be taken once. C: rows may repeat."""
     dispositions: tuple[WriteDisposition, ...]
     native_formats: tuple[str, ...] = ()
+    native_options: Mapping[str, Mapping[str, Json]] = field(default_factory=dict[str, Mapping[str, Json]])
+    """By format: how the sink would have it written, such as ``{"parquet": {"compression": "zstd"}}``."""
     reading: Mapping[WriteDisposition, str] = field(default_factory=dict[WriteDisposition, str])
     """What readers must do where a disposition leaves more than a scan should see; shown in ``stats.delivery``."""
 
@@ -143,12 +145,13 @@ class SourceEndpoint(Protocol):
 
     def read(
         self, unit_id: str, slice_: Slice, policy: Policy
-    ) -> Iterator[pa.RecordBatch] | Iterator[NativeBlock] | Iterator[Row] | Iterator[NormalizedRecord]:
+    ) -> Iterator[pa.RecordBatch] | Iterator[NativeBlock | NativeFile] | Iterator[Row] | Iterator[NormalizedRecord]:
         """Yield the slice's rows, under the plan's snapshot. Batches are small: at most 250 ms of work or 8 MiB.
 
         Slices are read ahead of the one being stored, in threads that change from slice to slice; never two
         at once, nor while the plan is asked for its next slice, unless ``parallel_reads`` says more than 1.
-        Native blocks only of the format in ``policy["nativeFormat"]``, which the run adds when the sink takes it.
+        Native blocks, or one native file, only of the format in ``policy["nativeFormat"]``, which the run adds when
+        staging and sink take it; a file is written where ``policy["nativeFile"]`` says. Arrow is right in any case.
         """
         ...
 

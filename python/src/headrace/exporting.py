@@ -23,7 +23,7 @@ from headrace.observer import Observer
 from headrace.policy import RunPolicy
 from headrace.protocol import NormalizedRecord
 from headrace.records import arrow_from_records, of_unit
-from headrace.staging import NativeBlock, Row, Seal, Slice, StagingSession
+from headrace.staging import NativeBlock, NativeFile, Row, Seal, Slice, StagingSession
 
 ROWS_AT_ONCE = 1000
 SECONDS_AT_ONCE = 0.25
@@ -95,6 +95,10 @@ class _Export:
         if isinstance(item, NativeBlock):
             self.session.writer().write_native(item)
             self._count(item.rows, len(item.data))
+        elif isinstance(item, NativeFile):
+            size = item.path.stat().st_size
+            self.session.writer().write_native_file(item)
+            self._count(item.rows, size)
         elif isinstance(item, pa.RecordBatch):
             self.session.writer().write_arrow(item)
             self.staged += item.num_rows

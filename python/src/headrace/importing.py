@@ -21,7 +21,16 @@ from headrace.events import Committed
 from headrace.observer import Observer
 from headrace.policy import RunPolicy
 from headrace.protocol import CommitRecord
-from headrace.staging import DEFAULT_BATCH_BYTES, NativeBlock, RecordReader, Row, Seal, Slice, StagingSession
+from headrace.staging import (
+    DEFAULT_BATCH_BYTES,
+    NativeBlock,
+    NativeFile,
+    RecordReader,
+    Row,
+    Seal,
+    Slice,
+    StagingSession,
+)
 
 OPERATION_COLUMN = "_headrace_op"
 """Reserved: 0 upsert, 1 delete. Rows may have it; targets never do."""
@@ -201,6 +210,9 @@ class WatchedReader:
 
     def iter_native(self) -> Iterator[NativeBlock]:
         return self._watched(self._reader.iter_native())
+
+    def native_file(self) -> NativeFile | None:
+        return self._reader.native_file()
 
     def _watched(self, batches: Iterator[_Batch]) -> Iterator[_Batch]:
         for batch in batches:

@@ -16,7 +16,6 @@ import logging
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from typing import cast
 
 from headrace.ahead import ReadAhead, Staged
 from headrace.endpoint import DatasetSchema, Plan, Policy, SinkEndpoint, SourceEndpoint
@@ -24,6 +23,7 @@ from headrace.errors import ConfigInvalid, DataPlaneError, problem
 from headrace.events import Finished, Opened, Planned, Sealed
 from headrace.exporting import METADATA, export_slice
 from headrace.importing import SinkRun
+from headrace.negotiation import reading_policy, slice_policy
 from headrace.observer import Observer, RunInterrupted
 from headrace.policy import RunPolicy, parse
 from headrace.protocol import Json, Problem, Role, Verdict
@@ -176,9 +176,8 @@ class _Run:
             session = self.provider.allocate_session(self._context(slice_))
         try:
             with blamed("source"):
-                exported = export_slice(
-                    self.source, self.run.unit_id, [slice_], self._reading_policy(), self.policy, session, observer
-                )
+                policy = slice_policy(self._reading_policy(), session, self.sink)
+                exported = export_slice(self.source, self.run.unit_id, [slice_], policy, self.policy, session, observer)
         except BaseException:
             session.close()
             raise
@@ -237,19 +236,8 @@ class _Run:
             self.tally.location = location
 
     def _reading_policy(self) -> Policy:
-        """The policy with what was chosen where it is silent, and the format both ends name if no step sees a value."""
-        said = self.run.policy.get("staging")
-        staging = cast("dict[str, Json]", said) if isinstance(said, dict) else {}
-        policy: dict[str, Json] = {**self.run.policy, "staging": {**staging, "provider": self.provider.id}}
-        if self.into is not None:
-            policy["writeDisposition"] = self.into.target.disposition
-        if self.sink is None or self.policy.quarantine.max_rows > 0:
-            return policy
-        both = [name for name in self.source.capabilities().native_formats if name in self._native_formats()]
-        return {**policy, "nativeFormat": both[0]} if both else policy
-
-    def _native_formats(self) -> tuple[str, ...]:
-        return () if self.sink is None else self.sink.capabilities().native_formats
+        disposition = None if self.into is None else self.into.target.disposition
+        return reading_policy(self.run.policy, self.policy, self.source, self.provider, self.sink, disposition)
 
     def _context(self, slice_: Slice) -> IngestionContext:
         return IngestionContext(

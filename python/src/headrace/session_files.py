@@ -1,4 +1,4 @@
-"""The files of one staging session: an Arrow stream for each schema met, or native blocks, and a manifest.
+"""The files of one staging session: Arrow streams by schema, native blocks or a native file, and a manifest.
 
 ``.part`` in a name means not finished. The manifest comes last: without it the
 rest counts for nothing. The session holds the lock of its directory as long as
@@ -59,6 +59,17 @@ class SessionDirectory:
             self._take(len(block.data))
             self._file.write(_BLOCK.pack(len(block.data), block.rows))
             self._file.write(block.data)
+
+    def native_path(self) -> Path:
+        return self._directory / "file.part"
+
+    def keep_native_file(self) -> Path:
+        with explained(self._directory):
+            part, whole = self.native_path(), self._directory / "file"
+            self._take(part.stat().st_size)
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
+            return part.rename(whole)
 
     def finish(self, seal: Seal) -> None:
         with explained(self._directory):

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from headrace.errors import Bug
 from headrace.rows import arrow_from_rows, conformed, joined_schema, rows_from_arrow
@@ -22,6 +25,7 @@ from headrace.staging import (
     DEFAULT_BATCH_BYTES,
     IngestionContext,
     NativeBlock,
+    NativeFile,
     Row,
     Seal,
     SessionClosed,
@@ -37,6 +41,14 @@ class Store(Protocol):
     def append(self, batch: pa.RecordBatch) -> None: ...
 
     def append_native(self, block: NativeBlock) -> None: ...
+
+    def native_path(self) -> Path | None:
+        """Where a source may write one native file; None when nothing but the store itself can write here."""
+        ...
+
+    def keep_native_file(self) -> Path:
+        """The file at ``native_path`` is whole. Returns where it is from now on."""
+        ...
 
     def finish(self, seal: Seal) -> None:
         """Everything is appended: make it durable as far as the provider promises."""
@@ -60,6 +72,7 @@ class StagedSession:
         self._store = store
         self._schema: pa.Schema | None = None
         self._format: str | None = None
+        self._file: NativeFile | None = None
         self._hash: RowsHash | None = None
         self._native_hash = hashlib.sha256()
         self._rows = 0
@@ -70,6 +83,10 @@ class StagedSession:
     def writer(self) -> StagedSession:
         self._require_open()
         return self
+
+    def native_path(self) -> Path | None:
+        self._require_writable()
+        return self._store.native_path()
 
     def write_batch(self, batch: Iterable[Row]) -> None:
         self._require_writable()
@@ -84,14 +101,21 @@ class StagedSession:
 
     def write_native(self, block: NativeBlock) -> None:
         self._require_writable()
-        if self._schema is not None or self._format not in (None, block.format):
-            held = self._format or "rows"
-            raise Bug(f"A session that holds {held} was given a block of {block.format}.", role="staging")
+        self._require_native(block.format, is_addition=self._file is None)
         self._store.append_native(block)
         self._format = block.format
         self._native_hash.update(block.data)
         self._rows += block.rows
         self._bytes += len(block.data)
+
+    def write_native_file(self, file: NativeFile) -> None:
+        self._require_writable()
+        self._require_native(file.format, is_addition=False)
+        path = self._store.keep_native_file()
+        with path.open("rb") as content:
+            self._native_hash.update(hashlib.file_digest(content, "sha256").digest())
+        self._format, self._file = file.format, replace(file, path=path)
+        self._rows, self._bytes = file.rows, path.stat().st_size
 
     def seal(self) -> Seal:
         self._require_open()
@@ -103,7 +127,7 @@ class StagedSession:
 
     def reader(self) -> StagedReader:
         self.seal()
-        return StagedReader(self, self._store, self._schema)
+        return StagedReader(self, self._store, self._schema, self._file)
 
     def close(self) -> None:
         if not self._closed:
@@ -128,6 +152,12 @@ class StagedSession:
         self._hash = None if is_wider else columns
         if self._hash is not None:
             self._hash.update(conformed(batch, schema))
+
+    def _require_native(self, format_: str, *, is_addition: bool) -> None:
+        is_first = self._schema is None and self._format is None
+        if not is_first and not (is_addition and self._format == format_):
+            held = "rows" if self._format is None else self._format
+            raise Bug(f"A session that holds {held} was given {format_}.", role="staging")
 
     def _digest(self) -> str:
         if self._format is not None:
@@ -154,10 +184,11 @@ class StagedSession:
 class StagedReader:
     """Reads a sealed session from its first record."""
 
-    def __init__(self, session: StagedSession, store: Store, schema: pa.Schema | None) -> None:
+    def __init__(self, session: StagedSession, store: Store, schema: pa.Schema | None, file: NativeFile | None) -> None:
         self._session = session
         self._store = store
-        self._schema = schema
+        self._schema = schema if file is None else file.schema
+        self._file = file
 
     @property
     def schema(self) -> pa.Schema | None:
@@ -178,13 +209,17 @@ class StagedReader:
         self._session.require_open()
         return self._blocks()
 
+    def native_file(self) -> NativeFile | None:
+        self._session.require_open()
+        return self._file
+
     def _blocks(self) -> Iterator[NativeBlock]:
         for block in self._store.blocks():
             self._session.require_open()
             yield block
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
-        for batch in self._store.batches():
+        for batch in self._store.batches() if self._file is None else _rows_of(self._file):
             self._session.require_open()
             if batch.num_rows and self._schema is not None:
                 yield conformed(batch, self._schema)
@@ -216,6 +251,13 @@ class StagedReader:
                     done += chunk_size
         if rows:
             yield rows
+
+
+def _rows_of(file: NativeFile) -> Iterator[pa.RecordBatch]:
+    if file.format != "parquet":
+        raise Bug(f"A file of {file.format} was staged for a sink that takes rows.", role="staging")
+    with pq.ParquetFile(file.path) as opened:
+        yield from opened.iter_batches(ROWS_AT_ONCE)
 
 
 def _cut(batch: pa.RecordBatch, max_bytes: int) -> list[pa.RecordBatch]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from headrace.protocol import Json
@@ -25,6 +26,10 @@ DEFAULT_MAX_BYTES = 256 * 1024 * 1024
 DEFAULT_BATCH_BYTES = 8 * 1024 * 1024
 
 
+FILE_FORMATS = frozenset({"parquet"})
+"""Native formats of which a slice is one whole file; others travel in blocks."""
+
+
 class SessionClosed(RuntimeError):
     """The session was closed; its rows are gone."""
 
@@ -36,6 +41,19 @@ class NativeBlock:
     format: str
     data: bytes
     rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NativeFile:
+    """A whole file of one declared format, such as ``parquet``, that holds all rows of a slice.
+
+    ``schema`` is what its rows are as Arrow, for those who look inside after all.
+    """
+
+    format: str
+    path: Path
+    rows: int
+    schema: pa.Schema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +103,11 @@ class RecordWriter(Protocol):
     def write_arrow(self, batch: pa.RecordBatch) -> None: ...
 
     def write_native(self, block: NativeBlock) -> None:
-        """Append a block. A session holds native blocks of one format, or rows, never both."""
+        """Append a block. A session holds native blocks of one format, one native file, or rows."""
+        ...
+
+    def write_native_file(self, file: NativeFile) -> None:
+        """Take the file that was written at the session's ``native_path``. Nothing can be added to it."""
         ...
 
 
@@ -111,6 +133,10 @@ class RecordReader(Protocol):
 
     def iter_native(self) -> Iterator[NativeBlock]: ...
 
+    def native_file(self) -> NativeFile | None:
+        """The file that was staged as it is, to be adopted; it goes with the session. None of rows or blocks."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seal:
@@ -129,6 +155,10 @@ class StagingSession(Protocol):
 
     @property
     def context(self) -> IngestionContext: ...
+
+    def native_path(self) -> Path | None:
+        """Where the slice may be written as one native file; None when the provider has no such place."""
+        ...
 
     def writer(self) -> RecordWriter:
         """The session's writer. A second call returns the same one."""
@@ -153,6 +183,11 @@ class StagingSession(Protocol):
 class StagingProvider(Protocol):
     @property
     def id(self) -> str: ...
+
+    @property
+    def takes_native_files(self) -> bool:
+        """Whether its sessions have a ``native_path``."""
+        ...
 
     def allocate_session(self, context: IngestionContext) -> StagingSession:
         """Open an empty session. The caller closes it, also when the run fails."""

@@ -7,7 +7,9 @@ Bounded by the context's ``max_bytes``; a slice that is larger fails with
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -20,6 +22,7 @@ _MIB = 1024 * 1024
 
 class InMemoryStaging:
     id = "in_memory"
+    takes_native_files = hasattr(os, "memfd_create")
 
     def __init__(self) -> None:
         self._numbers = itertools.count()
@@ -39,6 +42,7 @@ class _Memory:
         self._bytes = 0
         self._batches: list[pa.RecordBatch] = []
         self._blocks: list[NativeBlock] = []
+        self._file: int | None = None
 
     def append(self, batch: pa.RecordBatch) -> None:
         self._take(batch.nbytes)
@@ -47,6 +51,17 @@ class _Memory:
     def append_native(self, block: NativeBlock) -> None:
         self._take(len(block.data))
         self._blocks.append(block)
+
+    def native_path(self) -> Path | None:
+        """A file without name or disk; only Linux has such."""
+        if self._file is None and InMemoryStaging.takes_native_files:
+            self._file = os.memfd_create("headrace-staging")
+        return None if self._file is None else _path_of(self._file)
+
+    def keep_native_file(self) -> Path:
+        assert self._file is not None, "a file is written where native_path says"
+        self._take(os.fstat(self._file).st_size)
+        return _path_of(self._file)
 
     def finish(self, seal: Seal) -> None:
         """Memory is as durable as it will be."""
@@ -59,6 +74,9 @@ class _Memory:
 
     def delete(self) -> None:
         self._batches, self._blocks = [], []
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
     def _take(self, size: int) -> None:
         if self._bytes + size > self._max_bytes:
@@ -70,3 +88,8 @@ class _Memory:
                 details={"maxBytes": self._max_bytes},
             )
         self._bytes += size
+
+
+def _path_of(descriptor: int) -> Path:
+    """A path by which this process, and nobody else, opens the same file again."""
+    return Path(f"/proc/self/fd/{descriptor}")

@@ -31,7 +31,7 @@ MAXIMUM_SESSION_BYTES = 10 * 1024**3
 
 _UUID_AT_END = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
 _SESSION = re.compile(r"\d+(-\d+)?")
-_FILE = re.compile(r"(rows-\d+|blocks|manifest)(\.part)?|blocks\.format|manifest\.json")
+_FILE = re.compile(r"(rows-\d+|blocks|file|manifest)(\.part)?|blocks\.format|manifest\.json")
 _LONGEST_SEGMENT = 120
 _PRIVATE = 0o700
 
@@ -40,6 +40,7 @@ class LocalDiskStaging:
     """Sessions below ``root``; unsaid, below ``HEADRACE_STAGING_DIR`` or this user's temporary directory."""
 
     id = "local_disk"
+    takes_native_files = True
 
     def __init__(self, root: Path | None = None, max_bytes: int = MAXIMUM_SESSION_BYTES) -> None:
         configured = os.environ.get("HEADRACE_STAGING_DIR")

@@ -253,6 +253,9 @@ class _ReaderThatBreaks:
         yield from ()
         raise StagingLost
 
+    def native_file(self) -> None:
+        return None
+
 
 class StagingLost(DataPlaneError):
     """What the breaking reader raises; a sink passes it on unchanged."""

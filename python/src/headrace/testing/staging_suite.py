@@ -5,15 +5,25 @@ from __future__ import annotations
 import abc
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headrace.errors import RowRejected, SchemaChanged, StagingFull
-from headrace.staging import IngestionContext, NativeBlock, Row, SessionClosed, StagingProvider, StagingSession
+from headrace.errors import Bug, RowRejected, SchemaChanged, StagingFull
+from headrace.staging import (
+    IngestionContext,
+    NativeBlock,
+    NativeFile,
+    Row,
+    SessionClosed,
+    StagingProvider,
+    StagingSession,
+)
 from headrace.testing.staging_values import REFUSED, VALUES
 
 ROWS: Sequence[Row] = [{"n": n, "name": f"row {n}"} for n in range(10)]
@@ -183,6 +193,27 @@ class StagingProviderSuite(abc.ABC):
         assert list(session.reader().iter_native()) == blocks
         assert session.seal().rows == 3
 
+    def test_a_native_file_comes_back_as_it_is_and_as_rows(self, session: StagingSession) -> None:
+        path = session.native_path()
+        assert (path is not None) is self.provider().takes_native_files
+        if path is not None:
+            self.write_parquet(session, path)
+            found = session.reader().native_file()
+
+            assert found is not None
+            assert pq.read_table(found.path).to_pylist() == list(ROWS)
+            assert read(session) == list(ROWS)
+            assert (session.seal().rows, session.seal().bytes) == (10, found.path.stat().st_size)
+
+    def test_a_session_of_rows_has_no_native_file_and_takes_none(self, session: StagingSession) -> None:
+        session.writer().write_batch(ROWS)
+
+        path = session.native_path()
+        if path is not None:
+            with pytest.raises(Bug, match="holds rows"):
+                self.write_parquet(session, path)
+        assert session.reader().native_file() is None
+
     def test_nothing_written_is_zero_rows_without_columns(self, session: StagingSession) -> None:
         assert (session.seal().rows, session.reader().schema, read(session)) == (0, None, [])
 
@@ -257,6 +288,12 @@ class StagingProviderSuite(abc.ABC):
         bounded = self.bounded_provider(1000).allocate_session(context(max_bytes=1000))
         with closing(bounded) as session, pytest.raises(StagingFull):
             session.writer().write_batch({"text": "x" * 100} for _ in range(11))
+
+    def write_parquet(self, session: StagingSession, path: Path) -> None:
+        schema = pa.schema([("n", pa.int64()), ("name", pa.string())])
+        with pq.ParquetWriter(path, schema) as writer:
+            writer.write_batch(pa.record_batch([[row[name] for row in ROWS] for name in schema.names], schema=schema))
+        session.writer().write_native_file(NativeFile(format="parquet", path=path, rows=10, schema=schema))
 
     def test_sweeping_spares_the_sessions_of_the_living(self, session: StagingSession) -> None:
         session.writer().write_batch(ROWS)

@@ -55,6 +55,8 @@ class LocalFilesSink:
         return SinkCapabilities(
             delivery="B" if _takes_slots_once(self._config.base_path) else "C",
             dispositions=("replace", "append", "merge"),
+            native_formats=("parquet",),
+            native_options={"parquet": {"compression": self._config.compression}},
             reading={"merge": READING_RULE},
         )
 

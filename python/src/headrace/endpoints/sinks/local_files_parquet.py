@@ -7,6 +7,8 @@ a new slice may add columns and widen types, and nothing else.
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +20,7 @@ import pyarrow.parquet as pq
 from headrace.endpoints.systems.local_files_failures import reported
 from headrace.endpoints.systems.local_files_slot import flush_path
 from headrace.errors import SchemaChanged
-from headrace.staging import RecordReader
+from headrace.staging import NativeFile, RecordReader
 
 ROW_GROUP_BYTES = 32 * 1024 * 1024
 """Of Arrow memory: what is held while a row group fills."""
@@ -52,8 +54,12 @@ def parquet_schema(file: BinaryIO) -> pa.Schema:
 def write_slice(path: Path, reader: RecordReader, schema: pa.Schema, compression: str) -> int:
     """Write every row of ``reader``, widened to ``schema``, to the new file ``path``.
 
-    Returns their number once the disk has them.
+    A file that was staged with just these columns becomes ours as it is. Returns
+    the number of rows once the disk has them.
     """
+    staged = reader.native_file()
+    if staged is not None and staged.format == "parquet" and staged.schema.equals(schema):
+        return _adopt(staged, path)
     rows = 0
     writer, sink = _opened(path, schema, compression)
     complete = False
@@ -66,6 +72,16 @@ def write_slice(path: Path, reader: RecordReader, schema: pa.Schema, compression
     finally:
         _finish(path, writer, sink, complete=complete)
     return rows
+
+
+def _adopt(staged: NativeFile, path: Path) -> int:
+    with reported("write in", path.parent, "sink"):
+        try:
+            os.link(staged.path, path)
+        except OSError:  # it lies in memory or on another file system, or there are no second names here
+            shutil.copyfile(staged.path, path)
+        flush_path(path)
+    return staged.rows
 
 
 def write_columns(path: Path, schema: pa.Schema, compression: str) -> None:

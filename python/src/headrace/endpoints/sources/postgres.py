@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 
 from headrace.datasets import dataset_records
 from headrace.endpoint import DatasetSchema, Plan, Policy, SourceCapabilities
-from headrace.endpoints.sources.postgres_columns import chosen_readings, require_readable, selection
+from headrace.endpoints.sources.postgres_columns import chosen_readings, file_selection, require_readable, selection
 from headrace.endpoints.sources.postgres_cursor import bound_of, cursor_column, refuse_rewound
 from headrace.endpoints.sources.postgres_dataset import dataset_of, dataset_schema, unit_descriptor
+from headrace.endpoints.sources.postgres_files import ParquetFiles
 from headrace.endpoints.sources.postgres_hold import RelationMovedError
 from headrace.endpoints.sources.postgres_horizon import horizon, looked_again
 from headrace.endpoints.sources.postgres_plan import Planning, plan_increment, plan_load
@@ -33,12 +34,13 @@ from headrace.endpoints.sources.postgres_resuming import first_bound, pages_are_
 from headrace.endpoints.sources.postgres_snapshot import Snapshot
 from headrace.endpoints.sources.postgres_survey import Survey, survey_questions
 from headrace.endpoints.systems.postgres_catalog import Relation, relation, relations
+from headrace.endpoints.systems.postgres_duckdb import extension
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.endpoints.systems.postgres_types import Reading, exact_batch, reading, schema_of
 from headrace.errors import ConfigInvalid, EndpointUnreachable
 from headrace.previews import preview_of
 from headrace.protocol import Json, NormalizedRecord, Preview, UnitDescriptor
-from headrace.staging import DEFAULT_BATCH_BYTES, Slice
+from headrace.staging import DEFAULT_BATCH_BYTES, NativeFile, Slice
 
 _LOOKS = 3
 """How often a relation that changes while it is looked at is looked at anew."""
@@ -55,10 +57,13 @@ class PostgresSource:
     def __init__(self, parameters: Mapping[str, str]) -> None:
         self._parameters = PostgresParameters.parse(parameters, "source")
         self._snapshot: Snapshot | None = None
+        self._files = ParquetFiles(self._parameters)
         self._relations: dict[str, Relation] = {}
 
     def capabilities(self) -> SourceCapabilities:
-        return SourceCapabilities(full=True, incremental=True, parallel_reads=PARALLEL_READS)
+        return SourceCapabilities(
+            full=True, incremental=True, parallel_reads=PARALLEL_READS, native_formats=_native_formats()
+        )
 
     def list_units(self) -> Sequence[UnitDescriptor]:
         return [unit_descriptor(found) for found in self._known_relations()]
@@ -84,7 +89,8 @@ class PostgresSource:
 
     def _planned(self, snapshot: Snapshot, found: Relation, checkpoint: Json, asked: ReadPolicy, next_seq: int) -> Plan:
         require_readable(found)
-        columns = tuple(planned.name for planned in chosen_readings(found, asked))
+        readings = chosen_readings(found, asked)
+        columns = tuple(planned.name for planned in readings)
         known = Identity(system=snapshot.system, table=found.oid)
         position = from_json(checkpoint, known, found.unit_id)
         cursor = None if asked.cursor_field is None else cursor_column(found, asked)
@@ -92,7 +98,7 @@ class PostgresSource:
         refuse_misfit(position, order, asked)
         planning = Planning(
             snapshot=snapshot, order=order, policy=asked, identity=known, checkpoint=checkpoint, next_seq=next_seq,
-            columns=columns,
+            columns=columns, is_for_files=asked.is_for_files and file_selection(found, readings) is not None,
         )  # fmt: skip
         if cursor is None:
             snapshot.freeze(found)
@@ -128,17 +134,28 @@ class PostgresSource:
         order = Order.of(found, field)
         readings = chosen_readings(found, asked)
         where, by = condition(bounds, order), ordering(bounds, order)
-        statement = (
-            selection(found, readings) + (f" where {where}" if where else "") + (f" order by {by}" if by else "")
-        )
+        rows = (f" where {where}" if where else "") + (f" order by {by}" if by else "")
         if asked.limit is not None:
-            statement += f" limit {asked.limit}"
-        yield from self._arrow(statement, readings, unit_id, asked.batch_bytes)
+            rows += f" limit {asked.limit}"
+        may_be_file = isinstance(bounds, KeyRange | PageRange) and bounds.is_file
+        file = self._file(found, readings, rows, asked) if may_be_file else None
+        if file is not None:
+            yield file
+            return
+        yield from self._arrow(selection(found, readings) + rows, readings, unit_id, asked.batch_bytes)
 
     def close(self) -> None:
+        self._files.close()
         snapshot, self._snapshot = self._snapshot, None
         if snapshot is not None:
             snapshot.close()
+
+    def _file(self, found: Relation, readings: tuple[Reading, ...], rows: str, asked: ReadPolicy) -> NativeFile | None:
+        columns = None if asked.native_file is None else file_selection(found, readings)
+        if asked.native_file is None or columns is None:
+            return None
+        snapshot, schema = self._open_snapshot().id, schema_of(readings)
+        return self._files.write(snapshot, columns + rows, schema, asked.native_file, where=found.unit_id)
 
     def _arrow(self, statement: str, readings: tuple[Reading, ...], unit_id: str, batch_bytes: int) -> Iterator[Any]:
         schema = schema_of(readings)
@@ -175,7 +192,7 @@ class PostgresSource:
             try:
                 return use(self._relation(unit_id))
             except RelationMovedError:
-                del self._relations[unit_id]
+                self._relations.pop(unit_id, None)
         raise EndpointUnreachable(f"{unit_id} was altered while it was looked at. Try again.", role="source")
 
     def _open_snapshot(self) -> Snapshot:
@@ -188,10 +205,16 @@ class PostgresSource:
         if self._snapshot is not None and self._snapshot.is_frozen:
             self.close()
             self._relations.clear()
+            self._files = ParquetFiles(self._parameters)
         return self._open_snapshot()
 
     def _is_under(self, snapshot: str) -> bool:
         return self._snapshot is not None and self._snapshot.is_frozen and self._snapshot.id == snapshot
+
+
+def _native_formats() -> tuple[str, ...]:
+    """Parquet where DuckDB is installed with its extension."""
+    return () if extension() is None else ("parquet",)
 
 
 def _held_back(position: Position | None, transaction: str, delivery: str, unit_id: str) -> Plan:

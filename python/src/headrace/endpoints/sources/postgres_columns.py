@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from headrace.endpoints.sources.postgres_parquet import guarded_columns
 from headrace.endpoints.sources.postgres_policy import ReadPolicy
 from headrace.endpoints.systems.postgres_catalog import Relation
 from headrace.endpoints.systems.postgres_session import quote_qualified
@@ -42,6 +43,14 @@ def chosen_readings(relation: Relation, policy: ReadPolicy) -> tuple[Reading, ..
         raise ConfigInvalid(f"{relation.unit_id} has no columns to read.", role="source")
     found = {column.name: column for column in relation.columns}
     return tuple(reading(found[name]) for name in chosen)
+
+
+def file_selection(relation: Relation, readings: tuple[Reading, ...]) -> str | None:
+    """The same for a Parquet file that DuckDB writes; None when a column is not for it."""
+    columns = guarded_columns(readings)
+    if columns is None:
+        return None
+    return f"select {', '.join(columns)} from {quote_qualified(relation.schema, relation.name)} t"
 
 
 def selection(relation: Relation, readings: tuple[Reading, ...]) -> str:

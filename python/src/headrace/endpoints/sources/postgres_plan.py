@@ -37,6 +37,8 @@ from headrace.protocol import Json
 from headrace.staging import Slice
 
 _SAMPLE_ROWS, _SAMPLE_CTIDS = 50, 2000
+_FILE_ROW_BYTES = 4096
+"""DuckDB takes two thousand rows at a time, however wide they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,8 @@ class Planning:
     identity: Identity
     checkpoint: Json
     next_seq: int
+    is_for_files: bool
+    """Whether DuckDB writes the slices of a load."""
     columns: tuple[str, ...]
     """Those that are read; the user need not be allowed to see others."""
 
@@ -68,14 +72,14 @@ def plan_load(planning: Planning, position: LoadPosition | None, bound: CursorBo
         slices, strategy = _key_slices(planning, position, bound), "key ranges"
         return _plan(planning, slices, None, strategy, bound)
     has_pages = relation.kind in ("r", "p", "m") and planning.policy.limit is None
-    ends = _page_ends(planning) if has_pages else []
+    ends, is_file = _page_ends(planning) if has_pages else ([], False)
     is_empty = has_pages and not _has_rows(planning, "")
     if is_empty:
         return _plan(planning, iter(()), 0, "nothing to read", bound)
     if len(ends) < 2:
         whole = _slice(planning, planning.next_seq, Whole(), planning.checkpoint, None)
         return _plan(planning, iter((whole,)), 1, "the whole table at once", bound)
-    return _plan(planning, _page_slices(planning, ends), len(ends), "page ranges", bound)
+    return _plan(planning, _page_slices(planning, ends, is_file=is_file), len(ends), "page ranges", bound)
 
 
 def plan_increment(planning: Planning, position: CursorPosition, bound: CursorBound, survey: Survey) -> Plan:
@@ -118,7 +122,7 @@ def _key_slices(planning: Planning, position: LoadPosition | None, bound: Cursor
     after = None if position is None else position.after
     if after is None and not _has_rows(planning, "" if until is None else planning.order.until(until)):
         return
-    rows = _slice_rows(planning)
+    rows, is_file = _slice_size(planning)
     seq, start = planning.next_seq, planning.checkpoint
     while True:
         upto = _key_boundary(planning, after, until, rows)
@@ -127,18 +131,20 @@ def _key_slices(planning: Planning, position: LoadPosition | None, bound: Cursor
             order = planning.order
             place = LoadPosition(key_columns=order.key_names, kinds=order.key_kinds, after=upto, then=then)
             end = to_json(place, planning.identity)
-        yield _slice(planning, seq, KeyRange(after=after, upto=upto, until=until), start, end)
+        is_only = upto is None and seq == planning.next_seq
+        bounds = KeyRange(after=after, upto=upto, until=until, is_file=is_file and not is_only)
+        yield _slice(planning, seq, bounds, start, end)
         if upto is None:
             return
         after, start, seq = upto, end, seq + 1
 
 
-def _page_slices(planning: Planning, ends: list[int | None]) -> Iterator[Slice]:
+def _page_slices(planning: Planning, ends: list[int | None], *, is_file: bool) -> Iterator[Slice]:
     """Not to be continued by another run: an updated row may move behind what was read."""
     start, first = planning.checkpoint, 0
     for number, end in enumerate(ends):
         to = None if end is None else to_json(PagesPosition(), planning.identity)
-        bounds = PageRange(first=first, end=end, snapshot=planning.snapshot.id)
+        bounds = PageRange(first=first, end=end, snapshot=planning.snapshot.id, is_file=is_file)
         yield _slice(planning, planning.next_seq + number, bounds, start, to)
         start, first = to, end or 0
 
@@ -147,7 +153,7 @@ def _cursor_slices(planning: Planning, after: Mark | None, bound: CursorBound) -
     top = bound.top
     if top is None:
         return
-    rows = _slice_rows(planning)
+    rows = planning.policy.slice_size(_row_bytes(planning), is_file=False)
     seq, start = planning.next_seq, planning.checkpoint
     field, final = planning.order.field, bound.position()
     while True:
@@ -199,9 +205,11 @@ def _has_rows(planning: Planning, where: str) -> bool:
     return bool(rows[0][0])
 
 
-def _slice_rows(planning: Planning) -> int:
-    """Rows of a slice: as many as asked for, fewer when they are wide."""
-    return max(1, min(planning.policy.slice_rows, planning.policy.slice_bytes // _row_bytes(planning)))
+def _slice_size(planning: Planning) -> tuple[int, bool]:
+    """Rows of a slice, and whether slices are to be files. A load of one slice is read sooner than DuckDB begins."""
+    width = _row_bytes(planning)
+    is_file = planning.is_for_files and width <= _FILE_ROW_BYTES
+    return planning.policy.slice_size(width, is_file=is_file), is_file
 
 
 def _row_bytes(planning: Planning) -> int:
@@ -217,12 +225,13 @@ def _row_bytes(planning: Planning) -> int:
     return max(1, int(sampled or 1), int(stored or 1))
 
 
-def _page_ends(planning: Planning) -> list[int | None]:
-    """The pages each slice stops before; the last has no end, so rows on new pages belong to it."""
+def _page_ends(planning: Planning) -> tuple[list[int | None], bool]:
+    """The pages each slice stops before, and whether slices are to be files. The last has no end: new pages are its."""
     if not planning.policy.is_staged_in_memory:
-        return [None]
-    per_slice = max(1, int(_slice_rows(planning) / _rows_of_a_page(planning)))
-    return [*range(per_slice, planning.order.relation.pages, per_slice), None]
+        return [None], False
+    rows, is_file = _slice_size(planning)
+    per_slice = max(1, int(rows / _rows_of_a_page(planning)))
+    return [*range(per_slice, planning.order.relation.pages, per_slice), None], is_file
 
 
 def _rows_of_a_page(planning: Planning) -> float:

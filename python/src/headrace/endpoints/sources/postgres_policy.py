@@ -6,8 +6,10 @@ is refused by name; keys of staging, sink and control plane are left to them.
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from headrace.endpoint import Policy
 from headrace.protocol import Json
@@ -16,6 +18,9 @@ from headrace.source_policy import batch_bytes_of, columns_of, count_of, invalid
 DEFAULT_SLICE_ROWS = 100_000
 DEFAULT_SLICE_BYTES = 128 * 1024 * 1024
 """Estimated; half of what a session in memory holds, since estimates are wrong."""
+
+FILE_SLICE_BYTES = 64 * 1024 * 1024
+"""Of a slice that becomes a file without passing through memory: its size need not follow from the rows' number."""
 
 Nulls = Literal["once", "quarantine", "ignore"]
 
@@ -27,10 +32,14 @@ class ReadPolicy:
     columns: tuple[str, ...] | None
     limit: int | None
     nulls: Nulls
-    slice_rows: int
-    slice_bytes: int
+    slice_rows: int | None
+    slice_bytes: int | None
     batch_bytes: int
     is_staged_in_memory: bool
+    is_for_files: bool
+    """Whether slices may become Parquet files right here."""
+    native_file: Mapping[str, Json] | None
+    """Where this slice goes as one Parquet file, and how it is written."""
     is_merged: bool
     """A row that is read again takes the place of itself."""
 
@@ -49,12 +58,27 @@ class ReadPolicy:
             columns=columns_of(raw),
             limit=limit_of(raw, is_incremental=mode == "incremental"),
             nulls=_nulls(raw),
-            slice_rows=count_of(raw, "targetSliceSize") or DEFAULT_SLICE_ROWS,
-            slice_bytes=count_of(raw, "sliceBytes") or DEFAULT_SLICE_BYTES,
+            slice_rows=count_of(raw, "targetSliceSize"),
+            slice_bytes=count_of(raw, "sliceBytes"),
             batch_bytes=batch_bytes_of(raw),
             is_staged_in_memory=_is_in_memory(raw),
+            is_for_files=raw.get("nativeFormat") == "parquet",
+            native_file=_native_file(raw),
             is_merged=raw.get("writeDisposition") == "merge",
         )
+
+    def slice_size(self, row_bytes: int, *, is_file: bool) -> int:
+        """Rows of a slice of rows of that width: as many as asked for, fewer when they are wide."""
+        if is_file:
+            rows, size = self.slice_rows or sys.maxsize, self.slice_bytes or FILE_SLICE_BYTES
+        else:
+            rows, size = self.slice_rows or DEFAULT_SLICE_ROWS, self.slice_bytes or DEFAULT_SLICE_BYTES
+        return max(1, min(rows, size // row_bytes))
+
+
+def _native_file(raw: Policy) -> Mapping[str, Json] | None:
+    said = raw.get("nativeFile")
+    return cast("dict[str, Json]", said) if isinstance(said, dict) else None
 
 
 def _text(raw: Policy, key: str) -> str | None:

@@ -38,6 +38,8 @@ class KeyRange:
     after: tuple[str, ...] | None
     upto: tuple[str, ...] | None
     until: Until | None
+    is_file: bool = False
+    """Whether it may be written by DuckDB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,7 @@ class PageRange:
     first: int
     end: int | None
     snapshot: str
+    is_file: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +73,11 @@ def to_json(bounds: Range) -> Json:
     match bounds:
         case KeyRange(after=after, upto=upto, until=until):
             limit = None if until is None else [until.field, until.at, until.has_nulls]
-            return {"cut": "key", "after": _list(after), "upto": _list(upto), "until": limit}
+            cut: dict[str, Json] = {"after": _list(after), "upto": _list(upto), "until": limit}
+            return {"cut": "key", **cut, "file": bounds.is_file}
         case PageRange():
-            return {"cut": "pages", "first": bounds.first, "end": bounds.end, "snapshot": bounds.snapshot}
+            span: dict[str, Json] = {"first": bounds.first, "end": bounds.end, "snapshot": bounds.snapshot}
+            return {"cut": "pages", **span, "file": bounds.is_file}
         case Whole():
             return {"cut": "whole"}
         case CursorRange(after=after):
@@ -90,17 +95,24 @@ def from_json(json: Json) -> Range:
 
 def _parsed(json: Json) -> Range:
     match json:
-        case {"cut": "key", "after": after, "upto": upto, "until": None}:
-            return KeyRange(after=_tuple(after), upto=_tuple(upto), until=None)
-        case {"cut": "key", "after": after, "upto": upto, "until": [str(field), at, bool(nulls)]}:
-            until = Until(field=field, at=None if at is None else str(at), has_nulls=nulls)
-            return KeyRange(after=_tuple(after), upto=_tuple(upto), until=until)
-        case {"cut": "pages", "first": int(first), "end": end, "snapshot": str(snapshot)}:
-            return PageRange(first=first, end=None if end is None else int(end), snapshot=snapshot)
+        case {"cut": "key", "after": after, "upto": upto, "until": until, "file": bool(is_file)}:
+            return KeyRange(after=_tuple(after), upto=_tuple(upto), until=_until(until), is_file=is_file)
+        case {"cut": "pages", "first": int(first), "end": end, "snapshot": str(snapshot), "file": bool(is_file)}:
+            return PageRange(first=first, end=None if end is None else int(end), snapshot=snapshot, is_file=is_file)
         case {"cut": "whole"}:
             return Whole()
         case {"cut": "cursor", "field": str(field), "after": after, "upto": upto}:
             return CursorRange(field=field, after=None if after is None else mark(after), upto=mark(upto))
+        case _:
+            raise ValueError
+
+
+def _until(json: Any) -> Until | None:
+    match json:
+        case None:
+            return None
+        case [str(field), at, bool(has_nulls)]:
+            return Until(field=field, at=None if at is None else str(at), has_nulls=has_nulls)
         case _:
             raise ValueError
 

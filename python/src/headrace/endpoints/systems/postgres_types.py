@@ -57,6 +57,8 @@ class Reading:
     """Is true for a row whose array Arrow cannot say: many dimensions, or a first index other than 1."""
     field: pa.Field
     shown: str
+    is_padded: bool = False
+    """Blanks at the end of its text belong to it: ``char(n)``."""
 
 
 def reading(column: CatalogColumn) -> Reading:
@@ -100,7 +102,10 @@ def _reading(
 ) -> Reading:
     metadata = None if native is None else {NATIVE: native.encode()}
     field = pa.field(column.name, kind, nullable=column.nullable, metadata=metadata)
-    return Reading(name=column.name, expression=expression, guard=guard, field=field, shown=shown or column.shown)
+    return Reading(
+        name=column.name, expression=expression, guard=guard, field=field, shown=shown or column.shown,
+        is_padded=column.type_name == "bpchar" and not column.is_array,
+    )  # fmt: skip
 
 
 def _decimal(modifier: int) -> pa.DataType | None:

@@ -1,0 +1,151 @@
+"""DuckDB as a reader of PostgreSQL: a query becomes a Parquet file, and no row of it passes through Python.
+
+It decodes binary COPY and encodes Parquet in one thread of C++. Its PostgreSQL
+extension lies in a wheel, signed by DuckDB's authors and checked when it is
+loaded; nothing is fetched. A failure has a text and no code: who needs to know
+what went wrong asks the reader that DuckDB stands in for.
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import threading
+from collections.abc import Mapping
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from headrace.endpoints.systems.postgres_parameters import PostgresParameters
+from headrace.endpoints.systems.postgres_session import (
+    connect,
+    connection_string,
+    query,
+    quote_identifier,
+    quote_literal,
+    settings_statement,
+)
+
+ROW_GROUP_ROWS = 122_880
+"""DuckDB's own: sixty of its vectors."""
+
+CANCEL_AGAIN_SECONDS = 0.1
+
+_MEMORY = "128MB"
+"""Of DuckDB's buffers, for each reader: a row group that is being encoded, and little else."""
+
+
+class DuckDBFailed(Exception):
+    """The file was not written. The message is DuckDB's, and may hold values."""
+
+
+@cache
+def extension() -> Path | None:
+    """Where the extension lies that fits the DuckDB that is installed; None when either is missing."""
+    if importlib.util.find_spec("duckdb") is None:
+        return None
+    found = importlib.util.find_spec("duckdb_extension_postgres_scanner")
+    if found is None or found.submodule_search_locations is None:
+        return None
+    import duckdb
+
+    path = Path(found.submodule_search_locations[0]) / "extensions" / f"v{duckdb.__version__}"
+    file = path / "postgres_scanner.duckdb_extension"
+    return file if file.is_file() else None
+
+
+class DuckDBReader:
+    """One connection that adopted a snapshot. One query at a time; ``cancel`` may come from another thread."""
+
+    def __init__(self, parameters: PostgresParameters, snapshot: str | None) -> None:
+        """Raises ``DuckDBFailed``: no connection, or the snapshot is gone."""
+        import duckdb
+
+        self._parameters = parameters
+        self._working = threading.Lock()
+        self._failures = duckdb.Error
+        self.is_spent = False
+        """A query failed or was cancelled, and with it the transaction."""
+        self._connection = duckdb.connect(config=_CONFIG)
+        try:
+            self._do(f"load {quote_literal(str(extension()))}")
+            place = quote_literal(connection_string(parameters, "source"))
+            self._do(f"attach {place} as pg (type postgres, read_only)")
+            self._do("begin")
+            if snapshot is not None:
+                self._tell(f"set transaction snapshot {quote_literal(snapshot)}")
+            self._tell(settings_statement(parameters))
+            if parameters.role is not None:
+                self._tell(f"set role {quote_identifier(parameters.role)}")
+            ((self._pid,),) = self._do("from postgres_query('pg', 'select pg_backend_pid()')")
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def write_parquet(self, statement: str, path: Path, schema: pa.Schema, options: Mapping[str, Any]) -> int:
+        """Write the rows of ``statement``, which must have the types of ``schema``, and return their number.
+
+        ``options["compression"]`` is snappy, zstd, gzip or none. Raises ``DuckDBFailed``.
+        """
+        described = quote_literal(base64.b64encode(schema.serialize().to_pybytes()).decode())
+        codec = _CODECS.get(str(options["compression"]), str(options["compression"]))
+        with self._working:
+            ((rows,),) = self._do(
+                f"copy (from postgres_query('pg', {quote_literal(statement)})) to {quote_literal(str(path))} "
+                f"(format parquet, compression {quote_literal(codec)}, row_group_size {ROW_GROUP_ROWS}, "
+                f"use_tmp_file false, kv_metadata {{'ARROW:schema': {described}}})"
+            )
+        self._see(path, schema, rows)
+        return int(rows)
+
+    def cancel(self) -> None:
+        """End the query in progress; the next one fails too. DuckDB itself would not hear before the query's end.
+
+        Asked again until it has ended, for a cancel may come before the query does.
+        """
+        self.is_spent = True
+        if self._working.acquire(blocking=False):
+            self._working.release()
+            return
+        with closing(connect(self._parameters, "source")) as connection:
+            while not self._working.acquire(timeout=CANCEL_AGAIN_SECONDS):
+                query(connection, "select pg_cancel_backend($1)", [self._pid])
+        self._working.release()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _see(self, path: Path, schema: pa.Schema, rows: int) -> None:
+        """The file must have the types that were planned: DuckDB makes of some types what comes nearest."""
+        with pq.ParquetFile(path) as file:
+            written = file.schema_arrow
+            whole = file.metadata.num_rows == rows and written.names == schema.names
+        if not whole or any(written.field(name).type != schema.field(name).type for name in schema.names):
+            raise DuckDBFailed(f"The file holds {written}, and {schema} was to be written.")
+
+    def _tell(self, statement: str) -> None:
+        self._do(f"call postgres_execute('pg', {quote_literal(statement)})")
+
+    def _do(self, statement: str) -> list[Any]:
+        if self.is_spent:
+            raise DuckDBFailed("The read was cancelled.")
+        try:
+            return self._connection.execute(statement).fetchall()
+        except self._failures as error:
+            self.is_spent = True
+            raise DuckDBFailed(str(error)) from None
+
+
+_CODECS = {"none": "uncompressed"}
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "threads": "1",
+    "memory_limit": _MEMORY,
+    "preserve_insertion_order": "true",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "temp_directory": "",
+}
