@@ -47,7 +47,7 @@ const asWord = (secret: string): RegExp => {
 }
 
 const isHiddenAnywhere = (secret: string): boolean =>
-  [...secret].length >= shortestAnywhere && !ownWords.includes(secret.toLowerCase())
+  secret.length >= shortestAnywhere && !ownWords.includes(secret.toLowerCase())
 
 /**
  * The text without secrets: none where passwords stand, known or not, and none of `secrets` anywhere else,

@@ -15,6 +15,7 @@ describe("redact", () => {
 
   it.each([
     ["x", "Try:  npx headrace check postgres://app@db/shop"],
+    ["a", "No path, and a guess"],
     ["e", "The source refused the sign-in"],
     ["head", "Try:  npx headrace check"],
     ["postgres", "A reference is postgres://user@host/database"],
