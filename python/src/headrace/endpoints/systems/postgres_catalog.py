@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from headrace.endpoints.systems.postgres_schemas import refuse_missing
 from headrace.endpoints.systems.postgres_session import Connection, Question, pipelined, query
 from headrace.errors import ConfigInvalid, UnitNotFound
 from headrace.protocol import Role
@@ -158,7 +159,12 @@ where f.contype = 'f' and f.conrelid = any({oids}) and not t.relispartition orde
 
 
 def relations(connection: Connection, schemas: Sequence[str]) -> tuple[Relation, ...]:
-    """Every table and view a user made and ours may read, in order of name; with ``schemas``, only theirs."""
+    """Every table and view a user made and ours may read, in order of name; with ``schemas``, only theirs.
+
+    Raises:
+        ConfigInvalid: One of ``schemas`` is not there.
+    """
+    refuse_missing(connection, schemas, "source")
     return _completed(pipelined(connection, _asked(_READABLE, [list(schemas)])))
 
 
@@ -167,6 +173,7 @@ def relation(connection: Connection, unit_id: str, schemas: Sequence[str], role:
 
     Raises:
         UnitNotFound: There is none, or not in ``schemas``; the message names near ones.
+        ConfigInvalid: One of ``schemas`` is not there.
     """
     parts = unit_id.split(".")
     pairs = [(".".join(parts[:cut]), ".".join(parts[cut:])) for cut in range(1, len(parts))]
@@ -175,6 +182,7 @@ def relation(connection: Connection, unit_id: str, schemas: Sequence[str], role:
     if len(found) > 1:
         raise ConfigInvalid(f"Unit {unit_id} is the name of two tables, for their names hold dots.", role=role)
     if not found:
+        refuse_missing(connection, schemas, role)
         known = query(connection, f"select n.nspname || '.' || c.relname {_SHOWN}")
         near = did_you_mean(unit_id, [name for (name,) in known])
         within = f" in the schemas {', '.join(schemas)}" if schemas else ""

@@ -17,6 +17,7 @@ from headrace.endpoints.systems.postgres import failed
 from headrace.endpoints.systems.postgres_catalog import relations
 from headrace.endpoints.systems.postgres_errors import translated
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
+from headrace.endpoints.systems.postgres_schemas import absence, missing_schemas, why_not_made
 from headrace.endpoints.systems.postgres_session import (
     Connection,
     connect,
@@ -27,10 +28,10 @@ from headrace.endpoints.systems.postgres_session import (
 )
 from headrace.errors import DataPlaneError
 from headrace.protocol import ConnectionTest, Diagnostic, Json
-from headrace.suggestions import did_you_mean
 
 _READS = ["metadata.collect", "metadata.preview", "ingest.full", "ingest.incremental"]
 _OLDEST = 140000
+_MISSING = "SCHEMA_MISSING"
 
 
 def probe(parameters: PostgresParameters, level: TestLevel) -> ConnectionTest:
@@ -85,14 +86,16 @@ def _capabilities(connection: Connection, parameters: PostgresParameters, level:
             return refused
         capabilities.append("sink.jdbc")
     else:
-        missing = _missing_schemas(connection, parameters)
-        if missing is not None:
-            return missing
+        schemas = _schemas(connection, parameters, level)
+        if schemas is not None and schemas.level == "ERROR":
+            return failed("capability", schemas.message, "schemas")
+        diagnostics.extend(() if schemas is None else (schemas,))
         if level == "read":
             details["units"] = len(relations(connection, parameters.schemas))
+    connected = f"Connected to PostgreSQL {version} at {parameters.place}, database {parameters.database}."
     return ConnectionTest(
         success=True,
-        message=f"Connected to PostgreSQL {version} at {parameters.place}, database {parameters.database}.",
+        message=" ".join((connected, *(found.message for found in diagnostics if found.code == _MISSING))),
         detected_version=str(version),
         capabilities=capabilities,
         details=details,
@@ -105,13 +108,19 @@ def _encryption(connection: Connection) -> Mapping[str, Json]:
     return {"tls": str(rows[0][1])} if rows and rows[0][0] else {"tls": None}
 
 
-def _missing_schemas(connection: Connection, parameters: PostgresParameters) -> ConnectionTest | None:
-    known = [name for (name,) in query(connection, "select nspname::text from pg_namespace")]
-    for schema in parameters.schemas:
-        if schema not in known:
-            message = f"Schema {schema} does not exist in database {parameters.database}.{did_you_mean(schema, known)}"
-            return failed("capability", message, "schemas")
-    return None
+def _schemas(connection: Connection, parameters: PostgresParameters, level: TestLevel) -> Diagnostic | None:
+    """What is to be said of schemas that are not there. The first one alone may be made, and only by a sink."""
+    missing = missing_schemas(connection, parameters.schemas)
+    if not missing:
+        return None
+    unmade = missing if level == "read" else [schema for schema in missing if schema != parameters.schemas[0]]
+    if unmade:
+        return Diagnostic(level="ERROR", code=_MISSING, message=absence(connection, unmade[0]))
+    said = absence(connection, missing[0])
+    why = why_not_made(connection)
+    if why is not None:
+        return Diagnostic(level="ERROR", code=_MISSING, message=f"{said} {why}")
+    return _warning(_MISSING, f"{said} A sink makes it when it is first written; a source needs it.", "schemas")
 
 
 def _refused_write(
@@ -122,7 +131,8 @@ def _refused_write(
     schema = parameters.schemas[0] if parameters.schemas else "public"
     try:
         run(connection, "begin")
-        run(connection, f"create schema if not exists {quote_identifier(schema)}")
+        if missing_schemas(connection, [schema]):
+            run(connection, f"create schema {quote_identifier(schema)}")
         run(connection, f"create table {quote_qualified(schema, '_hr_probe')} (n int)")
     except psycopg.Error as error:
         refusal = translated(error, role="sink", where=f"Schema {schema} of database {parameters.database}")
@@ -132,5 +142,5 @@ def _refused_write(
     return None
 
 
-def _warning(code: str, message: str) -> Diagnostic:
-    return Diagnostic(level="WARN", code=code, message=message)
+def _warning(code: str, message: str, field: str | None = None) -> Diagnostic:
+    return Diagnostic(level="WARN", code=code, message=message, field=field)
