@@ -6,7 +6,8 @@ import type { JsonObject, Scope } from "../domain/Endpoint.ts"
 import { nearest } from "../domain/Nearest.ts"
 import { isSecretParameter, unmaskConfig } from "../domain/Masking.ts"
 import type { EndpointTemplate, TemplateField } from "../domain/Template.ts"
-import type { Diagnostic } from "../protocol/Protocol.ts"
+import type { FailureKind } from "../domain/Failure.ts"
+import type { ConnectionTest, Diagnostic } from "../protocol/Protocol.ts"
 import type { PythonWorkerError } from "../services/PythonWorker.ts"
 import { ConnectionTestFailed } from "./EndpointFailure.ts"
 
@@ -108,13 +109,31 @@ export const completedFrom = (
   return { config, refusal: elsewhere === null ? secretRequired(told) : secretNotTold(told, elsewhere) }
 }
 
+/** The steps of a test that say what went wrong; the others only where. */
+const kinds: Readonly<Record<string, FailureKind>> = {
+  "sign-in": "AuthenticationFailed",
+  parameters: "ConfigInvalid"
+}
+
+/** What the first thing that is wrong says of a connection that does not work. */
+export const notConnected = ({ message, details, diagnostics }: ConnectionTest) => {
+  const blamed = diagnostics.find(({ level }) => level === "ERROR")
+  const kind = kinds[String(details["step"])]
+  return new ConnectionTestFailed({
+    detail: blamed === undefined ? message : sentence(blamed),
+    field: blamed?.field ?? null,
+    ...(kind === undefined ? {} : { kind })
+  })
+}
+
 export const refused = ({ reason }: PythonWorkerError) => {
   switch (reason._tag) {
     case "RequestRejected": {
       const field = reason.problem.details["field"]
       return new ConnectionTestFailed({
         detail: reason.problem.message,
-        field: typeof field === "string" ? field : null
+        field: typeof field === "string" ? field : null,
+        kind: reason.problem.tag
       })
     }
     case "WorkerContractViolation":

@@ -21,11 +21,12 @@ import { Ids } from "../services/Ids.ts"
 import { PythonWorker } from "../services/PythonWorker.ts"
 import { Secrets, type SecretsError } from "../services/Secrets.ts"
 import type { TemplateCatalogError } from "../services/TemplateCatalog.ts"
-import { ConnectionTestFailed, EndpointUrlRequired } from "./EndpointFailure.ts"
+import { type ConnectionTestFailed, EndpointUrlRequired } from "./EndpointFailure.ts"
 import {
   completed,
   completedFrom,
   failed,
+  notConnected,
   parametersOf,
   refused,
   saidOf,
@@ -115,11 +116,7 @@ export class Endpoints extends Context.Service<
             const built = yield* worker.buildConnection(request)
             const test = yield* worker.testConnection({ ...request, level: null })
             if (test.success) return { built, test }
-            const blamed = test.diagnostics.find(({ level }) => level === "ERROR")
-            return yield* new ConnectionTestFailed({
-              detail: blamed === undefined ? test.message : sentence(blamed),
-              field: blamed?.field ?? null
-            })
+            return yield* notConnected(test)
           },
           Effect.catchTag("PythonWorkerError", (error) => Effect.fail(refused(error)))
         )

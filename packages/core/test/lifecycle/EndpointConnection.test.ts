@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { goesElsewhere } from "../../src/lifecycle/EndpointConnection.ts"
+import { goesElsewhere, notConnected, refused } from "../../src/lifecycle/EndpointConnection.ts"
+import { Problem } from "../../src/protocol/Protocol.ts"
+import { PythonWorkerError, RequestRejected } from "../../src/services/PythonWorker.ts"
 import { field, template } from "../../src/testing/Samples.ts"
 
 const withSchemas = {
@@ -39,5 +41,39 @@ describe("a connection goes elsewhere than a stored secret was entered for", () 
     const { username: _, ...rest } = stored
 
     assert.strictEqual(goesElsewhere(withSchemas, stored, rest), "username")
+  })
+})
+
+describe("what a connection that does not work failed of", () => {
+  it.each([
+    ["sign-in", "AuthenticationFailed"],
+    ["parameters", "ConfigInvalid"],
+    ["TCP", undefined]
+  ])("is told by the step that failed, where a step tells it: %s", (step, kind) => {
+    const test = {
+      success: false,
+      message: "It went wrong.",
+      detectedVersion: null,
+      capabilities: [],
+      details: { step },
+      diagnostics: []
+    }
+
+    assert.strictEqual(notConnected(test).kind, kind)
+  })
+
+  it("is what the worker says where it does not even try", () => {
+    const problem = Problem.make({
+      tag: "ConfigInvalid",
+      message: "Wrong.",
+      retry: "Never",
+      role: null,
+      details: {}
+    })
+
+    assert.strictEqual(
+      refused(new PythonWorkerError({ reason: new RequestRejected({ problem }) })).kind,
+      "ConfigInvalid"
+    )
   })
 })

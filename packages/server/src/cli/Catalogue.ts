@@ -6,6 +6,7 @@
 import { Exit } from "./Exit.ts"
 import { hint } from "./Hint.ts"
 import type { Message } from "./Message.ts"
+import { inCommandWords } from "./Wording.ts"
 
 interface Entry {
   readonly title: string
@@ -116,7 +117,7 @@ export const messageFor = (lastError: string, where: string | null): Message => 
     runId: null,
     exit,
     where,
-    why: [sentence],
+    why: [inCommandWords(sentence)],
     advice: advice === undefined ? [] : [advice]
   }
 }

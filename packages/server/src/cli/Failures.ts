@@ -10,6 +10,7 @@ import { Exit } from "./Exit.ts"
 import { hintAt } from "./Hint.ts"
 import { refuse, Refused } from "./Message.ts"
 import type { Reference } from "./Reference.ts"
+import { inCommandWords } from "./Wording.ts"
 
 /** What the worker could not do; `side` says what was asked of it, for failures that do not say it themselves. */
 export const refusedByWorker = ({ reason }: PythonWorkerError, side: Side, where: string | null): Refused => {
@@ -27,6 +28,12 @@ export const refusedByWorker = ({ reason }: PythonWorkerError, side: Side, where
   }
 }
 
+/** What to add where somebody was not let in who may have forgotten to say a password. */
+export const noPassword = ({ parameters }: Pick<Reference, "parameters">): ReadonlyArray<string> =>
+  parameters["password"] === ""
+    ? ["No password was given: set PGPASSWORD, or write '${env:NAME}' in its place, with the quotes."]
+    : []
+
 type RegistrationError = Effect.Error<ReturnType<Endpoints["Service"]["ensure"]>>
 
 /** Why a system cannot be used at all; nothing was started. */
@@ -38,13 +45,19 @@ export const refusedBySystem = (
   if (error._tag !== "ConnectionTestFailed") return refusedByStore(error)
   if (error.noWorker !== undefined)
     return new Refused(messageFor(`${codeOf("WorkerUnavailable")}: ${error.noWorker}`, null))
-  const number = side === "source" ? "HR3001" : "HR3002"
+  const { title, number, exit } =
+    error.kind === undefined
+      ? { title: `Cannot use the ${side}`, number: side === "source" ? "HR3001" : "HR3002", exit: Exit[side] }
+      : messageFor(`${codeOf(error.kind, side)}: ${error.detail}`, null)
   return refuse({
-    title: `Cannot use the ${side}`,
+    title,
     number,
-    exit: Exit[side],
+    exit,
     where: reference.shown,
-    why: [error.detail],
+    why: [
+      inCommandWords(error.detail),
+      ...(error.kind === "AuthenticationFailed" ? noPassword(reference) : [])
+    ],
     advice: [`Try:  ${hintAt("check", reference)}`]
   })
 }
@@ -70,7 +83,7 @@ export const refusedAction = (error: ActionError, from: Reference, to: Reference
         number: "HR3004",
         exit: Exit.source,
         where: from.shown,
-        why: [detail]
+        why: [inCommandWords(detail)]
       })
     ),
     Match.tag("CapabilityMissing", ({ capability, templateId }) =>

@@ -235,6 +235,8 @@ layer(Place.layer, live)("headrace ingest", (it) => {
         headrace("ingest", "--source", source, "-u", unit, "--sink", "./fine", ...more)
 
       const nobody = yield* from("postgres://app@127.0.0.1:1/shop", "public.refusals")
+      const stranger = yield* from(uri.replace(/\/\/[^@]*@/, "//stranger:guessed@"), "public.refusals")
+      const noDelimiter = yield* from("./orders.csv?delimiter=;;", "orders.csv")
       const noDatabase = yield* from(uri.replace("/shop", "/nowhere"), "public.refusals")
       const noTable = yield* from(uri, "public.refusal")
       const noCursor = yield* from(
@@ -260,13 +262,17 @@ layer(Place.layer, live)("headrace ingest", (it) => {
       )
 
       assert.deepStrictEqual(
-        [nobody, noDatabase, noTable, noCursor, noKey, noVariable, noFolder].map(({ exit }) => exit),
-        [5, 5, 5, 3, 2, 3, 3]
+        [nobody, stranger, noDelimiter, noDatabase, noTable, noCursor, noKey, noVariable, noFolder].map(
+          ({ exit }) => exit
+        ),
+        [5, 5, 3, 5, 5, 3, 2, 3, 3]
       )
       assert.match(
         nobody.stderr,
         /✗ Cannot use the source +HR3001\n  postgres:\/\/app@127\.0\.0\.1:1\/shop\n  Nothing answers/
       )
+      assert.match(stranger.stderr, /✗ The source refused the sign-in +HR3011/)
+      assert.match(noDelimiter.stderr, /✗ The source cannot be read as asked +HR2201\n[^]*delimiter/)
       assert.match(noDatabase.stderr, /nowhere/)
       assert.match(noTable.stderr, /✗ No unit "public\.refusal".*HR2003\n  Did you mean: public\.refusals/)
       assert.match(noCursor.stderr, /nope/)

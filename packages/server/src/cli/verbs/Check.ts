@@ -2,12 +2,14 @@
 import * as Effect from "effect/Effect"
 import { PythonWorker } from "@headrace/core/services/PythonWorker"
 import { Exit } from "../Exit.ts"
-import { refusedByWorker } from "../Failures.ts"
+import { noPassword, refusedByWorker } from "../Failures.ts"
 import { given, unregistered } from "../Given.ts"
 import { refuse, type Refused } from "../Message.ts"
+import type { Reference } from "../Reference.ts"
 import { Screen } from "../Screen.ts"
 import { withWorker } from "../Engine.ts"
 import type { Verb } from "../Verb.ts"
+import { inCommandWords } from "../Wording.ts"
 
 export const check = (flags: { readonly reference: string }): Verb =>
   Effect.gen(function* () {
@@ -18,7 +20,7 @@ export const check = (flags: { readonly reference: string }): Verb =>
     const test = yield* worker
       .testConnection({ templateId, parameters, level: null })
       .pipe(Effect.mapError((error) => refusedByWorker(error, "source", reference.shown)))
-    if (!test.success) return yield* notConnected(reference.shown, test)
+    if (!test.success) return yield* notConnected(reference, test)
     const version = test.detectedVersion === null ? "" : `   version ${test.detectedVersion}`
     if (screen.format === "text") screen.print(`✓ ${reference.shown}${version}   ${test.message}`)
     else {
@@ -38,14 +40,15 @@ export const check = (flags: { readonly reference: string }): Verb =>
 
 type Test = Effect.Success<ReturnType<PythonWorker["Service"]["testConnection"]>>
 
-const notConnected = (where: string, test: Test): Refused => {
+const notConnected = (reference: Reference, test: Test): Refused => {
   const wrong = test.diagnostics.filter(({ level }) => level === "ERROR")
+  const why = wrong.length === 0 ? [test.message] : wrong.map(({ message }) => message)
   return refuse({
     title: "The connection does not work",
     number: "HR3000",
     exit: Exit.source,
-    where,
-    why: wrong.length === 0 ? [test.message] : wrong.map(({ message }) => message),
-    advice: wrong.flatMap(({ hint }) => (hint === null ? [] : [hint]))
+    where: reference.shown,
+    why: [...why.map(inCommandWords), ...(test.details["step"] === "sign-in" ? noPassword(reference) : [])],
+    advice: wrong.flatMap(({ hint }) => (hint === null ? [] : [inCommandWords(hint)]))
   })
 }

@@ -1,0 +1,27 @@
+/**
+ * What templates and policies call things, in the words of the command: who
+ * wrote `sslmode` and a path is not to look for `ssl_mode` and `base_path`.
+ */
+const words: Readonly<Record<string, string>> = {
+  base_path: "the path",
+  ssl_mode: "sslmode",
+  ssl_root_cert: "sslrootcert",
+  ssl_client_cert: "sslcert",
+  ssl_client_key: "sslkey",
+  cursorField: "--cursor",
+  primaryKeys: "--key",
+  writeDisposition: "--write"
+}
+
+/** Not a column or table of that name: those stand in quotes, or behind a dot. */
+const named = new RegExp(
+  String.raw`(\b(?:an?|another|this) )?(?:the policy's )?(?<![\p{L}\p{N}_.'"\x60])(${Object.keys(words).join("|")})(?![\p{L}\p{N}_'"\x60])`,
+  "gu"
+)
+
+/** A sentence of the data plane, for whoever typed the command. */
+export const inCommandWords = (sentence: string): string =>
+  sentence.replace(named, (_, article: string | undefined, word: string) => {
+    const said = words[word] ?? word
+    return article === undefined ? said : `${article}${said.replace(/^the /, "")}`
+  })
