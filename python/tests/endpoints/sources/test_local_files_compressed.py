@@ -67,5 +67,6 @@ def test_a_compressed_file_with_the_name_of_a_plain_one_is_refused(
 def test_compressed_files_are_no_units(tmp_path: Path) -> None:
     for _, ending, _, compressed in COMPRESSIONS:
         (tmp_path / f"orders.csv{ending}").write_bytes(compressed(TEXT))
+    (tmp_path / "plain.csv").write_bytes(TEXT)
 
-    assert source(tmp_path).list_units() == []
+    assert [unit.unit_id for unit in source(tmp_path).list_units()] == ["plain.csv"]

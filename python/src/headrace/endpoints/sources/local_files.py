@@ -26,7 +26,8 @@ from headrace.endpoints.sources.local_files_parts import Cut, OpenPart, cut_from
 from headrace.endpoints.sources.local_files_plan import Planning, slices
 from headrace.endpoints.sources.local_files_policy import ReadPolicy
 from headrace.endpoints.sources.local_files_position import Position, from_json
-from headrace.endpoints.sources.local_files_units import Named, Unit, find, units
+from headrace.endpoints.sources.local_files_units import Named, Unit, find, units, unmatched
+from headrace.endpoints.sources.local_files_unlisted import refuse_unlisted
 from headrace.endpoints.systems.local_files import FileFormat, LocalFilesConfig
 from headrace.errors import DataPlaneError, EndpointUnreachable, SourceReplaced, UnitNotFound
 from headrace.previews import preview_of
@@ -52,6 +53,8 @@ class LocalFilesSource:
 
     def list_units(self) -> Sequence[UnitDescriptor]:
         found = units(self._config)
+        if not found:
+            refuse_unlisted(self._config.base_path)
         is_few = len(found) <= _MOST_ESTIMATES
         return [unit_descriptor(unit, self._estimate(unit) if is_few else None) for unit in found]
 
@@ -77,12 +80,17 @@ class LocalFilesSource:
             yield from dataset_records(dataset_of(self._config.base_path, unit, columns, rows, problem))
 
     def preview(self, unit_id: str, limit: int) -> Preview:
+        unit = find(self._config, unit_id)
+        if unit.kind == "files" and not unit.parts:
+            raise unmatched(self._config, unit_id)
         columns = {column.name: column.type for column in self.describe(unit_id).columns}
         return preview_of(columns, self._first_rows(unit_id, limit) if limit > 0 else ())
 
     def plan(self, unit_id: str, checkpoint: Json, policy: Policy, next_seq: int = 0) -> Plan:
         asked = ReadPolicy.parse(policy)
         unit = find(self._config, unit_id)
+        if unit.kind == "files" and not unit.parts and not asked.is_incremental:
+            raise unmatched(self._config, unit_id)
         self._refuse_unreadable(unit, asked)
         planning = Planning(
             unit=unit,

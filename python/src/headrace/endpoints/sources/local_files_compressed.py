@@ -45,6 +45,11 @@ def refuse_compressed(shown: str, head: bytes) -> None:
             raise _refused(shown, known)
 
 
+def undone_by(ending: str) -> str | None:
+    """The command that decompresses files of this ending; None when they are not compressed."""
+    return next((known.undone_by for known in _KNOWN if known.ending == ending), None)
+
+
 def _refused(shown: str, found: Compression) -> ConfigInvalid:
     return ConfigInvalid(
         f"{shown} is compressed with {found.name}, and compressed files are not read. Decompress it, for example with "

@@ -106,6 +106,18 @@ def unknown(config: LocalFilesConfig, unit_id: str, why: str) -> UnitNotFound:
     return UnitNotFound(f"There is no unit {unit_id!r}. {why}{hint}", role="source", details={"unitId": unit_id})
 
 
+def unmatched(config: LocalFilesConfig, unit_id: str) -> UnitNotFound:
+    """Of a pattern that means no file, and never meant one as far as anybody knows."""
+    *folder, pattern = unit_id.split("/")
+    shown = os.path.join(config.base_path, *folder)
+    return unknown(config, unit_id, f"No file in {shown} is called {pattern}.")
+
+
+def formats_of_ending(ending: str) -> list[FileFormat]:
+    """What files of this ending may hold when the parameter ``format`` says so, the likeliest first."""
+    return [format_ for format_, endings in _MORE_ENDINGS.items() if ending.lower() in endings]
+
+
 def _below(config: LocalFilesConfig, base: Path) -> Iterator[Named]:
     """Units of each folder, then of those below it. As deep as the folders go, which may be deeper than calls can."""
     waiting: list[tuple[Path, tuple[str, ...]]] = [(base, ())]
@@ -191,8 +203,7 @@ def _files(config: LocalFilesConfig, unit_id: str, names: tuple[str, ...]) -> Un
     except UnitNotFound as error:
         raise unknown(config, unit_id, error.message) from None
     if not parts and _ending(config, pattern) is None:
-        shown = os.path.join(config.base_path, *folder)
-        raise unknown(config, unit_id, f"No file in {shown} is called {pattern}.")
+        raise unmatched(config, unit_id)
     return Unit(unit_id=unit_id, kind="files", format=_format(config, unit_id), folder=tuple(folder), parts=parts)
 
 
@@ -203,8 +214,10 @@ def _format(config: LocalFilesConfig, name: str) -> FileFormat:
     ending = _ending(config, name)
     if ending is None:
         refuse_compressed_name(name)
+        likely = formats_of_ending(os.path.splitext(name)[1])
+        such = f", such as format={likely[0]}" if likely else ""
         raise ConfigInvalid(
-            f"The name {name!r} does not tell what the file holds. Set the parameter format.",
+            f"The name {name!r} does not tell what the file holds. Set the parameter format{such}.",
             role="source",
             details={"field": "format"},
         )
