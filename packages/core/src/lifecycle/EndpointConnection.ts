@@ -118,7 +118,8 @@ const kinds: Readonly<Record<string, FailureKind>> = {
 /** What the first thing that is wrong says of a connection that does not work. */
 export const notConnected = ({ message, details, diagnostics }: ConnectionTest) => {
   const blamed = diagnostics.find(({ level }) => level === "ERROR")
-  const kind = kinds[String(details["step"])]
+  const { step } = details
+  const kind = typeof step === "string" ? kinds[step] : undefined
   return new ConnectionTestFailed({
     detail: blamed === undefined ? message : sentence(blamed),
     field: blamed?.field ?? null,

@@ -20,6 +20,6 @@ export const start = Command.make(
     perform(Effect.succeed(flags), "run.finished", async () => (await import("./Start.ts")).start(flags))
 ).pipe(
   Command.withDescription(
-    "Fills a sample shop, carries its order lines into ./lake, and keeps serving. With --source, --unit and --sink: your own data."
+    "Fills a sample shop, carries its order lines into ./lake, and keeps serving. With --source, --unit and --sink: your own data, into ./own when no sink is said."
   )
 )

@@ -104,7 +104,7 @@ const filled = Effect.fnUntraced(function* (sample: SampleDatabase.SampleDatabas
 
 /** The visitor's own data travels as the command would carry it. */
 const own = ({ source, unit, sink, ...policy }: StartFlags) =>
-  ingest({ ...policy, source: source ?? "", unit, sink: sink ?? "./lake" })
+  ingest({ ...policy, source: source ?? "", unit, sink: sink ?? "./own" })
 
 const notPrepared = ({ step, why }: SampleDatabase.SampleDatabaseFailed): Refused =>
   refuse({

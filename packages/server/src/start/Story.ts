@@ -1,6 +1,7 @@
 /**
  * What `npm start` says once the data has arrived: where it is, how to look at
- * it, and what to try next. Every command it prints works as printed.
+ * it, and what to try next. Every command it prints works as printed, in any
+ * order: none writes where another one does, for a folder has one source.
  */
 import { hint, shellWord } from "../cli/Hint.ts"
 import { shortPlace } from "../cli/Outcome.ts"
@@ -38,7 +39,7 @@ const alive = (url: string, shop: string): ReadonlyArray<string> => [
   "    In another terminal, while this serves:",
   `      SHOP=${shellWord(shop)}`,
   `      ${hint("discover")} $SHOP`,
-  `      ${hint("ingest")} --source $SHOP --unit public.orders --sink ./lake`,
+  `      ${hint("ingest")} --source $SHOP --unit public.orders --sink ./copy`,
   "",
   `  Serving ${url}   (Ctrl-C stops)`
 ]
@@ -54,7 +55,7 @@ export const story = ({ location, url, shop }: Arrived): ReadonlyArray<string> =
     "",
     "  Try next",
     `    npm start -- --touch ${proposedTouch}     changes ${proposedTouch.toLocaleString("en-US")} rows of the shop and runs again: only those travel`,
-    "    npm start -- --source postgres://user@host/db --unit public.orders --sink ./lake     your own data",
+    "    npm start -- --source postgres://user@host/db --unit public.orders --sink ./own     your own data",
     ...(url === null ? [] : alive(url, shop))
   ]
 }

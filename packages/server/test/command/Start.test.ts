@@ -85,6 +85,15 @@ layer(Layer.fresh(Place.layer), live)("npm start", (it) => {
     assert.isFalse(ending.some((line) => line.includes("SHOP")))
   })
 
+  it("proposes no folder twice, nor that of the shop, for each belongs to the source that was first", () => {
+    const shop = "postgres://visitor@%2Fwork%2Fshop/shop"
+    const said = story({ location: "/work/lake/x", url: "http://127.0.0.1:4010/graphql", shop })
+
+    const sinks = said.flatMap((line) => / --sink (\S+)/.exec(line)?.[1] ?? [])
+
+    assert.deepStrictEqual(sinks.toSorted(), ["./copy", "./own"])
+  })
+
   it.effect("refuses flags that cannot be meant, before anything is made", () =>
     Effect.gen(function* () {
       const { surroundings, folder } = yield* Place.Place

@@ -176,6 +176,20 @@ layer(MemoryServer.layer(), { excludeTestServices: true })("a run", (it) => {
     })
   )
 
+  it.effect("names the endpoints of its reason as clients do, and not by their row ids", () =>
+    Effect.gen(function* () {
+      const bare = { name: "Bare", url: "https://x", config: { ingestionUnits: [{ unitId: "u" }] } }
+      const { id } = yield* register({ ...bare, sourceId: "bare-shop" })
+
+      yield* runToEnd({ endpointId: id, unitId: "u" })
+      const one = yield* status({ endpointId: id, unitId: "u" })
+      const all = yield* ask(`query S($id: ID!) { ingestionStatuses(endpointId: $id) { lastError } }`, { id })
+
+      assert.include(one.lastError ?? "", "The endpoint bare-shop has no")
+      assert.deepStrictEqual(yield* field(all, "ingestionStatuses", Units), [{ lastError: one.lastError }])
+    })
+  )
+
   it.effect("of a declared unit the source does not have ends FAILED and names it", () =>
     Effect.gen(function* () {
       const { id } = yield* register(MemoryServer.source({ ingestionUnits: [{ unitId: "public.ghost" }] }))

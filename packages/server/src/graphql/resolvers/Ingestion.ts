@@ -1,15 +1,22 @@
 /** The six fields of the schema about ingestion, three that look and three that act. */
+import type { Scope } from "@headrace/core/domain/Endpoint"
 import { Identifier, MaybeIdentifier } from "@headrace/core/domain/Identifier"
 import { Ingestion } from "@headrace/core/lifecycle/Ingestion"
-import { IngestionStatuses } from "@headrace/core/lifecycle/IngestionStatuses"
+import { type IngestionStatus, IngestionStatuses } from "@headrace/core/lifecycle/IngestionStatuses"
 import { Effect, Schema } from "effect"
 import { decoder, optional } from "../Arguments.ts"
 import { Caller } from "../Caller.ts"
+import { withNames } from "../NamedEndpoints.ts"
 
 const scope = Caller.useSync((caller) => caller.scope)
 
 const decodeEndpoint = decoder(Schema.Struct({ endpointId: Identifier }))
 const decodeUnit = decoder(Schema.Struct({ endpointId: Identifier, unitId: Identifier }))
+
+const shown = Effect.fnUntraced(function* (caller: Scope, status: IngestionStatus) {
+  const { lastError } = status
+  return lastError === null ? status : { ...status, lastError: yield* withNames(caller, lastError) }
+})
 
 export const ingestionUnits = Effect.fn("Query.ingestionUnits")(function* (args: unknown) {
   const { endpointId } = yield* decodeEndpoint(args)
@@ -18,12 +25,15 @@ export const ingestionUnits = Effect.fn("Query.ingestionUnits")(function* (args:
 
 export const ingestionStatuses = Effect.fn("Query.ingestionStatuses")(function* (args: unknown) {
   const { endpointId } = yield* decodeEndpoint(args)
-  return yield* (yield* IngestionStatuses).statuses(yield* scope, endpointId)
+  const caller = yield* scope
+  const found = yield* (yield* IngestionStatuses).statuses(caller, endpointId)
+  return yield* Effect.forEach(found, (status) => shown(caller, status))
 })
 
 export const ingestionStatus = Effect.fn("Query.ingestionStatus")(function* (args: unknown) {
   const { endpointId, unitId } = yield* decodeUnit(args)
-  return yield* (yield* IngestionStatuses).status(yield* scope, endpointId, unitId)
+  const caller = yield* scope
+  return yield* shown(caller, yield* (yield* IngestionStatuses).status(caller, endpointId, unitId))
 })
 
 const named = {
