@@ -21,6 +21,8 @@ export interface ServerConfig {
   readonly port: number
   /** `HEADRACE_WORKERS`, default 2: Python workers kept warm; each runs one unit at a time. */
   readonly workers: number
+  /** `HEADRACE_STALL_SECONDS`, default 900: a run in which no row moves for so long is ended; a slow query needs it. */
+  readonly stallSeconds: number
   /** `HEADRACE_PYTHON`, default `.venv/bin/python` in the current folder or in this repository, else `python3`. */
   readonly python: string
   /** `HEADRACE_LOG_LEVEL`, default `Info`: `Trace`, `Debug`, `Info`, `Warn`, `Error`, `Fatal`, `None`, `All`. */
@@ -99,6 +101,11 @@ export const load: Effect.Effect<ServerConfig, SettingInvalid> = Effect.gen(func
       "HEADRACE_WORKERS",
       Config.withDefault(wholeNumber("HEADRACE_WORKERS", 1, 64), 2),
       "a number from 1 to 64"
+    ),
+    stallSeconds: yield* setting(
+      "HEADRACE_STALL_SECONDS",
+      Config.withDefault(wholeNumber("HEADRACE_STALL_SECONDS", 10, 86_400), 900),
+      "a number of seconds from 10 to 86400"
     ),
     python: yield* setting(
       "HEADRACE_PYTHON",

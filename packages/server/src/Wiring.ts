@@ -17,7 +17,7 @@ import { IngestionDefaults } from "@headrace/core/lifecycle/Lookups"
 import * as MemoryGraphStore from "@headrace/core/memory/MemoryGraphStore"
 import * as MemoryRunEvents from "@headrace/core/memory/MemoryRunEvents"
 import * as MemorySecrets from "@headrace/core/memory/MemorySecrets"
-import { Effect, Layer, Option } from "effect"
+import { Duration, Effect, Layer, Option } from "effect"
 import { join } from "node:path"
 import type { ServerConfig } from "./Config.ts"
 import * as PrivateFolder from "./PrivateFolder.ts"
@@ -55,8 +55,13 @@ export const postgresVersion = ({ databaseUrl }: ServerConfig): Effect.Effect<st
 /** What has no durable home yet: the graph lives as long as the process. */
 const inMemory = Layer.mergeAll(MemoryGraphStore.layer, MemoryRunEvents.layer)
 
-const worker = ({ python, workers }: ServerConfig, data: string) =>
-  SocketPythonWorker.layer({ python, workers, stagingDir: join(data, "staging") })
+const worker = ({ python, stallSeconds, workers }: ServerConfig, data: string) =>
+  SocketPythonWorker.layer({
+    python,
+    workers,
+    stagingDir: join(data, "staging"),
+    timing: { stall: Duration.seconds(stallSeconds) }
+  })
 
 /** One worker and nothing else, for whoever only wants to look. */
 export const workerAlone = ({ python }: ServerConfig, stagingDir: string) =>

@@ -24,6 +24,7 @@ describe("Config", () => {
         host: "127.0.0.1",
         port: 4010,
         workers: 2,
+        stallSeconds: 900,
         logLevel: "Info",
         defaultTenant: "dev"
       })

@@ -12,6 +12,7 @@ export const config: ServerConfig = {
   host: "127.0.0.1",
   port: 0,
   workers: 1,
+  stallSeconds: 900,
   python: "python3",
   logLevel: "None",
   defaultTenant: "dev",

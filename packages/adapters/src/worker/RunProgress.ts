@@ -44,7 +44,7 @@ export const watched = (
   limit: Duration.Duration,
   giveUp: (detail: string) => Effect.Effect<void>
 ): Stream.Stream<RunEvent, PythonWorkerError> => {
-  const detail = `it made no progress for ${Duration.format(limit)} and was terminated`
+  const detail = `no row moved for ${Duration.format(limit)}, so it was terminated; if the source or sink needs longer, raise HEADRACE_STALL_SECONDS`
 
   /** Fails when nothing moved while it waited, over as many pulls as that took. */
   const stalled = (waited: number) =>

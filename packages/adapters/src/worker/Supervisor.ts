@@ -22,7 +22,9 @@ export interface Timing {
   readonly termination: Duration.Duration
   /** A call that was interrupted is answered within it, or its worker is replaced. */
   readonly interruption: Duration.Duration
-  /** A worker that is silent, or makes no progress in a run, for so long is replaced. */
+  /** A worker that says nothing for so long, not even that it lives, is replaced. */
+  readonly silence: Duration.Duration
+  /** One that lives and moves no row of its run for so long is replaced: its source or sink does not answer. */
   readonly stall: Duration.Duration
   readonly pingEvery: Duration.Duration
 }
@@ -31,7 +33,8 @@ export const defaultTiming: Timing = {
   start: Duration.seconds(30),
   termination: Duration.seconds(5),
   interruption: Duration.seconds(1),
-  stall: Duration.seconds(90),
+  silence: Duration.seconds(90),
+  stall: Duration.minutes(15),
   pingEvery: Duration.seconds(10)
 }
 
@@ -87,7 +90,7 @@ export const start = Effect.fnUntraced(function* (options: Options) {
       options.onFrame?.(direction, bytes)
     },
     pingEvery: timing.pingEvery,
-    silence: timing.stall,
+    silence: timing.silence,
     whyClosed: Effect.map(running.exited, (how) => `worker ${running.pid} ended: ${how}`)
   })
   const connection = yield* WorkerProtocol.make(socket)

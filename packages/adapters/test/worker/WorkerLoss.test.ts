@@ -8,7 +8,11 @@ import { carry, endpoint, numbers, request, rows, signal, standing, theOnlyPid, 
 describe("a worker that dies or hangs", () => {
   const alone = RealWorker.layer({
     workers: 1,
-    timing: { stall: Duration.seconds(2), pingEvery: Duration.millis(200), termination: Duration.millis(300) }
+    timing: {
+      silence: Duration.seconds(2),
+      pingEvery: Duration.millis(200),
+      termination: Duration.millis(300)
+    }
   })
 
   it.live("killed in mid-run the run is WorkerLost, and the next one succeeds on a new process", () =>
