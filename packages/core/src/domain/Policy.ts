@@ -66,6 +66,24 @@ export const describeUnknownKey = ({ key, nearest }: UnknownPolicyKey): string =
     ? `The policy key "${key}" is not known and has no effect.`
     : `The policy key "${key}" is not known and has no effect; did you mean "${nearest}"?`
 
+/** Says more than nothing, and nobody reads it. */
+const unheeded = ({ attempts, limits }: JsonObject): ReadonlyArray<string> => [
+  ...(typeof attempts === "number" && attempts > 1
+    ? [
+        `The policy key "attempts" has no effect today: a run is one attempt. Start the unit again when it failed.`
+      ]
+    : []),
+  ...(isObject(limits) && isSaid(limits["memoryBytes"])
+    ? [`"memoryBytes" of the policy key "limits" has no effect today: nothing bounds a worker's memory.`]
+    : [])
+]
+
+/** What of a policy changes nothing, one sentence each: a run says so before it reads. */
+export const withoutEffect = (policy: JsonObject): ReadonlyArray<string> => [
+  ...unknownPolicyKeys(policy).map(describeUnknownKey),
+  ...unheeded(policy)
+]
+
 /** What the data plane is given: the keys it knows. */
 export const knownPolicy = (policy: JsonObject): JsonObject =>
   Object.fromEntries(Object.entries(policy).filter(([key]) => isPolicyKey(key)))

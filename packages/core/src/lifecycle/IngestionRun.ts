@@ -9,7 +9,7 @@
  * there this workflow ends it, whatever happens: errors, bugs, interruption.
  */
 import { type Cause, Effect, Layer, Option, Ref, Stream } from "effect"
-import { describeUnknownKey, knownPolicy, unknownPolicyKeys } from "../domain/Policy.ts"
+import { knownPolicy, withoutEffect } from "../domain/Policy.ts"
 import type { RunEvent } from "../protocol/Protocol.ts"
 import { EndpointRepo } from "../services/EndpointRepo.ts"
 import { PythonWorker, PythonWorkerError, WorkerContractViolation } from "../services/PythonWorker.ts"
@@ -29,8 +29,7 @@ const unfinished = new PythonWorkerError({
 })
 
 /** Null when every key of the policy has an effect. */
-const warningOf = (policy: RunRequest["policy"]): string | null =>
-  unknownPolicyKeys(policy).map(describeUnknownKey).join(" ") || null
+const warningOf = (policy: RunRequest["policy"]): string | null => withoutEffect(policy).join(" ") || null
 
 const make = Effect.gen(function* () {
   const checkpoints = yield* CheckpointLog
@@ -56,7 +55,10 @@ const make = Effect.gen(function* () {
     // A generation without a slice begins at the beginning; a record that is there is of an earlier one.
     const kept = request.run.nextSeq === 0 ? { ...found, record: null } : found
     const now = yield* Ref.updateAndGet(account, (before) => ({ ...before, kept }))
-    const said = { event: "RUN_STARTED", phase: "plan", message: warningOf(request.policy) } as const
+    const message = warningOf(request.policy)
+    if (message !== null)
+      yield* Effect.logWarning("A policy is not heeded as a whole", request.run.runId, message)
+    const said = { event: "RUN_STARTED", phase: "plan", message } as const
     yield* events.publish(yield* RunAccount.happening(request, now, said))
   })
 

@@ -9,6 +9,7 @@ import {
   resolvePolicy,
   resolveStagingProvider,
   unknownPolicyKeys,
+  withoutEffect,
   withMode
 } from "../../src/domain/Policy.ts"
 
@@ -128,5 +129,20 @@ describe("keys", () => {
 
     assert.match(near ?? "", /"targetSliceSise".*did you mean "targetSliceSize"\?$/)
     assert.match(far ?? "", /"colour" is not known and has no effect\.$/)
+  })
+
+  it.each([
+    [{ attempts: 3 }, /"attempts" has no effect/],
+    [{ limits: { memoryBytes: 1, rowBytes: 5 } }, /"memoryBytes" of the policy key "limits" has no effect/],
+    [{ targetSlizeSize: 1 }, /"targetSlizeSize" is not known/]
+  ])("that change nothing today are told: %j", (policy, told) => {
+    const said = withoutEffect(policy)
+
+    assert.lengthOf(said, 1)
+    assert.match(said[0] ?? "", told)
+  })
+
+  it("that say what happens anyway, or that are heeded, are not", () => {
+    assert.deepStrictEqual(withoutEffect({ attempts: 1, limits: { rowBytes: 5 }, mode: "full" }), [])
   })
 })

@@ -20,6 +20,22 @@ describe("the log of a run that failed", () => {
   })
 })
 
+describe("the log of a run whose policy is not heeded as a whole", () => {
+  it.effect("names the key that nobody knows, and the run carries its unit all the same", () => {
+    const logged: Array<unknown> = []
+    const log = Logger.layer([Logger.make(({ message }) => logged.push(message))])
+    return Effect.gen(function* () {
+      const shop = yield* Shop.opened({ ...Shop.bySlices, targetSlizeSize: 1 })
+
+      const { runId } = yield* Shop.run(shop.name)
+
+      const said = `The policy key "targetSlizeSize" is not known and has no effect; did you mean "targetSliceSize"?`
+      assert.deepStrictEqual(logged, [["A policy is not heeded as a whole", runId, said]])
+      assert.strictEqual((yield* Shop.status(shop)).state, "SUCCEEDED")
+    }).pipe(Effect.provide(Layer.provideMerge(Shop.layer(), log)))
+  })
+})
+
 describe("what people read of a run that failed", () => {
   const refused = MemoryPythonWorker.rejected({
     tag: "ConfigInvalid",

@@ -34,9 +34,19 @@ export class Refused extends Schema.TaggedError<Refused>()("Refused", {
   exit: Schema.Literals(Object.values(Exit))
 }) {}
 
-/** A refusal of which only the telling parts are given. */
+const telling = (lines: ReadonlyArray<string> | undefined): ReadonlyArray<string> =>
+  (lines ?? []).filter((line) => line !== "")
+
+/** A refusal of which only the telling parts are given; a line that says nothing is none. */
 export const refuse = (message: Partial<Message> & Pick<Message, "title" | "number" | "exit">): Refused =>
-  new Refused({ code: null, runId: null, where: null, why: [], advice: [], ...message })
+  new Refused({
+    code: null,
+    runId: null,
+    where: null,
+    ...message,
+    why: telling(message.why),
+    advice: telling(message.advice)
+  })
 
 /** What a refusal tells, by itself. */
 export const messageOf = ({ title, number, code, runId, where, why, advice, exit }: Refused): Message => ({

@@ -65,7 +65,7 @@ export interface PolicyFlags {
   readonly policy: ReadonlyArray<string>
 }
 
-/** The policy, holding only what was said. Refused (usage) for an unknown key or value. */
+/** The policy, holding only what was said. Refused (usage) for an unknown key or value, and for two values of one key. */
 export const parsePolicy = (flags: PolicyFlags): Result.Result<JsonObject, Refused> => {
   const said: ReadonlyArray<readonly [string, string, string]> = [
     ...(flags.mode === null ? [] : [["mode", flags.mode, "--mode"] as const]),
@@ -78,6 +78,10 @@ export const parsePolicy = (flags: PolicyFlags): Result.Result<JsonObject, Refus
       return [name, at === -1 ? "" : pair.slice(at + 1), `--policy ${name}`] as const
     })
   ]
+  const twice = said.find(([name, text], at) =>
+    said.slice(0, at).some(([before, other]) => before === name && other !== text)
+  )
+  if (twice !== undefined) return Result.fail(contradicted(twice[0], said))
   return Result.gen(function* () {
     const policy: Record<string, JsonObject[string]> = {}
     for (const [name, text, flag] of said) policy[name] = yield* valueOf(name, text, flag)
@@ -121,6 +125,19 @@ const unknown = (what: string, typed: string, known: ReadonlyArray<string>): Ref
     number: "HR2105",
     exit: Exit.usage,
     advice: [near.length > 0 ? `Did you mean: ${near.join(", ")}?` : "", `Known: ${known.join(", ")}.`]
+  })
+}
+
+const contradicted = (key: string, said: ReadonlyArray<readonly [string, string, string]>): Refused => {
+  const ways = said.flatMap(([name, text, flag]) =>
+    name === key ? [flag.startsWith("--policy") ? `--policy ${name}=${text}` : `${flag} ${text}`] : []
+  )
+  return refuse({
+    title: `Two values for the policy key "${key}"`,
+    number: "HR2105",
+    exit: Exit.usage,
+    why: [`Said: ${ways.join(", ")}.`],
+    advice: ["Leave all but one out."]
   })
 }
 

@@ -56,4 +56,25 @@ describe("the policy of a command", () => {
       assert.strictEqual(refusal({ policy: [policy] }).number, "HR2105")
     }
   })
+
+  it.each([
+    { mode: "incremental", policy: ["mode=full"] },
+    { policy: ["mode=full", "mode=incremental"] },
+    { key: ["id"], policy: ["primaryKeys=line"] }
+  ])("refuses two values for one key, and says where they stand: %j", (flags) => {
+    const message = refusal(flags)
+
+    assert.strictEqual(message.exit, 2)
+    assert.match(message.why.join(), /--policy (mode|primaryKeys)=/)
+  })
+
+  it("takes the same value twice", () => {
+    assert.deepStrictEqual(Result.getOrThrow(parse({ mode: "full", policy: ["mode=full"] })), {
+      mode: "full"
+    })
+  })
+
+  it("never advises nothing", () => {
+    assert.notInclude(refusal({ policy: ["colour=1"] }).advice, "")
+  })
 })
