@@ -158,7 +158,7 @@ SAID: Mapping[str, Json] = {
 }
 """For each key a value; of those that have a refused one, that."""
 
-PARTLY_REFUSED = {"schemaContract"}
+PARTLY_REFUSED = {"schemaContract", "onNewGeneration"}
 """Refused by a sink, and so not when the policy is read."""
 
 SOURCES = (local_files_policy.ReadPolicy.parse, postgres_policy.ReadPolicy.parse)

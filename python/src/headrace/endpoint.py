@@ -178,6 +178,8 @@ class HighWater:
 
     record: CommitRecord
     hash: str
+    is_pending: bool = False
+    """The generation is to replace what readers see, and they do not see it yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

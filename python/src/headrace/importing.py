@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 import pyarrow as pa
 
 from headrace.commit import commit_record, first_hash, record_hash, unit_path
-from headrace.endpoint import Applied, Column, DatasetSchema, Policy, SinkEndpoint, Target
+from headrace.endpoint import Applied, Column, DatasetSchema, HighWater, Policy, SinkEndpoint, Target
 from headrace.errors import ConfigInvalid, SinkAmbiguous
 from headrace.events import Committed
 from headrace.observer import Observer
@@ -107,11 +107,35 @@ class SinkRun:
     def open(self) -> CommitRecord | None:
         """Install the fence. Returns the last record of this generation, which is where the chain goes on."""
         found = self.sink.high_water(self.target, self.epoch)
+        if self._takes_the_place_of_older_rows(found):
+            self.target = replace(self.target, disposition="replace")
         if found is None:
             return None
         self.prev_hash = found.hash
         self.high_water = found.record
         return found.record
+
+    def _takes_the_place_of_older_rows(self, found: HighWater | None) -> bool:
+        """Whether this run fills a new generation of an incremental unit, unseen until it is whole.
+
+        What it reads is everything once more, so beside the rows of older
+        generations it would double them. The policy's ``onNewGeneration`` decides;
+        unsaid, older rows stay only where a row takes the place of its older self.
+        """
+        disposition, asked = self.target.disposition, self.parsed.on_new_generation
+        if self.parsed.mode == "full" or self.target.generation == 1 or disposition == "replace":
+            return False
+        if found is not None:
+            return found.is_pending
+        leaves_versions = disposition in self.sink.capabilities().reading
+        if asked == "replace" and disposition == "merge" and not leaves_versions:
+            raise ConfigInvalid(
+                "The policy's onNewGeneration is replace, and this sink merges rows into those it has. Choose merge, "
+                "or drop the table before the run.",
+                role="sink",
+                details={"field": "policy.onNewGeneration"},
+            )
+        return asked == "replace" or (asked is None and (disposition == "append" or leaves_versions))
 
     @property
     def holds_a_whole_load(self) -> bool:

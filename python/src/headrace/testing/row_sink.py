@@ -59,7 +59,8 @@ class RowsSink:
             if last is None:
                 return None
             record = found.records[target.generation, last]
-            return HighWater(record=record, hash=record_hash(record))
+            is_pending = target.generation in found.hidden
+            return HighWater(record=record, hash=record_hash(record), is_pending=is_pending)
 
     def prepare(self, target: Target, schema: DatasetSchema, policy: Policy) -> None:
         if target.disposition == "merge" and not target.primary_key:

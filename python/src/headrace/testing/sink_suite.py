@@ -111,6 +111,22 @@ class SinkEndpointSuite(SinkWriting):
 
         assert self.same(self.stored(old), [row(1), row(2)])
 
+    def test_a_generation_that_is_to_replace_others_says_that_it_is_not_seen_yet(self, opened: SinkEndpoint) -> None:
+        if not self.supports("replace", opened):
+            return
+        target = self.target("replace", generation=2)
+        self.carry(opened, self.target("replace", generation=1), [[row(1)]])
+        self.carry(opened, target, [[row(2)]], epoch=2, complete=False)
+
+        with closing(self.sink()) as later:
+            unseen = later.high_water(target, epoch=2)
+            later.prepare(target, self.schema(), self.policy)
+            later.complete(target, self.policy)
+            seen = later.high_water(target, epoch=2)
+
+        assert unseen is not None and unseen.is_pending
+        assert seen is not None and not seen.is_pending
+
     def test_appending_keeps_what_older_generations_wrote(self, opened: SinkEndpoint) -> None:
         if not self.supports("append", opened):
             return

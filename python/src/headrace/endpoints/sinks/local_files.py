@@ -73,7 +73,8 @@ class LocalFilesSink:
         if record is None:
             return None
         _refuse_newer(record, epoch, unit.path)
-        return HighWater(record=record, hash=record_hash(record))
+        is_pending = unit.is_pending(target.generation)
+        return HighWater(record=record, hash=record_hash(record), is_pending=is_pending)
 
     def prepare(self, target: Target, schema: DatasetSchema, policy: Policy) -> None:
         _refuse_unmet(target, policy)

@@ -100,9 +100,12 @@ class UnitDirectory:
             details={"path": str(path)},
         )
 
+    def is_pending(self, generation: int) -> bool:
+        """Whether the generation is there and readers do not see it yet."""
+        return self._pending_path(generation).is_dir()
+
     def generation_path(self, generation: int) -> Path:
-        pending = self._pending_path(generation)
-        return pending if pending.is_dir() else self._shown_path(generation)
+        return self._pending_path(generation) if self.is_pending(generation) else self._shown_path(generation)
 
     def _shown_path(self, generation: int) -> Path:
         return self.path / f"{GENERATION}{generation}"

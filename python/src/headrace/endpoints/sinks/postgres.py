@@ -8,6 +8,7 @@ whether it happened (``postgres_ledger``).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace as replace_fields
 
 import psycopg
 
@@ -55,9 +56,12 @@ class PostgresSink:
             ledger.ensure()
             ledger.install_fence(target.unit, epoch)
             found = ledger.highest(target)
-            if found is not None:
-                refuse_lost(ledger, self._place(ledger, target, table), target, epoch)
-            return found
+            if found is None:
+                return None
+            hidden = hidden_table(table, target.generation)
+            is_pending = not ledger.is_closed(target) and columns_of(connection, hidden) is not None
+            refuse_lost(ledger, hidden if is_pending else self._place(ledger, target, table), target, epoch)
+            return replace_fields(found, is_pending=is_pending)
 
         self._epochs[target.unit] = epoch
         return self._connection.tried(fence, str(table))

@@ -77,7 +77,8 @@ def _refuse_foreign(ledger: Ledger, table: Table, target: Target) -> None:
     whose = f"belongs to the unit {owner}"
     remedy = "Rename it, drop it, or choose another schema with the sink's schemas"
     if owner is None:
-        whose, remedy = "was not made by Headrace", f"{remedy}, or set writeDisposition to append or merge"
+        whose = "was not made by Headrace"
+        remedy = f"{remedy}, or set writeDisposition to merge, or to append with onNewGeneration append"
     raise ConfigInvalid(
         f"{table} {whose}, so it is not replaced. {remedy}.",
         role="sink",
