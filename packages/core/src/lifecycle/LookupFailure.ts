@@ -12,10 +12,14 @@ export class DriverMissing extends Schema.TaggedError<DriverMissing>()("DriverMi
   registeredDrivers: Schema.Array(Schema.String)
 }) {}
 
-/** Neither declared by the endpoint nor reported by its source. `near`: units whose ids look like it. */
+/**
+ * Neither declared by the endpoint nor known to its source. `near`: units whose ids
+ * look like it. `why`: what the source said of it, which names them too; null when it was not asked.
+ */
 export class UnitNotFound extends Schema.TaggedError<UnitNotFound>()("UnitNotFound", {
   unitId: Schema.String,
-  near: Schema.Array(Schema.String)
+  near: Schema.Array(Schema.String),
+  why: Schema.NullOr(Schema.String)
 }) {}
 
 /** Not `kb`, and no endpoint of the project that can be written to. `names`: what people call those there are. */

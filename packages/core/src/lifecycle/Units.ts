@@ -48,12 +48,39 @@ export class Units extends Context.Service<
       /** Last reported, by endpoint; a changed endpoint is another one. */
       const reported = new Map<string, ReadonlyArray<UnitDescriptor>>()
 
+      /** Not listed, and there when somebody named it. */
+      const unlisted = new Map<string, ReadonlyArray<Unit>>()
+
       const ask = Effect.fnUntraced(function* (endpoint: Endpoint) {
         const ref = yield* endpoints.refOf(endpoint)
         if (ref === null) return []
         const units = yield* worker.listUnits({ endpoint: ref })
         reported.set(memoryKey(endpoint), units)
         return units
+      })
+
+      /** A source may have more than it lists, such as any pattern of file names. It alone knows, and why not. */
+      const askAbout = Effect.fnUntraced(function* (
+        endpoint: Endpoint,
+        unitId: string,
+        near: ReadonlyArray<string>
+      ) {
+        const ref = yield* endpoints.refOf(endpoint)
+        if (ref === null || !isUnitId(unitId)) return yield* new UnitNotFound({ unitId, near, why: null })
+        const isThere = (error: PythonWorkerError): Effect.Effect<void, UnitNotFound | UnitsUnavailable> => {
+          const refusal = refusalOf(error)
+          if (refusal === null || refusal.retry === "Later") return Effect.fail(unavailable(error))
+          if (refusal.tag !== "UnitNotFound") return Effect.void // a run says what is wrong with it
+          return Effect.fail(new UnitNotFound({ unitId, near, why: refusal.message }))
+        }
+        yield* Effect.catchTag(
+          Effect.asVoid(worker.preview({ endpoint: ref, unitId, limit: 1 })),
+          "PythonWorkerError",
+          isThere
+        )
+        const unit = unitOf({ unitId }, "worker")
+        unlisted.set(memoryKey(endpoint), [...(unlisted.get(memoryKey(endpoint)) ?? []), unit])
+        return unit
       })
 
       const list = Effect.fn("Units.list")(function* (endpoint: Endpoint) {
@@ -74,15 +101,18 @@ export class Units extends Context.Service<
           const driver = yield* driverOf(endpoint)
           const declared = declaredUnits(endpoint, driver)
           const remembered = driver === "worker" ? (reported.get(memoryKey(endpoint)) ?? []) : []
-          const here = merged(declared, remembered).find((unit) => unit.unitId === unitId)
+          const named = driver === "worker" ? (unlisted.get(memoryKey(endpoint)) ?? []) : []
+          const here = [...merged(declared, remembered), ...named].find((unit) => unit.unitId === unitId)
           if (here !== undefined) return here
           const units = driver === "worker" ? yield* list(endpoint) : declared
           const found = units.find((unit) => unit.unitId === unitId)
-          if (found === undefined) {
-            const ids = units.map((unit) => unit.unitId)
-            return yield* new UnitNotFound({ unitId, near: nearest(unitId, ids) })
-          }
-          return found
+          if (found !== undefined) return found
+          const near = nearest(
+            unitId,
+            units.map((unit) => unit.unitId)
+          )
+          if (driver === "static") return yield* new UnitNotFound({ unitId, near, why: null })
+          return yield* askAbout(endpoint, unitId, near)
         })
       })
     })
@@ -112,9 +142,25 @@ const Declared = Schema.Struct({
 })
 const decodeDeclared = Schema.decodeUnknownOption(Declared)
 const isObject = Schema.is(JsonObject)
+const isUnitId = Schema.is(UnitId)
 
 const text = (value: unknown): string | null =>
   typeof value === "string" && value.trim() !== "" ? value : null
+
+/** A unit of which its source has said nothing. */
+const unitOf = (
+  { unitId, kind, displayName, stats, policy, sinkId }: typeof Declared.Type,
+  driverId: DriverId
+): Unit => ({
+  unitId,
+  kind: text(kind) ?? "custom",
+  displayName: text(displayName) ?? unitId,
+  stats: isObject(stats) ? stats : null,
+  driverId,
+  sinkId: text(sinkId)?.trim() ?? null,
+  policy: isObject(policy) ? policy : {},
+  modes: null
+})
 
 /** The entries of `config.ingestionUnits`; one without a `unitId` is dropped, of two with one id the last counts. */
 const declaredUnits = (endpoint: Endpoint, driverId: DriverId): ReadonlyArray<Unit> => {
@@ -123,18 +169,7 @@ const declaredUnits = (endpoint: Endpoint, driverId: DriverId): ReadonlyArray<Un
   const units = entries.flatMap((entry): ReadonlyArray<Unit> =>
     Option.match(decodeDeclared(entry), {
       onNone: () => [],
-      onSome: ({ unitId, kind, displayName, stats, policy, sinkId }) => [
-        {
-          unitId,
-          kind: text(kind) ?? "custom",
-          displayName: text(displayName) ?? unitId,
-          stats: isObject(stats) ? stats : null,
-          driverId,
-          sinkId: text(sinkId)?.trim() ?? null,
-          policy: isObject(policy) ? policy : {},
-          modes: null
-        }
-      ]
+      onSome: (entry) => [unitOf(entry, driverId)]
     })
   )
   return [...new Map(units.map((unit) => [unit.unitId, unit])).values()]
@@ -170,6 +205,10 @@ const merged = (
     ...[...byId.values()].filter(({ unitId }) => !own.has(unitId))
   ]
 }
+
+/** What the worker refused to do; null when it did not get to say. */
+const refusalOf = ({ reason }: PythonWorkerError) =>
+  reason._tag === "RequestRejected" ? reason.problem : null
 
 const unavailable = ({ reason }: PythonWorkerError): UnitsUnavailable =>
   new UnitsUnavailable({

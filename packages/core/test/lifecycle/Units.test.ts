@@ -6,6 +6,7 @@ import type { Endpoint, JsonObject } from "../../src/domain/Endpoint.ts"
 import { type Unit, Units } from "../../src/lifecycle/Units.ts"
 import * as MemoryDataPlane from "../../src/memory/MemoryDataPlane.ts"
 import * as MemoryPythonWorker from "../../src/memory/MemoryPythonWorker.ts"
+import type { PythonWorkerError } from "../../src/services/PythonWorker.ts"
 import { EndpointRepo } from "../../src/services/EndpointRepo.ts"
 import * as Shop from "./Shop.ts"
 
@@ -144,16 +145,24 @@ describe("the driver", () => {
   )
 })
 
-/** A source whose worker a test may take away. */
-const source = () => {
+const notPermitted = MemoryPythonWorker.rejected({ tag: "PermissionDenied", role: "source" })
+
+/** A source whose worker a test may take away, and which does not list all it has. */
+const source = (unlisted: ReadonlyArray<string> = []) => {
   let isAway = false
   let asked = 0
-  const worker = Shop.layerWorkerThat(({ listUnits }) => ({
+  const answered = <A>(answer: Effect.Effect<A, PythonWorkerError>) =>
+    Effect.suspend(() => {
+      asked++
+      return isAway ? Effect.fail(MemoryPythonWorker.died) : answer
+    })
+  const worker = Shop.layerWorkerThat(({ listUnits, preview }) => ({
     listUnits: (request) =>
-      Effect.suspend(() => {
-        asked++
-        return isAway ? Effect.fail(MemoryPythonWorker.died) : listUnits(request)
-      })
+      answered(
+        Effect.map(listUnits(request), (units) => units.filter(({ unitId }) => !unlisted.includes(unitId)))
+      ),
+    preview: (request) =>
+      answered(request.unitId === "public.closed" ? Effect.fail(notPermitted) : preview(request))
   }))
   return {
     layer: Shop.layerWorker(worker, twoTables),
@@ -240,5 +249,51 @@ describe("one unit", () => {
       const near = errors.map((error) => (error._tag === "UnitNotFound" ? error.near : error._tag))
       assert.deepStrictEqual(near, [["public.orders"], ["public.people"], []])
     }).pipe(Effect.provide(Shop.layer({}, twoTables)))
+  )
+
+  const quiet = source(["public.people"])
+  it.effect("that its source has and does not list is found by name, and asked about once", () =>
+    Effect.gen(function* () {
+      const endpoint = yield* configured({})
+
+      const unit = yield* find(endpoint, "public.people")
+      const asked = yield* quiet.asked
+      yield* quiet.goesAway
+      const again = yield* find(endpoint, "public.people")
+
+      assert.deepInclude(unit, { driverId: "worker", modes: null, stats: null })
+      assert.deepStrictEqual([again, yield* quiet.asked], [unit, asked])
+    }).pipe(Effect.provide(quiet.layer))
+  )
+
+  it.effect("that its source refuses for another reason is there, and a run will say the reason", () =>
+    Effect.gen(function* () {
+      const endpoint = yield* configured({})
+
+      assert.deepStrictEqual(idsOf([yield* find(endpoint, "public.closed")]), ["public.closed"])
+    }).pipe(Effect.provide(source().layer))
+  )
+
+  it.effect("that is nowhere is an error with what its source says of it", () =>
+    Effect.gen(function* () {
+      const endpoint = yield* configured({})
+
+      const errors = yield* Effect.forEach(["people", ""], (unitId) => Effect.flip(find(endpoint, unitId)))
+
+      const why = errors.map((error) => (error._tag === "UnitNotFound" ? error.why : error._tag))
+      const said = 'The source has no unit "people". List its units and choose one of them.'
+      assert.deepStrictEqual(why, [said, null])
+    }).pipe(Effect.provide(Shop.layer({}, twoTables)))
+  )
+
+  const dying = source()
+  it.effect("that nobody can be asked about is not said to be missing", () =>
+    Effect.gen(function* () {
+      const endpoint = yield* configured({})
+      yield* list(endpoint)
+      yield* dying.goesAway
+
+      assert.strictEqual((yield* Effect.flip(find(endpoint, "people")))._tag, "UnitsUnavailable")
+    }).pipe(Effect.provide(dying.layer))
   )
 })

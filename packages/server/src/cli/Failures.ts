@@ -62,20 +62,27 @@ export const refusedBySystem = (
   })
 }
 
+/** A unit that its source does not have; `why`: what the source said of it, if it was asked. */
+export const refusedUnit = (
+  unitId: string,
+  why: string | null,
+  from: Pick<Reference, "shown" | "again" | "isPasswordTyped">
+): Refused =>
+  refuse({
+    title: `No unit "${unitId}" in ${from.shown}`,
+    number: "HR2003",
+    exit: Exit.source,
+    why: why === null ? [] : [why],
+    advice: [`All: ${hintAt("discover", from)}`]
+  })
+
 type ActionError = Effect.Error<ReturnType<Ingestion["Service"]["start"]>>
 
 /** Why a run was not accepted; nothing was started. */
 export const refusedAction = (error: ActionError, from: Reference, to: Reference): Refused =>
   Match.value(error).pipe(
-    Match.tag("UnitNotFound", ({ unitId, near }) =>
-      refuse({
-        title: `No unit "${unitId}" in ${from.shown}`,
-        number: "HR2003",
-        exit: Exit.source,
-        advice: [
-          `${near.length > 0 ? `Did you mean: ${near.join(", ")}?   ` : ""}All: ${hintAt("discover", from)}`
-        ]
-      })
+    Match.tag("UnitNotFound", ({ unitId, near, why }) =>
+      refusedUnit(unitId, why ?? (near.length > 0 ? `Did you mean ${near.join(", ")}?` : null), from)
     ),
     Match.tag("UnitsUnavailable", ({ detail }) =>
       refuse({

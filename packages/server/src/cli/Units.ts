@@ -1,7 +1,6 @@
-/** Which unit of a source is meant: the one that was named, or the only one there is. */
+/** Which unit of a source is meant when none is named: the only one there is. */
 import * as Effect from "effect/Effect"
 import type { EndpointRef } from "@headrace/core/domain/Endpoint"
-import { nearest } from "@headrace/core/domain/Nearest"
 import type { UnitDescriptor } from "@headrace/core/domain/Unit"
 import { PythonWorker } from "@headrace/core/services/PythonWorker"
 import { Exit } from "./Exit.ts"
@@ -12,26 +11,17 @@ import type { Reference } from "./Reference.ts"
 
 type Unit = typeof UnitDescriptor.Type
 
-/** Refused when the source has no such unit (naming near ones), or when none was named and there are several. */
-export const unitOf = Effect.fn("unitOf")(function* (
-  endpoint: EndpointRef,
-  named: string | null,
-  reference: Said
-) {
+/** The unit of a source that has no other. Refused when it has several, or none. */
+export const onlyUnitOf = Effect.fn("onlyUnitOf")(function* (endpoint: EndpointRef, reference: Said) {
   const units = yield* (yield* PythonWorker)
     .listUnits({ endpoint })
     .pipe(Effect.mapError((error) => refusedByWorker(error, "source", reference.shown)))
-  const found = units.find(({ unitId }) => unitId === named)
-  if (found !== undefined) return found
-  const only = units[0]
-  if (named === null && units.length === 1 && only !== undefined) return only
-  return yield* named === null ? unsaid(units, reference) : unknown(named, units, reference)
+  const [only] = units
+  return units.length === 1 && only !== undefined ? only.unitId : yield* unsaid(units, reference)
 })
 
 /** A reference for the screen, and for a command that is proposed. */
 type Said = Pick<Reference, "shown" | "again" | "isPasswordTyped">
-
-const all = (reference: Said): string => `All: ${hintAt("discover", reference)}`
 
 const unsaid = (units: ReadonlyArray<Unit>, reference: Said): Refused =>
   refuse({
@@ -40,19 +30,5 @@ const unsaid = (units: ReadonlyArray<Unit>, reference: Said): Refused =>
     exit: Exit.usage,
     where: reference.shown,
     why: [`It has ${units.length} units${units.length === 0 ? "." : `, such as ${units[0]?.unitId}.`}`],
-    advice: [all(reference)]
+    advice: [`All: ${hintAt("discover", reference)}`]
   })
-
-const unknown = (named: string, units: ReadonlyArray<Unit>, reference: Said): Refused => {
-  const near = nearest(
-    named,
-    units.map(({ unitId }) => unitId)
-  )
-  const guess = near.length > 0 ? `Did you mean: ${near.join(", ")}?   ` : ""
-  return refuse({
-    title: `No unit "${named}" in ${reference.shown}`,
-    number: "HR2003",
-    exit: Exit.source,
-    advice: [`${guess}${all(reference)}`]
-  })
-}

@@ -82,9 +82,10 @@ const sightOf = (failure: Shown): Sight | null =>
       driverId,
       registeredDrivers
     }),
-    UnitNotFound: ({ unitId, near }) => ({
+    UnitNotFound: ({ unitId, near, why }) => ({
       code: "E_INGESTION_UNIT_NOT_FOUND",
-      message: `The endpoint has no unit "${unitId}".${near.length > 0 ? ` Did you mean ${near.join(", ")}?` : ""}`,
+      message:
+        `The endpoint has no unit "${unitId}". ${why ?? (near.length > 0 ? `Did you mean ${near.join(", ")}?` : "")}`.trim(),
       unitId
     }),
     SinkMissing: ({ sinkId, registeredSinks, names }) => ({

@@ -274,7 +274,7 @@ layer(Place.layer, live)("headrace ingest", (it) => {
       assert.match(stranger.stderr, /✗ The source refused the sign-in +HR3011/)
       assert.match(noDelimiter.stderr, /✗ The source cannot be read as asked +HR2201\n[^]*delimiter/)
       assert.match(noDatabase.stderr, /nowhere/)
-      assert.match(noTable.stderr, /✗ No unit "public\.refusal".*HR2003\n  Did you mean: public\.refusals/)
+      assert.match(noTable.stderr, /✗ No unit "public\.refusal".*HR2003\n.*Did you mean public\.refusals/)
       assert.match(noCursor.stderr, /nope/)
       assert.match(noKey.stderr, /Unknown policy key "writeDispositon"[^]*Did you mean: writeDisposition/)
       assert.match(noVariable.stderr, /NOT_SET is not set/)

@@ -1,6 +1,15 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { existsSync, lstatSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs"
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { postgresFolder } from "../../src/Wiring.ts"
@@ -11,29 +20,6 @@ import * as Place from "./Place.ts"
 const live = { excludeTestServices: true, timeout: "60 seconds" } as const
 
 layer(Place.layer, live)("looking before carrying", (it) => {
-  it.effect("check really connects and says what it met", () =>
-    Effect.gen(function* () {
-      const { folder, headrace, uri } = yield* Place.Place
-      writeFileSync(join(folder, "a-file"), "")
-
-      const works = yield* headrace("check", uri)
-      const refused = yield* headrace("check", "postgres://app@127.0.0.1:1/shop")
-      const below = yield* headrace("check", "./a-file/below")
-
-      assert.strictEqual(works.exit, 0, works.stderr)
-      assert.match(
-        works.stdout,
-        /^✓ postgres:\/\/postgres:•••@\S+ {3}version 18\S* {3}Connected to PostgreSQL/
-      )
-      assert.strictEqual(refused.exit, 5)
-      assert.match(
-        refused.stderr,
-        /✗ The connection does not work +HR3000\n[^]*Nothing answers at 127\.0\.0\.1:1/
-      )
-      assert.strictEqual(below.exit, 5, below.stdout)
-    })
-  )
-
   it.effect("discover lists units with what a run would need to know of them", () =>
     Effect.gen(function* () {
       const { headrace, shop, uri } = yield* Place.Place
@@ -63,8 +49,27 @@ layer(Place.layer, live)("looking before carrying", (it) => {
         ["row 1", "row 2"]
       )
       assert.strictEqual(unknown.exit, 5)
-      assert.match(unknown.stderr, /No unit "public\.part"[^]*Did you mean: public\.parts/)
+      assert.match(unknown.stderr, /No unit "public\.part"[^]*Did you mean public\.parts/)
       assert.strictEqual(many.exit, 2)
+    })
+  )
+
+  it.effect("a pattern of file names is a unit though no list has it, unless no file has such a name", () =>
+    Effect.gen(function* () {
+      const { folder, headrace } = yield* Place.Place
+      const from = `${folder}/logs?format=jsonl`
+      mkdirSync(join(folder, "logs"))
+      writeFileSync(join(folder, "logs", "app-1.log"), '{"n": 1}\n')
+      writeFileSync(join(folder, "logs", "app-2.log"), '{"n": 2}\n')
+
+      const rows = yield* headrace("preview", from, "-u", "app-*.log", "-o", "jsonl")
+      const carried = yield* headrace("ingest", "--source", from, "-u", "app-*.log", "--sink", "./carried")
+      const none = yield* headrace("ingest", "--source", from, "-u", "web-*.log", "--sink", "./carried")
+
+      assert.deepStrictEqual(HeadraceCommand.jsonLines(rows.stdout), [{ n: 1 }, { n: 2 }])
+      assert.match(carried.stderr, /2 rows/)
+      assert.strictEqual(none.exit, 5)
+      assert.match(none.stderr, /No unit "web-\*\.log".*HR2003\n[^]*No file in \S+logs is called web-\*\.log/)
     })
   )
 

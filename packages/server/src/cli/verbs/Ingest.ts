@@ -23,7 +23,7 @@ import { parsePolicy, type PolicyFlags } from "../Policy.ts"
 import type { Reference } from "../Reference.ts"
 import { Screen } from "../Screen.ts"
 import { exitOf, type Signal, Signals } from "../Signals.ts"
-import { unitOf } from "../Units.ts"
+import { onlyUnitOf } from "../Units.ts"
 import type { Verb } from "../Verb.ts"
 import { watch } from "../Watch.ts"
 
@@ -56,7 +56,7 @@ const carry = Effect.fn("ingest.carry")(function* ({ source, sink, unit, policy 
   const journey = { source: source.shown, sink: sink.shown, isFull }
   const from = yield* registered(source, "source")
   const to = yield* registered(sink, "sink")
-  const unitId = unit ?? (yield* unitOf(unregistered(source), null, source)).unitId
+  const unitId = unit ?? (yield* onlyUnitOf(unregistered(source), source))
   const named = { endpointId: from.id, unitId, sinkEndpointId: to.id }
 
   const events = yield* (yield* RunEvents).subscribe

@@ -5,12 +5,12 @@ import { UnitId } from "@headrace/core/domain/Unit"
 import { PythonWorker } from "@headrace/core/services/PythonWorker"
 import { withWorker } from "../Engine.ts"
 import { Exit } from "../Exit.ts"
-import { refusedByWorker } from "../Failures.ts"
+import { refusedByWorker, refusedUnit } from "../Failures.ts"
 import { given, unregistered } from "../Given.ts"
 import { refuse } from "../Message.ts"
 import { Screen } from "../Screen.ts"
 import { table } from "../Table.ts"
-import { unitOf } from "../Units.ts"
+import { onlyUnitOf } from "../Units.ts"
 import type { Verb } from "../Verb.ts"
 
 interface PreviewFlags {
@@ -25,10 +25,16 @@ export const preview = (flags: PreviewFlags): Verb =>
     const screen = yield* Screen
     const reference = yield* given(flags.reference)
     const endpoint = unregistered(reference)
-    const unit = yield* unitOf(endpoint, flags.unit, reference)
+    const unitId = flags.unit ? UnitId.make(flags.unit) : yield* onlyUnitOf(endpoint, reference)
     const answer = yield* (yield* PythonWorker)
-      .preview({ endpoint, unitId: UnitId.make(unit.unitId), limit: flags.limit })
-      .pipe(Effect.mapError((error) => refusedByWorker(error, "source", reference.shown)))
+      .preview({ endpoint, unitId, limit: flags.limit })
+      .pipe(
+        Effect.mapError((error) =>
+          error.reason._tag === "RequestRejected" && error.reason.problem.tag === "UnitNotFound"
+            ? refusedUnit(unitId, error.reason.problem.message, reference)
+            : refusedByWorker(error, "source", reference.shown)
+        )
+      )
     if (screen.format === "json") screen.print(JSON.stringify(answer))
     else if (screen.format === "jsonl") answer.rows.forEach((row) => screen.print(JSON.stringify(row)))
     else {
