@@ -12,7 +12,7 @@ import pytest
 from local_files_kit import described, ids, land, leftovers, record_of, rows, sink, target, visible, write
 
 from headrace.commit import record_hash
-from headrace.errors import SinkFenced
+from headrace.errors import SchemaChanged, SinkFenced
 
 
 def test_high_water_is_the_highest_record_of_the_generation_and_its_hash(tmp_path: Path) -> None:
@@ -147,3 +147,16 @@ def test_every_reader_agrees_on_the_record_of_each_slot(tmp_path: Path) -> None:
         assert record_of(path.parent)["rows"] == pq.read_metadata(path).num_rows
         assert re.fullmatch("[0-9a-f]{64}", record_of(path.parent)["sha256"])
     assert hashlib.sha256(b"closed").hexdigest() not in {record_of(path.parent)["sha256"] for path in visible(tmp_path)}
+
+
+def test_a_generation_that_replaces_older_ones_has_columns_of_its_own_from_then_on(tmp_path: Path) -> None:
+    land(tmp_path, target(1), rows(1))
+    changed = pa.table({"id": pa.array([2], pa.int64()), "name": pa.array([b"\xff"], pa.binary())})
+    with pytest.raises(SchemaChanged, match="Reset the unit"):
+        land(tmp_path, target(1), changed)
+
+    land(tmp_path, target(2, disposition="replace"), changed, epoch=2)
+    land(tmp_path, target(2), changed, epoch=3)
+
+    assert ids(tmp_path) == [2, 2]
+    assert {pq.read_schema(path).field("name").type for path in visible(tmp_path)} == {pa.binary()}
