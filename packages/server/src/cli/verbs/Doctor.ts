@@ -1,14 +1,14 @@
 /**
  * `headrace doctor`: looks at everything a run needs and says of each whether
- * it is there, and what to do when it is not. Makes nothing and changes nothing.
+ * it is there, and what to do when it is not. Leaves nothing behind and changes nothing.
  */
 import { PythonWorker } from "@headrace/core/services/PythonWorker"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { accessSync, constants, existsSync, lstatSync, readlinkSync, statSync } from "node:fs"
+import { existsSync, lstatSync, mkdtempSync, readlinkSync, rmdirSync, statSync } from "node:fs"
 import { createServer } from "node:net"
-import { dirname, resolve } from "node:path"
+import { dirname, join, resolve } from "node:path"
 import type { ServerConfig } from "../../Config.ts"
 import * as RunningServer from "../../RunningServer.ts"
 import * as Wiring from "../../Wiring.ts"
@@ -52,6 +52,9 @@ const node = (): Finding => {
     : wrong("Node", `${process.versions.node} is too old. Install 22.19 or newer.`)
 }
 
+/** A system's own words may lack the full stop that ours behind them need. */
+const ended = (sentence: string): string => (/[.!?]$/.test(sentence) ? sentence : `${sentence}.`)
+
 /** Really starts one: an interpreter that is there and lacks a library is no worker. */
 const worker = ({ python }: ServerConfig) =>
   Effect.flatMap(PythonWorker, (asked) => asked.listTemplates(null)).pipe(
@@ -64,7 +67,7 @@ const worker = ({ python }: ServerConfig) =>
       Effect.succeed(
         wrong(
           "Python worker",
-          `${title}: ${why.join(" ")} Set HEADRACE_PYTHON to a Python 3.11 that has Headrace's packages.`
+          `${title}: ${why.map(ended).join(" ")} Set HEADRACE_PYTHON to a Python 3.11 that has Headrace's packages.`
         )
       )
     )
@@ -90,13 +93,13 @@ const placeOf = ({ databaseUrl }: ServerConfig): string => {
   )
 }
 
-/** The nearest folder that exists decides whether the rest can be made. */
+/** Tried in the nearest folder that exists: permissions alone do not say whether the rest can be made there. */
 const dataDirectory = (path: string): Finding => {
   const there = existsSync(path)
   let folder = path
   while (!existsSync(folder)) folder = dirname(folder)
   try {
-    accessSync(folder, constants.W_OK | constants.X_OK)
+    rmdirSync(mkdtempSync(join(folder, ".doctor-")))
     const isOpen = there && (statSync(path).mode & 0o077) !== 0
     return fine(
       "Data directory",
