@@ -80,7 +80,7 @@ CONNECTIONS: dict[str, tuple[dict[str, str], type[DataPlaneError], str, str, str
     "a wrong password": (
         {"password": "s3cret"}, AuthenticationFailed, "sign-in", "password", "Check username and password",
     ),
-    "no password": ({"password": ""}, AuthenticationFailed, "sign-in", "password", "Check username and password"),
+    "no password": ({"password": ""}, AuthenticationFailed, "sign-in", "password", "and none was given. Fill in"),
     "a user that does not exist": (
         {"username": "ssl_user"}, AuthenticationFailed, "sign-in", "password", "refused to sign in user ssl_user",
     ),

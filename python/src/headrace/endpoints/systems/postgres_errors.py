@@ -132,7 +132,9 @@ _ATTEMPT = re.compile(r"connection to server .*? failed: ")
 _REFUSALS: Sequence[tuple[str, type[DataPlaneError], str, str, str]] = (
     ("resolve host|translate host name", EndpointUnreachable, "name resolution", "host",
      "The name {host} is not known. Check host."),
-    ("authentication failed|no password supplied|is not permitted to log in", AuthenticationFailed, "sign-in",
+    ("no password supplied", AuthenticationFailed, "sign-in", "password",
+     "PostgreSQL at {place} asks user {user} for a password, and none was given. Fill in password."),
+    ("authentication failed|is not permitted to log in", AuthenticationFailed, "sign-in",
      "password", "PostgreSQL at {place} refused to sign in user {user}. Check username and password."),
     (r'pg_hba\.conf|fatal: +role ".*" does not exist', AuthenticationFailed, "sign-in", "username",
      "PostgreSQL at {place} does not let user {user} in: {reason}. Check username, ssl_mode and pg_hba.conf."),
