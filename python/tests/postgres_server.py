@@ -67,9 +67,14 @@ class PostgresServer:
         return name
 
     def run(self, database: str, *statements: str) -> None:
+        """Returns when the session has ended: one that ends beside a run makes it careful."""
         with self.connect(database) as connection:
             for statement in statements:
                 connection.execute(statement.encode())
+            pid = connection.info.backend_pid
+        with self.connect("postgres") as lead:
+            while lead.execute("select from pg_stat_activity where pid = %s", [pid]).fetchall():
+                pass
 
     def rows(self, database: str, query: str) -> list[tuple[Any, ...]]:
         with self.connect(database) as connection:

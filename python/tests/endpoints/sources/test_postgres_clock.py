@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 from postgres_reading import Taken, taken
-from postgres_server import PostgresServer, postgres_server
+from postgres_server import USER, PostgresServer, postgres_server
 
+from headrace.endpoints.systems.postgres_kept import KEPT
 from headrace.protocol import Json
 
 UNIT = "public.orders"
@@ -65,13 +69,79 @@ def test_a_cursor_of_whole_seconds_loses_no_row_of_the_second_in_which_a_transac
     assert (during.ids, read(server, during.checkpoint).ids) == ([5], [3, 6])
 
 
-@pytest.mark.parametrize("offset", ["-8 h", "-3 h 30 min", "0 h", "5 h 45 min", "13 h"])
-def test_times_without_zone_never_overtake_an_open_transaction_whatever_their_zone(
+@pytest.mark.parametrize("ahead", ["25 s", "5 h"])
+def test_a_row_from_the_future_without_zone_waits_and_hides_no_row_of_today(server: PostgresServer, ahead: str) -> None:
+    """It looks as if it came from the east; nobody can tell, so it is believed of none."""
+    clock = "(now() at time zone 'UTC')"
+    server.database(f"create table orders (id int primary key, at timestamp default {clock})")
+    server.run("shop", f"insert into orders values (1, default), (2, {clock} + interval '{ahead}')")
+    first = read(server)
+    server.run("shop", "insert into orders values (3, default)")
+    second = read(server, first.checkpoint)
+
+    assert (first.ids, second.ids) == ([1], [3])
+    assert "at has no time zone and is read as time of UTC" in str(first.delivery["leftForLater"])
+    assert str(first.delivery["source"]).endswith("a timestamp without zone is read as time of UTC")
+
+
+@pytest.mark.parametrize("offset", ["-8 h", "-3 h 30 min", "0 h"])
+def test_times_without_zone_never_overtake_an_open_transaction_whatever_zone_in_the_west_they_are_of(
     server: PostgresServer, offset: str
 ) -> None:
     """F41: nobody says of which zone they are; the newest of them does."""
-    clock = f"(now() at time zone 'UTC' + interval '{offset}')"
-    server.database(f"create table orders (id int primary key, at timestamp default {clock})")
+    server.database(f"create table orders (id int primary key, at timestamp default {clock_of(offset)})")
+    during, after = read_beside_an_open_transaction(server)
+
+    assert (during.ids, after.ids) == ([1], [2, 3])
+    assert "leftForLater" not in after.delivery
+
+
+@pytest.mark.parametrize(("zone", "offset"), [("Asia/Kathmandu", "5 h 45 min"), ("Etc/GMT-13", "13 h")])
+def test_times_without_zone_of_the_east_are_read_at_once_where_the_zone_is_set_for_the_user(
+    server: PostgresServer, zone: str, offset: str
+) -> None:
+    server.database(f"create table orders (id int primary key, at timestamp default {clock_of(offset)})")
+    with having_set(server, f"role {USER}", zone):
+        during, after = read_beside_an_open_transaction(server)
+
+    assert (during.ids, after.ids) == ([1], [2, 3])
+    assert str(after.delivery["source"]).endswith(f"a timestamp without zone is read as time of {zone}")
+
+
+@pytest.mark.parametrize(("zone", "read_as"), [("Etc/GMT-2", "UTC"), ("Etc/GMT+5", "Etc/GMT+5")])
+def test_where_the_database_has_a_zone_the_earlier_of_its_clock_and_of_utc_bounds_times_without_zone(
+    server: PostgresServer, zone: str, read_as: str
+) -> None:
+    """Its writers may use either."""
+    server.database("create table orders (id int primary key, at timestamp)")
+    clock = f"(now() at time zone '{read_as}')"
+    later = f"{clock} + interval '25 s'"
+    server.run("shop", f"insert into orders values (1, {clock}), (2, {later})")
+    with having_set(server, "database shop", zone):
+        found = read(server)
+
+    assert found.ids == [1]
+    assert f"is read as time of {read_as}" in str(found.delivery["leftForLater"])
+
+
+def clock_of(offset: str) -> str:
+    return f"(now() at time zone 'UTC' + interval '{offset}')"
+
+
+@contextmanager
+def having_set(server: PostgresServer, whom: str, zone: str) -> Iterator[None]:
+    """The zone of new sessions; what was kept of old ones is closed."""
+    KEPT.close()
+    server.run("postgres", f"alter {whom} set timezone = '{zone}'")
+    try:
+        yield
+    finally:
+        server.run("postgres", f"alter {whom} reset timezone")
+        KEPT.close()
+
+
+def read_beside_an_open_transaction(server: PostgresServer) -> tuple[Taken, Taken]:
+    """What is read while the second of three rows is not committed, and afterwards."""
     server.run("shop", "insert into orders values (1)")
     with server.connect("shop") as slow:
         slow.execute("begin")
@@ -79,7 +149,4 @@ def test_times_without_zone_never_overtake_an_open_transaction_whatever_their_zo
         server.run("shop", "insert into orders values (3)")
         during = read(server)
         slow.execute("commit")
-
-    after = read(server, during.checkpoint)
-    assert (during.ids, after.ids) == ([1], [2, 3])
-    assert "leftForLater" not in after.delivery
+    return during, read(server, during.checkpoint)

@@ -169,6 +169,24 @@ def test_with_pg_read_all_stats_only_the_open_transaction_counts(server: Postgre
     assert found.delivery["source"] == "never overtakes an open transaction"
 
 
+def test_a_session_that_does_not_say_what_it_does_holds_back_the_newest_minute_while_its_transaction_is_open(
+    server: PostgresServer, database: str
+) -> None:
+    """With ``track_activities`` off nobody sees its transaction, whatever they may."""
+    server.run(database, "insert into orders values (20)")
+    with open_transaction(server, database, "rollback", "set track_activities = off", "begin") as quiet:
+        quiet.execute("insert into orders values (10)")
+        during = read(server, database)
+        quiet.execute("rollback")
+        after = read(server, database, during.checkpoint)
+
+    assert (during.ids, after.ids) == ([1, 2], [20])
+    assert str(during.delivery["leftForLater"]).startswith(
+        "lookback: open transactions are hidden by track_activities = off"
+    )
+    assert str(during.delivery["leftForLater"]).endswith("set track_activities on for every user")
+
+
 # ---- prepared transactions
 
 

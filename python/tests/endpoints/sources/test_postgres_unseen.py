@@ -12,7 +12,7 @@ from postgres_reading import BY_TIME, Taken, once_it_waits, open_transaction, re
 from postgres_server import PostgresServer, postgres_server
 
 from headrace.endpoints.sources.postgres import PostgresSource
-from headrace.endpoints.sources.postgres_horizon import horizon
+from headrace.endpoints.sources.postgres_horizon import horizon, looked_again
 from headrace.endpoints.systems.postgres_session import SOURCE_APPLICATION
 from headrace.protocol import Json
 
@@ -86,6 +86,34 @@ def test_one_that_came_and_went_between_two_looks_is_not_overtaken(server: Postg
     assert during.ids == ([1, 2] if is_first else [])
     assert "other sessions were at work" in str(during.delivery["leftForLater"])
     assert sorted(read(server, during.checkpoint).ids) == [10, 20]
+
+
+def test_one_whose_session_ended_between_two_looks_is_not_overtaken(
+    server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is in neither look: at the first it was not shown yet, and at the second there is no session to be seen."""
+    with unseen_transaction(server, "insert into orders values (10)") as gone:
+        server.run("shop", "insert into orders values (20)")
+        with open_transaction(server, "shop", "rollback") as other, monkeypatch.context() as patched:
+            (pid,) = other.execute("select pg_backend_pid()").fetchone()
+
+            def frozen_and_then(*arguments: object) -> object:
+                gone.execute("commit")
+                other.close()
+                once_it_is_gone(server, pid)
+                return looked_again(*arguments)  # pyright: ignore[reportArgumentType]
+
+            patched.setattr("headrace.endpoints.sources.postgres.looked_again", frozen_and_then)
+            during = read(server)
+
+    assert during.ids == [1, 2]
+    assert "other sessions were at work" in str(during.delivery["leftForLater"])
+    assert sorted(read(server, during.checkpoint).ids) == [10, 20]
+
+
+def once_it_is_gone(server: PostgresServer, pid: int) -> None:
+    while server.rows("postgres", f"select from pg_stat_activity where pid = {pid}"):
+        pass
 
 
 @contextmanager

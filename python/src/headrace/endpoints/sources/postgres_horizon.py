@@ -14,6 +14,7 @@ unseen, the newest second waits for a later run.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headrace.endpoints.sources.postgres_snapshot import Snapshot
@@ -34,40 +35,63 @@ UNSEEN_SECONDS = 1
 
 TIMED = frozenset({"date", "timestamp", "timestamptz"})
 
+_ZONE = """
+select s.reset_val as name, exists (select from pg_db_role_setting d cross join unnest(d.setconfig) c
+  where d.setrole = (select oid from pg_roles where rolname = session_user) and c ilike 'timezone=%'
+    and d.setdatabase in (0, (select oid from pg_database where datname = current_database()))) as is_ours
+from pg_settings s where s.name = 'TimeZone'
+"""
+"""What a new session of this user has for its time zone, and whether that was said of this user."""
+
 _STATE = f"""
-with others as (
-  select coalesce(a.xact_start, case when a.state = 'active' then a.query_start end) as began, a.state_change,
-    a.backend_type is null as is_hidden from pg_stat_activity a
+with sessions as (
+  select a.*, a.pid || ' ' || coalesce(a.backend_start::text, '') as session, a.backend_type is null as is_hidden,
+    coalesce(a.state = 'disabled', false) as is_untracked from pg_stat_activity a
   where a.datname = current_database() and a.pid <> pg_backend_pid()
-    and a.application_name <> {quote_literal(SOURCE_APPLICATION)}
-    and (a.backend_type not in ('autovacuum worker', 'parallel worker', 'walsender')
-      or a.backend_type is null and a.usesysid is not null and exists (select from pg_locks l
-        where l.pid = a.pid and l.locktype = 'virtualxid' and l.mode = 'ExclusiveLock'))
+    and a.application_name <> {quote_literal(SOURCE_APPLICATION)} and (a.backend_type is not null
+      or a.usesysid is not null) and coalesce(a.backend_type, '') <> all
+      (array['autovacuum worker', 'parallel worker', 'walsender'])
+), others as (
+  select o.*, coalesce(o.xact_start, case when o.state = 'active' then o.query_start end) as began from sessions o
+  where not (o.is_hidden or o.is_untracked) or exists (select from pg_locks l
+    where l.pid = o.pid and l.locktype = 'virtualxid' and l.mode = 'ExclusiveLock')
 ), clock as (
   select coalesce($2::timestamptz, statement_timestamp()) as looked
 ), seen as (
   select min(o.began) as oldest, coalesce(bool_or(o.is_hidden), false) as is_hidden,
-    coalesce(bool_or(o.state_change >= $2::timestamptz), false) as is_stirred from others o
+    coalesce(bool_or(o.is_untracked), false) as is_untracked,
+    coalesce(bool_or(o.state_change >= $2::timestamptz), false)
+      or exists (select unnest($4::text[]) except select session from sessions) as is_stirred from others o
 ), reached as (
-  select least(s.oldest, $3::timestamptz, c.looked - case when s.is_hidden then interval '{LAG_SECONDS} s'
-    when s.is_stirred then interval '{UNSEEN_SECONDS} s' else interval '0' end) as moment from seen s, clock c
+  select least(s.oldest, $3::timestamptz, c.looked
+    - case when s.is_hidden or s.is_untracked then interval '{LAG_SECONDS} s'
+      when s.is_stirred then interval '{UNSEEN_SECONDS} s' else interval '0' end) as moment
+  from seen s, clock c
 )
-select case when s.oldest <= r.moment then s.oldest::text end, s.is_hidden, s.is_stirred, c.looked::text,
-  r.moment::text,
-  (r.moment at time zone 'UTC' + greatest(interval '-12 h', least(interval '14 h', interval '15 min'
-    * ceil(extract(epoch from $1::timestamp - (c.looked at time zone 'UTC')) / 900))))::text,
-  (select min(gid) from pg_prepared_xacts where database = current_database()), pg_is_in_recovery()
-from seen s, clock c, reached r
+select case when s.oldest <= r.moment then s.oldest::text end, s.is_hidden, s.is_untracked, s.is_stirred,
+  c.looked::text, r.moment::text, least(r.moment at time zone z.name,
+    case when not z.is_ours then r.moment at time zone 'UTC' end,
+    case when $1::timestamp is not null then r.moment at time zone 'UTC' + greatest(interval '-12 h', interval '15 min'
+      * ceil(extract(epoch from $1::timestamp - (c.looked at time zone 'UTC')) / 900)) end)::text,
+  case when z.is_ours or c.looked at time zone z.name < c.looked at time zone 'UTC' then z.name else 'UTC' end,
+  (select min(gid) from pg_prepared_xacts where database = current_database()), pg_is_in_recovery(),
+  array(select session from sessions)
+from seen s, clock c, reached r, ({_ZONE}) z
 """
-"""``$1``: the newest time without zone; ``$2`` and ``$3``: when the run looked first, and how far it saw then.
+"""``$1``: the newest time without zone that its clock has passed; ``$2``, ``$3`` and ``$4``: when the run looked first,
+how far it saw then, and which sessions there were.
 
 A session that has a statement and no transaction is about to begin one, at the time the statement came.
 
-A session that is hidden shows its transaction by the lock it holds on its own virtual id, and whose it is; those
-of nobody are autovacuum's.
+A session that is hidden, or does not say what it does (``track_activities``), shows its transaction by the lock it
+holds on its own virtual id, and whose it is; hidden ones of nobody are autovacuum's.
 
-A time without zone is of a zone nobody told us. Its newest value says at least how far east: by multiples of 15
-minutes, as zones are. No value but the future's lies further, so the earliest such zone never overtakes."""
+A session that ended between two looks may have had its time before the first, and committed after the snapshot.
+
+A time without zone is compared with the earlier of two clocks, that of UTC and that of the configured zone, or with
+the one that was set for our user: no later row can lie before it unless it was written further west. Its newest value
+may say that it was: by multiples of 15 minutes, as zones are. That it was written further east, no value can say, for
+one from the future looks the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +99,11 @@ class Look:
     """What was seen of the others at one time."""
 
     newest: str | None
-    """The newest value of a cursor that may be a time of now somewhere; None where the zone is known."""
+    """The newest value of a cursor without zone that its clock has passed; None where the zone is known."""
     looked: str
     moment: str
     """The time up to which nothing can come any more."""
+    sessions: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,9 +140,9 @@ def looked_again(snapshot: Snapshot, relation: Relation, cursor: CatalogColumn, 
 def _looked(
     snapshot: Snapshot, relation: Relation, cursor: CatalogColumn, newest: str | None, first: Look | None
 ) -> Horizon:
-    values = [newest, *((None, None) if first is None else (first.looked, first.moment))]
-    (oldest, is_hidden, is_stirred, looked, moment, local, prepared, in_recovery), *_ = snapshot.ask(
-        _STATE, values, where=relation.unit_id
+    values = [newest, *((None,) * 3 if first is None else (first.looked, first.moment, first.sessions))]
+    (oldest, is_hidden, is_untracked, is_stirred, looked, moment, local, zone, prepared, in_recovery, sessions), *_ = (
+        snapshot.ask(_STATE, values, where=relation.unit_id)
     )
     if in_recovery:
         raise ConfigInvalid(
@@ -129,12 +154,11 @@ def _looked(
     if prepared is not None and first is None:
         said = f"held by the prepared transaction {prepared}: commit it or roll it back"
         return Horizon(before=None, held_by=str(prepared), delivery=said)
-    delivery = "never overtakes an open transaction"
-    if is_hidden:
-        held = delivery = (
-            f"lookback: open transactions are hidden from this user, so the newest {LAG_SECONDS} s are left for later, "
-            "and rows of one that is open longer can be missed; grant pg_read_all_stats"
-        )
+    delivery = (
+        _lookback(is_hidden, is_untracked) if is_hidden or is_untracked else "never overtakes an open transaction"
+    )
+    if is_hidden or is_untracked:
+        held = delivery
     elif oldest is not None:
         held = f"a transaction is open since {oldest}, and its rows may come before them"
     elif is_stirred:
@@ -143,17 +167,43 @@ def _looked(
         held = "their day is not over, and more of its rows may come"
     else:
         held = f"their {cursor.name} is not before {moment}, when this run looked"
+    if cursor.type_name == "timestamp":
+        delivery += f"; a timestamp without zone is read as time of {zone}"
+        held += _said_of_zone(cursor.name, zone)
     before = _before(cursor, moment if cursor.type_name == "timestamptz" else local)
-    look = Look(newest=newest, looked=looked, moment=moment)
+    look = Look(newest=newest, looked=looked, moment=moment, sessions=sessions)
     return Horizon(before=before, held_by=None, delivery=delivery, held=held, look=look)
 
 
+def _lookback(is_hidden: bool, is_untracked: bool) -> str:
+    whose = "from this user" if is_hidden else "by track_activities = off"
+    remedies = ("grant pg_read_all_stats", is_hidden), ("set track_activities on for every user", is_untracked)
+    return (
+        f"lookback: open transactions are hidden {whose}, so the newest {LAG_SECONDS} s are left for later, "
+        "and rows of one that is open longer can be missed; "
+        + " and ".join(remedy for remedy, is_due in remedies if is_due)
+    )
+
+
+def _said_of_zone(name: str, zone: str) -> str:
+    """Rows of a clock further east wait for hours, which nobody would guess."""
+    return (
+        f"; {name} has no time zone and is read as time of {zone}, so rows of a clock that is ahead of it wait until "
+        "it has come there: make it timestamptz, choose an integer cursor, or, if all its rows are of one zone, set "
+        "that for the user of the endpoint (alter role … set timezone = …)"
+    )
+
+
 def _newest(snapshot: Snapshot, relation: Relation, cursor: CatalogColumn) -> str | None:
-    """The newest value that may be a time of now somewhere. To be asked before the clock is read."""
+    """The newest value that its clock has passed. To be asked before the clock is read."""
     name, table = quote_identifier(cursor.name), quote_qualified(relation.schema, relation.name)
-    reached = "statement_timestamp() at time zone 'UTC' + interval '14 h'"
+    passed = (
+        "least(statement_timestamp() at time zone z.name, "
+        "case when not z.is_ours then statement_timestamp() at time zone 'UTC' end)"
+    )
     found = snapshot.ask(
-        f"select max(t.{name})::text from {table} t where t.{name} > '-infinity' and t.{name} <= {reached}",
+        f"select (select max(t.{name})::text from {table} t where t.{name} > '-infinity' and t.{name} <= {passed}) "
+        f"from ({_ZONE}) z",
         where=relation.unit_id,
     )
     return None if found[0][0] is None else str(found[0][0])
