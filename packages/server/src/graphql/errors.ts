@@ -58,6 +58,20 @@ interface Sight {
 /** A store that cannot be reached: nothing a client could act on, so it is masked like a bug. */
 const inside = (): null => null
 
+/** A list in a sentence has no more; clients have the whole of it beside. */
+const mostListed = 10
+
+/** Names that people gave, then those of sinks of the command; what the command only reads is nobody's sink. */
+const listed = (names: ReadonlyArray<string>): string => {
+  const isReference = (name: string) => name.includes("://")
+  const sinks = [
+    ...names.filter((name) => !isReference(name)),
+    ...names.filter((name) => isReference(name) && name.endsWith("#sink"))
+  ]
+  const more = sinks.length - mostListed
+  return `${sinks.slice(0, mostListed).join(", ")}${more > 0 ? ` and ${more} more` : ""}`
+}
+
 const sightOf = (failure: Shown): Sight | null =>
   Match.valueTags(failure, {
     InputInvalid: ({ detail }) => ({ code: "E_INPUT_INVALID", message: detail }),
@@ -90,7 +104,7 @@ const sightOf = (failure: Shown): Sight | null =>
     }),
     SinkMissing: ({ sinkId, registeredSinks, names }) => ({
       code: "E_INGESTION_SINK_MISSING",
-      message: `There is no sink "${sinkId}" in this project. Known: ${names.join(", ")}.`,
+      message: `There is no sink "${sinkId}" in this project. Known: ${listed(names)}.`,
       sinkId,
       registeredSinks
     }),

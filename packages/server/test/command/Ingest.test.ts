@@ -244,11 +244,10 @@ layer(Place.layer, live)("headrace ingest", (it) => {
         "public.refusals",
         "--mode",
         "incremental",
-        "--cursor",
-        "nope",
-        "--key",
-        "id"
+        "--cursor=nope",
+        "--key=id"
       )
+      const unsaidCursor = yield* from(uri, "public.refusals", "--mode", "incremental")
       const noKey = yield* from(uri, "public.refusals", "--policy", "writeDispositon=merge")
       const noVariable = yield* from("postgres://app:${env:NOT_SET}@h/d", "public.refusals")
       const noFolder = yield* headrace(
@@ -262,10 +261,19 @@ layer(Place.layer, live)("headrace ingest", (it) => {
       )
 
       assert.deepStrictEqual(
-        [nobody, stranger, noDelimiter, noDatabase, noTable, noCursor, noKey, noVariable, noFolder].map(
-          ({ exit }) => exit
-        ),
-        [5, 5, 3, 5, 5, 3, 2, 3, 3]
+        [
+          nobody,
+          stranger,
+          noDelimiter,
+          noDatabase,
+          noTable,
+          noCursor,
+          unsaidCursor,
+          noKey,
+          noVariable,
+          noFolder
+        ].map(({ exit }) => exit),
+        [5, 5, 3, 5, 5, 3, 3, 2, 3, 3]
       )
       assert.match(
         nobody.stderr,
@@ -276,6 +284,10 @@ layer(Place.layer, live)("headrace ingest", (it) => {
       assert.match(noDatabase.stderr, /nowhere/)
       assert.match(noTable.stderr, /✗ No unit "public\.refusal".*HR2003\n.*Did you mean public\.refusals/)
       assert.match(noCursor.stderr, /nope/)
+      assert.match(
+        unsaidCursor.stderr,
+        /no --cursor says which column grows[^]*\n {2}Say which: {2}--cursor id/
+      )
       assert.match(noKey.stderr, /Unknown policy key "writeDispositon"[^]*Did you mean: writeDisposition/)
       assert.match(noVariable.stderr, /NOT_SET is not set/)
       assert.isFalse(

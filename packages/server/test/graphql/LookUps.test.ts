@@ -46,6 +46,21 @@ layer(MemoryServer.layer(), { excludeTestServices: true })("look-ups", (it) => {
     })
   )
 
+  it.effect("names sinks that people gave first, ten at most, and none that the command only reads", () =>
+    Effect.gen(function* () {
+      const { lake: _, source: __, ...unit } = yield* both
+      for (const name of ["file:///in", ...Array.from({ length: 12 }, (_, n) => `file:///out${n}#sink`)])
+        yield* register({ ...MemoryServer.lake, sourceId: name })
+
+      const { errors: [error] = [] } = yield* acting("start", { ...unit, sinkId: "nowhere" })
+
+      const [, said = ""] = /Known: (.*)\.$/.exec(error?.message ?? "") ?? []
+      assert.match(said, /^kb, .*, file:\/\/\/out\d+#sink and \d+ more$/)
+      assert.lengthOf(said.split(", "), 10)
+      assert.notInclude(said, "file:///in")
+    })
+  )
+
   it.effect.each([
     ["is longer than any", "x".repeat(100_000)],
     ["holds a NUL", "public\0orders"]

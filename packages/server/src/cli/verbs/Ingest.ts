@@ -12,6 +12,7 @@ import { Endpoints } from "@headrace/core/lifecycle/Endpoints"
 import { type ActionResult, Ingestion } from "@headrace/core/lifecycle/Ingestion"
 import { fromTemplate } from "@headrace/core/lifecycle/Registration"
 import { RunEvents } from "@headrace/core/services/RunEvents"
+import { withCursors } from "../CursorAdvice.ts"
 import { withNames } from "../EndpointNames.ts"
 import { Owner, withEngine } from "../Engine.ts"
 import { Exit } from "../Exit.ts"
@@ -56,7 +57,7 @@ const carry = Effect.fn("ingest.carry")(function* ({ source, sink, unit, policy 
   const journey = { source: source.shown, sink: sink.shown, isFull }
   const from = yield* registered(source, "source")
   const to = yield* registered(sink, "sink")
-  const unitId = unit ?? (yield* onlyUnitOf(unregistered(source), source))
+  const unitId = unit || (yield* onlyUnitOf(unregistered(source), source))
   const named = { endpointId: from.id, unitId, sinkEndpointId: to.id }
 
   const events = yield* (yield* RunEvents).subscribe
@@ -68,7 +69,9 @@ const carry = Effect.fn("ingest.carry")(function* ({ source, sink, unit, policy 
   const own = Stream.filter(events, ({ runId }) => runId === started.runId)
   const pause = Effect.mapError(ingestion.pause(scope, named), refusedByStore)
   return yield* untilItEnds({ watching: watch(own), pause, journey, runId: started.runId }).pipe(
-    Effect.catch((refused) => Effect.flatMap(withNames(refused), Effect.fail))
+    Effect.catch((refused) =>
+      withCursors(refused, source, unitId).pipe(Effect.flatMap(withNames), Effect.flatMap(Effect.fail))
+    )
   )
 }, Effect.scoped)
 
