@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import closing
 
 import pytest
-from postgres_reading import BY_TIME, reader, taken
+from postgres_reading import BY_TIME, READER, reader, taken
 from postgres_server import PostgresServer, postgres_server
 
 from headrace.endpoints.sources.postgres import PostgresSource
-from headrace.errors import ConfigInvalid
+from headrace.errors import ConfigInvalid, PermissionDenied
 from headrace.protocol import Json
 
 UNIT = "public.orders"
@@ -41,6 +41,26 @@ def test_only_what_the_user_may_read_is_offered(server: PostgresServer) -> None:
         described = {record.payload["unitId"] for record in source.collect_metadata()}
 
     assert (units, described) == (["public.part", "public.whole"], {"public.part", "public.whole"})
+
+
+@pytest.mark.parametrize(
+    ("unit_id", "right"),
+    [
+        ("public.refused", "Grant select on the table,"),
+        ("hidden.within", "Grant usage on schema hidden, and select on the table,"),
+    ],
+)
+def test_a_table_that_is_there_and_closed_is_not_said_to_be_missing(
+    server: PostgresServer, unit_id: str, right: str
+) -> None:
+    server.run("shop", "create schema hidden", "create table hidden.within (id int)", "create table refused (id int)")
+    user = reader(server, "shop", "usage on schema public", "select on hidden.within", "insert on refused")
+
+    with closing(PostgresSource(user)) as source:
+        for ask in (lambda: source.preview(unit_id, 1), lambda: source.plan(unit_id, None, {})):
+            with pytest.raises(PermissionDenied, match=f"{unit_id} is there, and user {READER} may not read it") as e:
+                ask()
+            assert right in e.value.message
 
 
 def test_a_materialized_view_that_was_never_filled_says_how_to_fill_it(server: PostgresServer) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from headrace.endpoints.systems.postgres_schemas import refuse_missing
 from headrace.endpoints.systems.postgres_session import Connection, Question, pipelined, query
-from headrace.errors import ConfigInvalid, UnitNotFound
+from headrace.errors import ConfigInvalid, PermissionDenied, UnitNotFound
 from headrace.protocol import Role
 from headrace.suggestions import did_you_mean
 
@@ -53,6 +53,8 @@ class Relation:
     is_populated: bool
     """False for a materialized view that was never filled."""
     is_lockable: bool
+    is_readable: bool
+    """Whether the user may read any of it."""
     shape: str
     """Another one as soon as columns, indexes or children changed."""
     columns: tuple[CatalogColumn, ...]
@@ -80,6 +82,8 @@ SHAPE = """concat_ws(' ', c.xmin,
   (select count(*) from pg_inherits h where h.inhparent = c.oid))"""
 """Changes whenever a column or an index of ``c`` does: which versions of the catalogue's rows describe it."""
 
+_IS_READABLE = "(has_schema_privilege(n.oid, 'usage') and has_any_column_privilege(c.oid, 'select'))"
+
 _RELATIONS = f"""
 select c.oid::int8, n.nspname::text, c.relname::text, c.relkind::text,
   case when c.reltuples >= 0 then c.reltuples::int8 end,
@@ -87,7 +91,7 @@ select c.oid::int8, n.nspname::text, c.relname::text, c.relkind::text,
      select c.oid union all select i.inhrelid from heap join pg_inherits i on i.inhparent = heap.oid)
    select coalesce(max(pg_relation_size(heap.oid)), 0) / current_setting('block_size')::int8
    from heap join pg_class part on part.oid = heap.oid where part.relkind in ('r', 'm'))::int8,
-  c.relispopulated, c.relkind in ('r', 'p') and has_table_privilege(c.oid, 'select'), {SHAPE}
+  c.relispopulated, c.relkind in ('r', 'p') and has_table_privilege(c.oid, 'select'), {_IS_READABLE}, {SHAPE}
 """
 
 _SHOWN = """
@@ -97,8 +101,8 @@ where c.relkind in ('r', 'p', 'f', 'v', 'm') and not c.relispartition
   and c.relname !~ '^(_hr_|_headrace_g[0-9])'
 """
 
-_READABLE = """
-  and has_schema_privilege(n.oid, 'usage') and has_any_column_privilege(c.oid, 'select')
+_READABLE = f"""
+  and {_IS_READABLE}
   and (cardinality($1::text[]) = 0 or n.nspname = any($1::text[]))
 """
 
@@ -174,6 +178,7 @@ def relation(connection: Connection, unit_id: str, schemas: Sequence[str], role:
     Raises:
         UnitNotFound: There is none, or not in ``schemas``; the message names near ones.
         ConfigInvalid: One of ``schemas`` is not there.
+        PermissionDenied: The user may read none of it.
     """
     parts = unit_id.split(".")
     pairs = [(".".join(parts[:cut]), ".".join(parts[cut:])) for cut in range(1, len(parts))]
@@ -189,7 +194,21 @@ def relation(connection: Connection, unit_id: str, schemas: Sequence[str], role:
         raise UnitNotFound(
             f"There is no table or view {unit_id}{within}.{near or ' Look at the list of units.'}", role=role
         )
+    if not found[0].is_readable:
+        raise _closed(connection, found[0], role)
     return found[0]
+
+
+def _closed(connection: Connection, found: Relation, role: Role | None) -> PermissionDenied:
+    (user, is_open), *_ = query(
+        connection, "select current_user::text, has_schema_privilege($1, 'usage')", [found.schema]
+    )
+    right = "select on the table" if is_open else f"usage on schema {found.schema}, and select on the table"
+    return PermissionDenied(
+        f"{found.unit_id} is there, and user {user} may not read it. Grant {right}, or use another user or role.",
+        role=role,
+        details={"field": "username"},
+    )
 
 
 def _asked(which: str, values: Sequence[object]) -> list[Question]:
@@ -226,10 +245,11 @@ def _completed(answers: Sequence[Sequence[tuple[Any, ...]]]) -> tuple[Relation, 
     return tuple(
         Relation(
             oid=oid, schema=schema, name=name, kind=kind, estimated_rows=estimate, pages=pages,
-            is_populated=is_populated, is_lockable=is_lockable, shape=shape, columns=tuple(columns.get(oid, ())),
+            is_populated=is_populated, is_lockable=is_lockable, is_readable=is_readable is not False, shape=shape,
+            columns=tuple(columns.get(oid, ())),
             primary_key=primary.get(oid, ()), unique_key=unique.get(oid, ()), foreign_keys=tuple(foreign.get(oid, ())),
         )
-        for oid, schema, name, kind, estimate, pages, is_populated, is_lockable, shape in rows
+        for oid, schema, name, kind, estimate, pages, is_populated, is_lockable, is_readable, shape in rows
     )  # fmt: skip
 
 
