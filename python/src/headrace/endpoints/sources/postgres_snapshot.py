@@ -24,6 +24,7 @@ from headrace.endpoints.systems.postgres_session import (
     Connection,
     Question,
     connect_arrow,
+    lock_timeout_statement,
     pipelined,
     query,
     quote_literal,
@@ -34,6 +35,7 @@ from headrace.errors import DataPlaneError, EndpointUnreachable
 
 BEGIN = "begin isolation level repeatable read, read only"
 CANCEL_AGAIN_SECONDS = 0.1
+LOCK_TIMED_OUT = "55P03"
 
 Answer = TypeVar("Answer")
 
@@ -170,6 +172,7 @@ class Snapshot:
         adopt = f"set transaction snapshot {quote_literal(self.id)}"
         connection = connect_arrow(self._parameters, "source")
         try:
+            run_arrow(connection, lock_timeout_statement())
             run_arrow(connection, BEGIN)
             run_arrow(connection, adopt)
         except adbc.Error as error:
@@ -193,11 +196,23 @@ class Snapshot:
         except (adbc.Error, OSError) as error:
             self._is_sound = False
             self._require_open()
+            if sqlstate(error) == LOCK_TIMED_OUT:
+                raise _awaited(where) from None
             raise translated(error, role="source", where=where) from None
 
     def _require_open(self) -> None:
         if self._closed:
             raise EndpointUnreachable("The read ended, for its source was closed.", role="source")
+
+
+def _awaited(where: str) -> EndpointUnreachable:
+    """A statement that wants the table alone waits for our lead, and our readers wait behind it: nobody can go on."""
+    return EndpointUnreachable(
+        f"{where} is being altered; the statement that wants it alone waits for this run, and this run waits behind "
+        "it. The run lets go; start again.",
+        role="source",
+        details={"sqlstate": LOCK_TIMED_OUT},
+    )
 
 
 class _Read:

@@ -24,6 +24,7 @@ from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.endpoints.systems.postgres_session import (
     connect,
     connection_string,
+    lock_timeout_statement,
     query,
     quote_identifier,
     quote_literal,
@@ -79,6 +80,7 @@ class DuckDBReader:
             if snapshot is not None:
                 self._tell(f"set transaction snapshot {quote_literal(snapshot)}")
             self._tell(settings_statement(parameters))
+            self._tell(lock_timeout_statement())
             if parameters.role is not None:
                 self._tell(f"set role {quote_identifier(parameters.role)}")
             ((self._pid,),) = self._do("from postgres_query('pg', 'select pg_backend_pid()')")

@@ -34,6 +34,9 @@ MAX_IDENTIFIER_BYTES = 63
 SOURCE_APPLICATION = "headrace-source"
 SINK_APPLICATION = "headrace-sink"
 
+LOCK_WAIT_MS = 2000
+"""Longer than a statement takes that gives up by itself, shorter than people wait for a table."""
+
 _SETTINGS = {
     "TimeZone": "UTC",
     "DateStyle": "ISO, YMD",
@@ -141,6 +144,11 @@ def settings_statement(parameters: PostgresParameters) -> str:
     settings = {**_SETTINGS, "statement_timeout": str(parameters.statement_timeout_ms)}
     calls = (f"set_config({quote_literal(name)}, {quote_literal(value)}, false)" for name, value in settings.items())
     return f"select {', '.join(calls)}"
+
+
+def lock_timeout_statement() -> str:
+    """For sessions that read beside one that holds the locks: what they wait for may wait for that one."""
+    return f"set lock_timeout = {LOCK_WAIT_MS}"
 
 
 def run(connection: Connection, statement: str, values: Sequence[object] = ()) -> int:
