@@ -26,6 +26,7 @@ from headrace.endpoints.sources.local_files_parts import Cut, OpenPart, cut_from
 from headrace.endpoints.sources.local_files_plan import Planning, slices
 from headrace.endpoints.sources.local_files_policy import ReadPolicy
 from headrace.endpoints.sources.local_files_position import Position, from_json
+from headrace.endpoints.sources.local_files_typed import refuse_unknown_types
 from headrace.endpoints.sources.local_files_units import Named, Unit, find, units, unmatched
 from headrace.endpoints.sources.local_files_unlisted import refuse_unlisted
 from headrace.endpoints.systems.local_files import FileFormat, LocalFilesConfig
@@ -92,6 +93,7 @@ class LocalFilesSource:
         if unit.kind == "files" and not unit.parts and not asked.is_incremental:
             raise unmatched(self._config, unit_id)
         self._refuse_unreadable(unit, asked)
+        refuse_unknown_types(self._config, unit)
         planning = Planning(
             unit=unit,
             open=lambda part: open_listed(self._config, unit, part, asked.row_bytes),
