@@ -1,7 +1,10 @@
 /** Numbers as people read them. An estimate carries `≈`; nothing else is rounded without saying so in its unit. */
 
 /** `3120400` → `3,120,400`. */
-export const count = (rows: number): string => Math.round(rows).toLocaleString("en-US")
+export const count = (number: number): string => Math.round(number).toLocaleString("en-US")
+
+/** `1 row`, `3,120,400 rows`. */
+export const rows = (number: number): string => `${count(number)} ${number === 1 ? "row" : "rows"}`
 
 const scaled = (value: number, steps: ReadonlyArray<string>): readonly [string, string] => {
   const power = Math.min(steps.length - 1, value < 1000 ? 0 : Math.floor(Math.log10(value) / 3))

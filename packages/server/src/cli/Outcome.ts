@@ -7,7 +7,7 @@ import { relative } from "node:path"
 import type { RunProgress } from "@headrace/core/services/RunEvents"
 import { messageFor, sideOf } from "./Catalogue.ts"
 import { Exit } from "./Exit.ts"
-import { count, size, span } from "./Figures.ts"
+import { count, rows as rowsOf, size, span } from "./Figures.ts"
 import type { JsonLine } from "./JsonLines.ts"
 import { type Message, refuse, type Refused } from "./Message.ts"
 import { Screen } from "./Screen.ts"
@@ -72,7 +72,7 @@ export const shortPlace = (place: string): string => {
 export const successLine = (figures: Figures, { sink, isFull }: Journey): string => {
   const { unit, rowsWritten, rowsRejected, bytes, seconds, location } = figures
   const none = isFull ? "0 rows (nothing to read)" : "nothing new"
-  const rows = rowsWritten === 0 ? none : `${count(rowsWritten)} ${rowsWritten === 1 ? "row" : "rows"}`
+  const rows = rowsWritten === 0 ? none : `${rowsOf(rowsWritten)}`
   const aside = rowsRejected > 0 ? `   ${count(rowsRejected)} set aside` : ""
   const weight = bytes > 0 && rowsWritten > 0 ? `   ${size(bytes)}` : ""
   return `✓ ${unit}   ${rows}${aside}   → ${shortPlace(location ?? sink)}${weight}   ${span(seconds)}`
@@ -111,7 +111,7 @@ export const report = Effect.fn("report")(function* (last: RunProgress, tally: T
         screen.tell(`! Newer rows wait for the next run: ${figures.leftForLater}`)
       if (figures.nullCursors > 0)
         screen.tell(
-          `! ${count(figures.nullCursors)} rows have no cursor: they are read once, in the first run, and never seen again. Fill the column, or read in full.`
+          `! ${rowsOf(figures.nullCursors)} without a cursor: read once, in the first run, and never seen again. Fill the column, or read in full.`
         )
       screen.emit(finishedLine("SUCCEEDED", last.runId, figures))
       return Exit.done

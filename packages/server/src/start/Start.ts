@@ -12,7 +12,7 @@ import { mkdirSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { settings } from "../cli/Engine.ts"
 import { Exit } from "../cli/Exit.ts"
-import { count, span } from "../cli/Figures.ts"
+import { rows, span } from "../cli/Figures.ts"
 import { refuse, type Refused } from "../cli/Message.ts"
 import { report } from "../cli/Outcome.ts"
 import { Screen } from "../cli/Screen.ts"
@@ -66,7 +66,7 @@ const shop = Effect.fn("start.shop")(function* (config: ServerConfig, server: Se
   yield* filled(sample)
   if (flags.touch !== null) {
     const changed = yield* Effect.mapError(sample.touch(flags.touch), notPrepared)
-    screen.tell(`Changed ${count(changed)} rows of the shop.`)
+    screen.tell(`Changed ${rows(changed)} of the shop.`)
   }
   mkdirSync(lake, { recursive: true })
   const started = yield* ShopRun.registerEnds(server.url, { shop: sample.parameters, lake }).pipe(

@@ -10,11 +10,16 @@ import * as Pages from "./Pages.ts"
 const page = "docs/CLI.md"
 const sources = join(Pages.repository, "packages/server/src")
 
+/** What runs before any of it, and may refuse to go on. */
+const program = join(Pages.repository, "packages/server/bin/headrace.js")
+
 /** Every error number that stands in the code. */
 const numbers = new Set(
   readdirSync(sources, { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".ts"))
-    .flatMap((name) => readFileSync(join(sources, name), "utf8").match(/\bHR\d{4}\b/g) ?? [])
+    .map((name) => join(sources, name))
+    .concat(program)
+    .flatMap((path) => readFileSync(path, "utf8").match(/\bHR\d{4}\b/g) ?? [])
 )
 
 const errors = Pages.rows(page, "Error numbers").map(([number = "", exits = "", , code = ""]) => ({
