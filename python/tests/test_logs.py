@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import threading
@@ -9,7 +10,8 @@ from typing import TextIO, cast
 
 import pytest
 
-from headrace.logs import LONGEST_BEGUN, PrintedLines
+from headrace.errors import RowRejected
+from headrace.logs import LONGEST_BEGUN, JsonLines, PrintedLines
 
 
 @pytest.fixture
@@ -63,3 +65,19 @@ def test_programs_that_need_the_stream_itself_find_it(stream: TextIO) -> None:
     with open("/dev/null", "w") as behind:
         assert PrintedLines("printed", logging.INFO, behind).fileno() == behind.fileno()
     assert (stream.writable(), stream.isatty(), stream.encoding) == (True, False, "utf-8")
+
+
+# ---- what goes wrong
+
+
+@pytest.mark.parametrize(("level", "is_traced"), [(logging.INFO, False), (logging.ERROR, True)])
+def test_a_failure_that_was_foreseen_is_told_by_its_sentence_alone(level: int, is_traced: bool) -> None:
+    try:
+        raise RowRejected("Line 3 has 2 fields. Its password is hunter2.", role="source")
+    except RowRejected:
+        record = logging.LogRecord("run", level, "run.py", 1, "the run ends", (), sys.exc_info())
+
+    told = json.loads(JsonLines(lambda text: text.replace("hunter2", "****")).format(record))["exception"]
+
+    assert told.endswith("Line 3 has 2 fields. Its password is ****.")
+    assert ("Traceback" in told, told.startswith("Line 3")) == (is_traced, not is_traced)

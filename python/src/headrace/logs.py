@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import Any, TextIO, cast
 
 LONGEST_BEGUN = 16 * 1024
 """What is printed without an end of line is a line by itself from this length on: a progress bar never ends one."""
@@ -36,8 +36,12 @@ class JsonLines(logging.Formatter):
             "message": self._redact(record.getMessage()),
         }
         if record.exc_info:
-            line["exception"] = self._redact(self.formatException(record.exc_info))
+            line["exception"] = self._redact(self._failure(record.levelno, record.exc_info))
         return json.dumps(line, ensure_ascii=False)
+
+    def _failure(self, level: int, raised: tuple[Any, ...]) -> str:
+        """What was foreseen, such as a row that does not fit, is told by its sentence: the code is not to blame."""
+        return str(raised[1]) if level < logging.WARNING else self.formatException(cast("Any", raised))
 
 
 class PrintedLines(io.TextIOBase):
