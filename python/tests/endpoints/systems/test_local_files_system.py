@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from headrace.endpoints.systems.local_files import LocalFilesConfig, LocalFilesSystem
+from headrace.endpoints.systems.local_files_failures import failure
 from headrace.errors import ConfigInvalid
 
 _SOURCES = Path(__file__).parents[3] / "src"
@@ -185,3 +187,13 @@ def test_a_missing_right_is_named_with_what_to_do(open_directory: Path, mode: in
     assert f"Cannot {words} {base}: Permission denied" in message
     assert code == "ACCESS"
     assert "Give user id" in hint
+
+
+def test_no_right_is_asked_for_on_a_file_system_that_nobody_can_write_to(tmp_path: Path) -> None:
+    found = failure(OSError(errno.EROFS, ""), "write in", tmp_path, "sink")
+
+    assert found.message == (
+        f"Cannot write in {tmp_path}: Read-only file system. Mount it so that it can be written, or choose another "
+        "base_path."
+    )
+    assert (found.tag, found.details["field"]) == ("PermissionDenied", "base_path")

@@ -12,7 +12,7 @@ from headrace.errors import ConfigInvalid, DataPlaneError, EndpointUnreachable, 
 from headrace.protocol import Role
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_DENIED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_DENIED = frozenset({errno.EACCES, errno.EPERM})
 _NO_SUCH_PLACE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR})
 
 
@@ -40,6 +40,9 @@ def failure(error: OSError, doing: str, path: Path, role: Role | None = None) ->
         return SinkFull(f"{what} {advice}", role=role, details=details)
     if error.errno in _DENIED:
         advice = f"Give user id {os.geteuid()} the right to {doing} it, or choose another base_path."
+        return PermissionDenied(f"{what} {advice}", role=role, details=details)
+    if error.errno == errno.EROFS:
+        advice = "Mount it so that it can be written, or choose another base_path."
         return PermissionDenied(f"{what} {advice}", role=role, details=details)
     if error.errno in _NO_SUCH_PLACE:
         return ConfigInvalid(f"{what} Correct base_path, or what is there.", role=role, details=details)
