@@ -72,7 +72,7 @@ export const shortPlace = (place: string): string => {
 export const successLine = (figures: Figures, { sink, isFull }: Journey): string => {
   const { unit, rowsWritten, rowsRejected, bytes, seconds, location } = figures
   const none = isFull ? "0 rows (nothing to read)" : "nothing new"
-  const rows = rowsWritten === 0 ? none : `${rowsOf(rowsWritten)}`
+  const rows = rowsWritten === 0 ? none : rowsOf(rowsWritten)
   const aside = rowsRejected > 0 ? `   ${count(rowsRejected)} set aside` : ""
   const weight = bytes > 0 && rowsWritten > 0 ? `   ${size(bytes)}` : ""
   return `✓ ${unit}   ${rows}${aside}   → ${shortPlace(location ?? sink)}${weight}   ${span(seconds)}`

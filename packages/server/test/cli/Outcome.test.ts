@@ -77,6 +77,19 @@ describe("the end of a run", () => {
     })
   )
 
+  it.effect.each([
+    [1, "! 1 row without a cursor"],
+    [1200, "! 1,200 rows without a cursor"]
+  ] as const)("says that %j of its rows will not be seen again", ([rows, told]) =>
+    Effect.gen(function* () {
+      const delivery = { nullCursors: { rows } }
+
+      const { written } = yield* reported({ ...succeeded, stats: { ...stats, delivery } })
+
+      assert.include(written.stderr, told)
+    })
+  )
+
   it.effect("says that nothing was new when nothing was, and of a full read that there was nothing", () =>
     Effect.gen(function* () {
       const empty = { ...stats, exported_rows: 0, applied_rows: 0, applied_bytes: 0 }

@@ -34,11 +34,12 @@ layer(Place.layer, live)("check", (it) => {
       writeFileSync(join(folder, "in", "a.csv"), "id\n1\n")
 
       const missing = yield* headrace("check", "./nowhere", "-o", "json")
-      const there = yield* headrace("check", "./in")
+      const there = yield* headrace("check", join(folder, "in"))
 
       const [told] = HeadraceCommand.jsonLines(missing.stdout)
       assert.strictEqual(missing.exit, 0, missing.stderr)
       assert.match(JSON.stringify(told?.["uses"]), /"source","usable":false.*"sink","usable":true/)
+      assert.match(there.stdout, /^✓ \S+\/in {3}is ready\.\n/)
       assert.match(there.stdout, /as a source: yes, with 1 unit\n {2}as a sink: yes/)
     })
   )

@@ -28,7 +28,11 @@ export const check = (flags: { readonly reference: string }): Verb =>
     const uses = [yield* asSource(reference), asSink(reference, test)]
     if (uses.every(({ usable }) => usable === false)) return yield* ofNoUse(reference, uses)
     if (screen.format === "text") {
-      screen.print(`✓ ${reference.shown}   ${test.message}`)
+      // A path that was typed in full begins the message, too.
+      const met = test.message.startsWith(`${reference.shown} `)
+        ? test.message.slice(reference.shown.length + 1)
+        : test.message
+      screen.print(`✓ ${reference.shown}   ${met}`)
       for (const { use, said } of uses) screen.print(`  as a ${use}: ${said}`)
     } else {
       screen.print(

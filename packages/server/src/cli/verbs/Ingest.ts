@@ -22,6 +22,7 @@ import { messageOf, refuse, type Refused } from "../Message.ts"
 import { interrupted, type Journey, report } from "../Outcome.ts"
 import { parsePolicy, type PolicyFlags } from "../Policy.ts"
 import type { Reference } from "../Reference.ts"
+import { withReset } from "../ResetAdvice.ts"
 import { Screen } from "../Screen.ts"
 import { exitOf, type Signal, Signals } from "../Signals.ts"
 import { onlyUnitOf } from "../Units.ts"
@@ -70,7 +71,10 @@ const carry = Effect.fn("ingest.carry")(function* ({ source, sink, unit, policy 
   const pause = Effect.mapError(ingestion.pause(scope, named), refusedByStore)
   return yield* untilItEnds({ watching: watch(own), pause, journey, runId: started.runId }).pipe(
     Effect.catch((refused) =>
-      withCursors(refused, source, unitId).pipe(Effect.flatMap(withNames), Effect.flatMap(Effect.fail))
+      withCursors(withReset(refused, { source, sink, unitId }), source, unitId).pipe(
+        Effect.flatMap(withNames),
+        Effect.flatMap(Effect.fail)
+      )
     )
   )
 }, Effect.scoped)
