@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import pytest
 from postgres_reading import BY_TIME, reader, taken
 from postgres_server import PostgresServer, postgres_server
 
 from headrace.endpoints.sources.postgres import PostgresSource
+from headrace.endpoints.sources.postgres_snapshot import BEGIN, Snapshot
 from headrace.endpoints.systems import postgres_kept
 from headrace.endpoints.systems.postgres_kept import KEPT, MOST
-from headrace.endpoints.systems.postgres_session import SOURCE_APPLICATION
-from headrace.errors import AuthenticationFailed, PermissionDenied, RowRejected
+from headrace.endpoints.systems.postgres_parameters import PostgresParameters
+from headrace.endpoints.systems.postgres_session import SOURCE_APPLICATION, run
+from headrace.errors import AuthenticationFailed, EndpointUnreachable, PermissionDenied, RowRejected
 
 UNIT = "public.orders"
 OURS = f"from pg_stat_activity where datname = 'shop' and application_name = '{SOURCE_APPLICATION}'"
@@ -102,6 +106,95 @@ def test_a_session_that_nobody_asks_for_is_closed(server: PostgresServer, monkey
     taken(server.parameters("shop"), UNIT)
 
     assert once_there_are(server, 0) == []
+
+
+def test_a_session_is_closed_when_it_is_old_however_often_it_is_asked_for(
+    server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken(server.parameters("shop"), UNIT)
+    assert len(KEPT) == 1
+    monkeypatch.setattr(postgres_kept, "AGE_SECONDS", 0)
+
+    taken(server.parameters("shop"), UNIT)
+
+    assert len(KEPT) == 0
+
+
+def test_a_session_whose_snapshot_is_lost_is_not_kept(server: PostgresServer) -> None:
+    """Something ended its transaction, so nobody knows what else is wrong with it."""
+    with closing(Snapshot(PostgresParameters.parse(server.parameters("shop")))) as snapshot:
+        snapshot.with_lead(lambda lead: run(lead, BEGIN), where=UNIT)
+        assert snapshot.id
+        snapshot.with_lead(lambda lead: run(lead, "commit"), where=UNIT)
+        with pytest.raises(EndpointUnreachable, match="kept the run's snapshot has ended"):
+            list(snapshot.batches("select 1", 1000, where=UNIT))
+
+    assert len(KEPT) == 0
+
+
+# ---- a server that is silent
+
+
+@contextmanager
+def silent(pid: int) -> Iterator[None]:
+    """The session's process stands still: whatever is sent arrives, and nothing is answered."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_a_session_that_is_silent_is_replaced_by_a_new_one(server: PostgresServer) -> None:
+    parameters = server.parameters("shop", connect_timeout_ms="2000")
+    taken(parameters, UNIT)
+    (pid,) = once_there_are(server, 1)
+
+    with silent(pid):
+        assert taken(parameters, UNIT).ids == [1]
+
+
+def test_a_run_ends_whose_session_is_silent_when_it_is_to_be_kept(server: PostgresServer) -> None:
+    with closing(PostgresSource(server.parameters("shop", connect_timeout_ms="2000"))) as source:
+        source.plan(UNIT, None, {})
+        (pid,) = sessions(server)
+        with silent(pid):
+            source.close()
+
+            assert len(KEPT) == 0
+
+
+# ---- a server that has no connection left
+
+
+@contextmanager
+def reader_with(server: PostgresServer, connections: int) -> Iterator[dict[str, str]]:
+    user = reader(server, "shop", "usage on schema public", "select on orders")
+    server.run("postgres", f"alter role reader connection limit {connections}")
+    try:
+        yield user
+    finally:
+        server.run("postgres", "alter role reader connection limit -1")
+
+
+def test_what_is_kept_makes_room_for_a_run_of_other_parameters_and_for_its_readers(server: PostgresServer) -> None:
+    with reader_with(server, 2) as user:
+        for timeout in ("10000", "20000"):
+            with closing(PostgresSource({**user, "statement_timeout_ms": timeout})) as source:
+                source.describe(UNIT)
+        assert len(KEPT) == 2
+        with closing(PostgresSource(user)) as source:
+            assert source.describe(UNIT).columns[0].name == "id"
+        with closing(PostgresSource({**user, "statement_timeout_ms": "10000"})) as source:
+            source.describe(UNIT)
+        assert len(KEPT) == 2
+
+        assert taken(user, UNIT).ids == [1]
+
+
+def test_a_run_that_finds_no_room_names_what_would_need_less(server: PostgresServer) -> None:
+    with reader_with(server, 1) as user, pytest.raises(EndpointUnreachable, match="lower maxParallelSlices"):
+        taken(user, UNIT)
 
 
 def test_nobody_comes_in_by_the_session_of_another_user(server: PostgresServer) -> None:

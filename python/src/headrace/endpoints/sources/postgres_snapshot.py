@@ -170,12 +170,13 @@ class Snapshot:
         if self._idle:
             return self._idle.pop()
         adopt = f"set transaction snapshot {quote_literal(self.id)}"
-        connection = connect_arrow(self._parameters, "source")
+        connection = KEPT.with_room(lambda: connect_arrow(self._parameters, "source"))
         try:
             run_arrow(connection, lock_timeout_statement())
             run_arrow(connection, BEGIN)
             run_arrow(connection, adopt)
         except adbc.Error as error:
+            self._is_sound = False
             connection.close()
             raise self._lost(error) from None
         return connection

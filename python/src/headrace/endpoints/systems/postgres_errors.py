@@ -126,6 +126,11 @@ def refused_connection(
     return kind(said, role=role, details={"step": step, "field": field})
 
 
+def is_crowded(error: DataPlaneError) -> bool:
+    """Whether a connection was refused because the server, the database or the user has none left."""
+    return isinstance(error, EndpointUnreachable) and error.details.get("field") == "username"
+
+
 _ATTEMPT = re.compile(r"connection to server .*? failed: ")
 """What libpq says of where it tried; names in it must not be taken for reasons."""
 
@@ -143,8 +148,8 @@ _REFUSALS: Sequence[tuple[str, type[DataPlaneError], str, str, str]] = (
     ("permission denied for database", PermissionDenied, "database", "database",
      "User {user} may not connect to database {database} at {place}. Grant CONNECT on it."),
     ("too many|connection slots", EndpointUnreachable, "sign-in", "username",
-     "PostgreSQL at {place} has no connection left for user {user}: {reason}. Try again later, or raise "
-     "max_connections or the limit of the role or database."),
+     "PostgreSQL at {place} has no connection left for user {user}: {reason}. Try again later, lower "
+     "maxParallelSlices in the policy, or raise max_connections or the limit of the role or database."),
     ("root certificate", ConfigInvalid, "TLS", "ssl_root_cert",
      "TLS with {place} failed: {reason}. Check ssl_root_cert and ssl_mode."),
     ("certificate file|key file", ConfigInvalid, "TLS", "ssl_client_cert",

@@ -2,7 +2,8 @@
 
 To sign in and to learn the catalogue anew costs a server more than to see that
 nothing is new. What is kept has no transaction, lock or setting of the run
-before, is closed soon, and is never one on which anything failed.
+before, is closed soon, is never old, and is never one on which anything failed.
+Where the server has no connection left, those that are kept make room.
 """
 
 from __future__ import annotations
@@ -10,18 +11,33 @@ from __future__ import annotations
 import atexit
 import contextlib
 import hashlib
+import os
+import socket
 import threading
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import psycopg
 
+from headrace.endpoints.systems.postgres_errors import is_crowded
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.endpoints.systems.postgres_session import Connection, connect, connection_string, run, settle
+from headrace.errors import EndpointUnreachable
 
 IDLE_SECONDS = 15.0
 """Short, for a session that does nothing still keeps others from dropping its database."""
 
+AGE_SECONDS = 300.0
+"""What was changed of the server, the user or the way to it is noticed after that, however often runs follow."""
+
 MOST = 4
+
+GONE_SECONDS = 2.0
+"""How long to wait for the server to let a session go."""
+
+Opened = TypeVar("Opened")
 
 
 @dataclass(slots=True)
@@ -29,6 +45,7 @@ class Session:
     connection: Connection
     system: str | None = None
     """The identity of cluster and database, once it was asked for."""
+    since: float = field(default_factory=time.monotonic)
 
 
 class KeptSessions:
@@ -43,16 +60,29 @@ class KeptSessions:
         session = self._taken(_key(parameters))
         if session is not None:
             try:
-                settle(session.connection, parameters)
+                with _answering(session.connection, parameters):
+                    settle(session.connection, parameters)
                 return session
             except psycopg.Error:
                 _close(session)
-        return Session(connect(parameters, "source"))
+        return Session(self.with_room(lambda: connect(parameters, "source")))
+
+    def with_room(self, opening: Callable[[], Opened]) -> Opened:
+        """What ``opening`` opens; tried once more without those that are kept when the server has none left."""
+        try:
+            return opening()
+        except EndpointUnreachable as error:
+            if not is_crowded(error) or not self._make_room():
+                raise
+        return opening()
 
     def keep(self, parameters: PostgresParameters, session: Session) -> None:
         """For the next who asks with the same parameters. Its transaction ends here."""
+        if time.monotonic() - session.since >= AGE_SECONDS:
+            _close(session)
+            return
         try:
-            with session.connection.pipeline() as sent:
+            with _answering(session.connection, parameters), session.connection.pipeline() as sent:
                 run(session.connection, "rollback")
                 sent.sync()
                 run(session.connection, "discard all")
@@ -78,11 +108,22 @@ class KeptSessions:
 
     def close(self) -> None:
         """Keep none of them any longer."""
+        for session in self._emptied():
+            _close(session)
+
+    def _make_room(self) -> bool:
+        """Whether there were any."""
+        sessions = self._emptied()
+        for session in sessions:
+            _see_off(session)
+        return bool(sessions)
+
+    def _emptied(self) -> list[Session]:
         with self._lock:
             kept, self._sessions = [*self._sessions.values()], {}
-        for session, timer in kept:
+        for _, timer in kept:
             timer.cancel()
-            _close(session)
+        return [session for session, _ in kept]
 
     def _taken(self, key: str) -> Session | None:
         with self._lock:
@@ -113,3 +154,45 @@ def _key(parameters: PostgresParameters) -> str:
 def _close(session: Session) -> None:
     with contextlib.suppress(psycopg.Error):  # one that broke is as good as closed
         session.connection.close()
+
+
+def _see_off(session: Session) -> None:
+    """Close it and return when the server has ended it, which is when its end of the wire is closed."""
+    try:
+        wire = _wire(session.connection)
+    except (OSError, psycopg.Error):
+        _close(session)
+        return
+    with wire:
+        wire.settimeout(GONE_SECONDS)
+        _close(session)
+        with contextlib.suppress(OSError):  # broken is gone, and one that does not go makes no room
+            while wire.recv(4096):
+                pass
+
+
+@contextlib.contextmanager
+def _answering(connection: Connection, parameters: PostgresParameters) -> Generator[None]:
+    """A server that is silent for as long as a connection may take is gone: ``OperationalError``, as if it said so."""
+    late = threading.Event()
+
+    def cut() -> None:
+        late.set()
+        with contextlib.suppress(OSError, psycopg.Error), _wire(connection) as wire:
+            wire.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(parameters.connect_timeout_seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+    if late.is_set():
+        raise psycopg.OperationalError("The server did not answer in time.")
+
+
+def _wire(connection: Connection) -> socket.socket:
+    """The connection's socket once more."""
+    return socket.socket(fileno=os.dup(connection.fileno()))
