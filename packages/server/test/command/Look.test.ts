@@ -67,7 +67,7 @@ layer(Place.layer, live)("looking before carrying", (it) => {
       const none = yield* headrace("ingest", "--source", from, "-u", "web-*.log", "--sink", "./carried")
 
       assert.deepStrictEqual(HeadraceCommand.jsonLines(rows.stdout), [{ n: 1 }, { n: 2 }])
-      assert.match(carried.stderr, /2 rows/)
+      assert.match(carried.stdout, /2 rows/, carried.stderr)
       assert.strictEqual(none.exit, 5)
       assert.match(none.stderr, /No unit "web-\*\.log".*HR2003\n[^]*No file in \S+logs is called web-\*\.log/)
     })
