@@ -81,13 +81,17 @@ class _Memory:
     def _take(self, size: int) -> None:
         if self._bytes + size > self._max_bytes:
             raise StagingFull(
-                f"A slice is larger than the {self._max_bytes / _MIB:.0f} MiB that in-memory staging may hold. "
+                f"A slice is larger than the {_said(self._max_bytes)} that in-memory staging may hold. "
                 "Make slices smaller (targetSliceSize, sliceBytes), raise staging.maxBytes, "
                 "or choose the staging provider local_disk.",
                 role="staging",
                 details={"maxBytes": self._max_bytes},
             )
         self._bytes += size
+
+
+def _said(size: int) -> str:
+    return f"{size / _MIB:.0f} MiB" if size >= _MIB else f"{size} bytes"
 
 
 def _path_of(descriptor: int) -> Path:

@@ -187,7 +187,8 @@ def _holds(wide: pa.DataType, narrow: pa.DataType) -> bool:
 def _changed(place: Path, column: str, how: str) -> SchemaChanged:
     return SchemaChanged(
         f"Column {column!r} {how}, and the files in {place} stay as they are. "
-        "Reset the unit to write it anew, or have the source keep the type.",
+        "Reset the unit to write it anew, with onNewGeneration replace if the policy says append, or have the source "
+        "keep the type.",
         role="sink",
         details={"column": column, "path": str(place)},
     )

@@ -123,7 +123,7 @@ def evolve(connection: Connection, table: Table, columns: Sequence[StoredColumn]
             raise refused(
                 column.name,
                 f"of {table} is {existing.declared} and would have to hold {column.target_type}. Alter the column, "
-                "choose another target, or reset the unit if its rows may be written anew",
+                "choose another target, or drop the table and reset the unit if its rows may be written anew",
             )
 
 
