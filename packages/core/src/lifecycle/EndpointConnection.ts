@@ -109,17 +109,16 @@ export const completedFrom = (
   return { config, refusal: elsewhere === null ? secretRequired(told) : secretNotTold(told, elsewhere) }
 }
 
-/** The steps of a test that say what went wrong; the others only where. */
-const kinds: Readonly<Record<string, FailureKind>> = {
-  "sign-in": "AuthenticationFailed",
-  parameters: "ConfigInvalid"
+/** Of what a test told: a system that turns somebody away is known by that, and wrong words by the step they end at. */
+const kindOf = ({ step, tag }: ConnectionTest["details"]): FailureKind | undefined => {
+  if (tag === "AuthenticationFailed" || tag === "PermissionDenied") return tag
+  return step === "parameters" ? "ConfigInvalid" : undefined
 }
 
 /** What the first thing that is wrong says of a connection that does not work. */
 export const notConnected = ({ message, details, diagnostics }: ConnectionTest) => {
   const blamed = diagnostics.find(({ level }) => level === "ERROR")
-  const { step } = details
-  const kind = typeof step === "string" ? kinds[step] : undefined
+  const kind = kindOf(details)
   return new ConnectionTestFailed({
     detail: blamed === undefined ? message : sentence(blamed),
     field: blamed?.field ?? null,

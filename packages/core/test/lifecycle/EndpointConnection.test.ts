@@ -46,16 +46,18 @@ describe("a connection goes elsewhere than a stored secret was entered for", () 
 
 describe("what a connection that does not work failed of", () => {
   it.each([
-    ["sign-in", "AuthenticationFailed"],
-    ["parameters", "ConfigInvalid"],
-    ["TCP", undefined]
-  ])("is told by the step that failed, where a step tells it: %s", (step, kind) => {
+    ["sign-in", "AuthenticationFailed", "AuthenticationFailed"],
+    ["sign-in", "EndpointUnreachable", undefined],
+    ["access", "PermissionDenied", "PermissionDenied"],
+    ["parameters", "ConfigInvalid", "ConfigInvalid"],
+    ["database", "ConfigInvalid", undefined]
+  ])("is told by its test, where somebody is turned away or a word is wrong: %s, %s", (step, tag, kind) => {
     const test = {
       success: false,
       message: "It went wrong.",
       detectedVersion: null,
       capabilities: [],
-      details: { step },
+      details: { step, tag },
       diagnostics: []
     }
 

@@ -31,7 +31,7 @@ export const refusedByWorker = ({ reason }: PythonWorkerError, side: Side, where
 /** What to add where somebody was not let in who may have forgotten to say a password. */
 export const noPassword = ({ parameters }: Pick<Reference, "parameters">): ReadonlyArray<string> =>
   parameters["password"] === ""
-    ? ["No password was given: set PGPASSWORD, or write '${env:NAME}' in its place, with the quotes."]
+    ? ["No password was given: it is taken from PGPASSWORD, or from '${env:NAME}' in its place."]
     : []
 
 type RegistrationError = Effect.Error<ReturnType<Endpoints["Service"]["ensure"]>>

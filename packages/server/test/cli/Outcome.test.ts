@@ -82,9 +82,10 @@ describe("the end of a run", () => {
     [1200, "! 1,200 rows without a cursor"]
   ] as const)("says that %j of its rows will not be seen again", ([rows, told]) =>
     Effect.gen(function* () {
-      const delivery = { nullCursors: { rows } }
+      const counted = { ...stats, delivery: { nullCursors: { rows } } }
+      const event = happened(5, { event: "RUN_SUCCEEDED", state: "SUCCEEDED", stats: counted })
 
-      const { written } = yield* reported({ ...succeeded, stats: { ...stats, delivery } })
+      const { written } = yield* reported(event)
 
       assert.include(written.stderr, told)
     })

@@ -131,11 +131,12 @@ def test_a_parameter_with_a_nul_is_refused_by_name_for_libpq_would_leave_out_wha
 
 @pytest.mark.parametrize("fault", CONNECTIONS)
 def test_a_test_of_the_connection_says_the_same(server: PostgresServer, fault: str) -> None:
-    changed, _, step, field, _ = CONNECTIONS[fault]
+    changed, kind, step, field, _ = CONNECTIONS[fault]
 
     found = PostgresSystem.test_connection({**server.parameters("shop"), **changed})
 
     assert (found.success, found.details["step"], found.diagnostics[0].field) == (False, step, field)
+    assert found.details["tag"] == kind.tag
     assert PASSWORD not in repr(found)
 
 

@@ -99,7 +99,10 @@ const notConnected = (reference: Reference, test: Test): Refused => {
     number: "HR3000",
     exit: Exit.source,
     where: reference.shown,
-    why: [...why.map(inCommandWords), ...(test.details["step"] === "sign-in" ? noPassword(reference) : [])],
+    why: [
+      ...why.map(inCommandWords),
+      ...(test.details["tag"] === "AuthenticationFailed" ? noPassword(reference) : [])
+    ],
     advice: wrong.flatMap(({ hint }) => (hint === null ? [] : [inCommandWords(hint)]))
   })
 }

@@ -21,7 +21,7 @@ from headrace.endpoints.systems.local_files_descriptor import DESCRIPTOR
 from headrace.endpoints.systems.local_files_failures import reported
 from headrace.endpoints.systems.local_files_slot import can_take_slots_once
 from headrace.errors import ConfigInvalid, DataPlaneError
-from headrace.protocol import Connection, ConnectionTest, Diagnostic
+from headrace.protocol import Connection, ConnectionTest, Diagnostic, Json
 from headrace.templates import EndpointDescriptor
 
 FileFormat: TypeAlias = Literal["parquet", "csv", "jsonl", "arrow"]
@@ -145,7 +145,8 @@ def _failed(error: DataPlaneError) -> ConnectionTest:
     diagnostic = Diagnostic(
         level="ERROR", code=str(step).upper(), message=f"{what.rstrip('.')}.", hint=hint or None, field=field
     )
-    return ConnectionTest(success=False, message=error.message, details={"step": step}, diagnostics=[diagnostic])
+    details: dict[str, Json] = {"step": step, "tag": error.tag}
+    return ConnectionTest(success=False, message=error.message, details=details, diagnostics=[diagnostic])
 
 
 def _nearest_existing(path: Path) -> Path:

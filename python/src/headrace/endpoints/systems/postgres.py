@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from headrace.endpoint import TestLevel
 from headrace.endpoints.systems import postgres_descriptor
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
-from headrace.errors import ConfigInvalid
+from headrace.errors import ConfigInvalid, DataPlaneError
 from headrace.protocol import Connection, ConnectionTest, Diagnostic, Json
 from headrace.templates import EndpointDescriptor
 
@@ -41,7 +41,7 @@ class PostgresSystem:
         try:
             parsed = PostgresParameters.parse(parameters)
         except ConfigInvalid as error:
-            return failed("parameters", error.message, str(error.details.get("field") or ""))
+            return failed("parameters", error.message, str(error.details.get("field") or ""), type(error))
         try:
             probe = importlib.import_module("headrace.endpoints.systems.postgres_probe")
         except ModuleNotFoundError as error:
@@ -50,8 +50,9 @@ class PostgresSystem:
         return outcome
 
 
-def failed(step: str, message: str, field: str | None) -> ConnectionTest:
-    """A test that ended at ``step``; ``field`` is the parameter to look at."""
+def failed(step: str, message: str, field: str | None, kind: type[DataPlaneError] | None = None) -> ConnectionTest:
+    """A test that ended at ``step``; ``field`` is the parameter to look at, ``kind`` what a run would fail of."""
     code = f"POSTGRES_{step.upper().replace(' ', '_').replace('-', '_')}"
     diagnostic = Diagnostic(level="ERROR", code=code, message=message, field=field or None)
-    return ConnectionTest(success=False, message=message, details={"step": step}, diagnostics=[diagnostic])
+    details: dict[str, Json] = {"step": step} if kind is None else {"step": step, "tag": kind.tag}
+    return ConnectionTest(success=False, message=message, details=details, diagnostics=[diagnostic])

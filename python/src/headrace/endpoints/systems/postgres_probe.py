@@ -26,7 +26,7 @@ from headrace.endpoints.systems.postgres_session import (
     quote_qualified,
     run,
 )
-from headrace.errors import DataPlaneError
+from headrace.errors import DataPlaneError, EndpointUnreachable
 from headrace.protocol import ConnectionTest, Diagnostic, Json
 
 _READS = ["metadata.collect", "metadata.preview", "ingest.full", "ingest.incremental"]
@@ -43,7 +43,7 @@ def probe(parameters: PostgresParameters, level: TestLevel) -> ConnectionTest:
         connection = connect(parameters, None)
     except DataPlaneError as error:
         step, field = error.details.get("step", "sign-in"), error.details.get("field")
-        return failed(str(step), error.message, None if field is None else str(field))
+        return failed(str(step), error.message, None if field is None else str(field), type(error))
     try:
         with connection:
             return _capabilities(connection, parameters, level)
@@ -57,15 +57,17 @@ def _reach(parameters: PostgresParameters) -> ConnectionTest | None:
     try:
         socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        return failed("name resolution", f"The name {host} is not known. Check host, and the machine's DNS.", "host")
+        message = f"The name {host} is not known. Check host, and the machine's DNS."
+        return failed("name resolution", message, "host", EndpointUnreachable)
     try:
         socket.create_connection((host, port), timeout=parameters.connect_timeout_seconds).close()
     except ConnectionRefusedError:
         message = f"Nothing answers at {host}:{port}. Check host and port, and that PostgreSQL is running there."
-        return failed("TCP", message, "port")
+        return failed("TCP", message, "port", EndpointUnreachable)
     except OSError as error:
         reason = error.strerror or "it did not answer in time"
-        return failed("TCP", f"{host}:{port} cannot be reached: {reason}. Check host, port and firewall.", "host")
+        message = f"{host}:{port} cannot be reached: {reason}. Check host, port and firewall."
+        return failed("TCP", message, "host", EndpointUnreachable)
     return None
 
 
