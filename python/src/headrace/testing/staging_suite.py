@@ -5,7 +5,6 @@ from __future__ import annotations
 import abc
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -18,13 +17,12 @@ from headrace.errors import Bug, RowRejected, SchemaChanged, StagingFull
 from headrace.staging import (
     IngestionContext,
     NativeBlock,
-    NativeFile,
     Row,
     SessionClosed,
     StagingProvider,
     StagingSession,
 )
-from headrace.testing.staging_values import REFUSED, VALUES
+from headrace.testing.staging_values import REFUSED, VALUES, write_parquet
 
 ROWS: Sequence[Row] = [{"n": n, "name": f"row {n}"} for n in range(10)]
 
@@ -197,7 +195,7 @@ class StagingProviderSuite(abc.ABC):
         path = session.native_path()
         assert (path is not None) is self.provider().takes_native_files
         if path is not None:
-            self.write_parquet(session, path)
+            write_parquet(session, path, ROWS)
             found = session.reader().native_file()
 
             assert found is not None
@@ -211,7 +209,7 @@ class StagingProviderSuite(abc.ABC):
         path = session.native_path()
         if path is not None:
             with pytest.raises(Bug, match="holds rows"):
-                self.write_parquet(session, path)
+                write_parquet(session, path, ROWS)
         assert session.reader().native_file() is None
 
     def test_nothing_written_is_zero_rows_without_columns(self, session: StagingSession) -> None:
@@ -266,10 +264,13 @@ class StagingProviderSuite(abc.ABC):
 
     def test_closing_leaves_nothing_behind(self) -> None:
         before = self.leftovers()
-        session = self.provider().allocate_session(context())
-        session.writer().write_batch(ROWS)
+        of_rows, of_a_file = (self.provider().allocate_session(context()) for _ in range(2))
+        of_rows.writer().write_batch(ROWS)
+        if (path := of_a_file.native_path()) is not None:
+            write_parquet(of_a_file, path, ROWS)
 
-        session.close()
+        of_rows.close()
+        of_a_file.close()
 
         assert self.leftovers() == before
 
@@ -288,12 +289,6 @@ class StagingProviderSuite(abc.ABC):
         bounded = self.bounded_provider(1000).allocate_session(context(max_bytes=1000))
         with closing(bounded) as session, pytest.raises(StagingFull):
             session.writer().write_batch({"text": "x" * 100} for _ in range(11))
-
-    def write_parquet(self, session: StagingSession, path: Path) -> None:
-        schema = pa.schema([("n", pa.int64()), ("name", pa.string())])
-        with pq.ParquetWriter(path, schema) as writer:
-            writer.write_batch(pa.record_batch([[row[name] for row in ROWS] for name in schema.names], schema=schema))
-        session.writer().write_native_file(NativeFile(format="parquet", path=path, rows=10, schema=schema))
 
     def test_sweeping_spares_the_sessions_of_the_living(self, session: StagingSession) -> None:
         session.writer().write_batch(ROWS)

@@ -6,8 +6,14 @@ import datetime
 import uuid
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from headrace.staging import NativeFile, Row, StagingSession
 
 _BERLIN = ZoneInfo("Europe/Berlin")
 VALUES: Mapping[str, Sequence[Any]] = {
@@ -43,3 +49,11 @@ REFUSED: Mapping[str, Sequence[Any]] = {
     ],
     "an object of Python": [1, object()],
 }
+
+
+def write_parquet(session: StagingSession, path: Path, rows: Sequence[Row]) -> None:
+    """Write the rows, each with ``n`` and ``name``, where the session takes a file, and hand it over."""
+    schema = pa.schema([("n", pa.int64()), ("name", pa.string())])
+    with pq.ParquetWriter(path, schema) as writer:
+        writer.write_batch(pa.record_batch([[row[name] for row in rows] for name in schema.names], schema=schema))
+    session.writer().write_native_file(NativeFile(format="parquet", path=path, rows=len(rows), schema=schema))

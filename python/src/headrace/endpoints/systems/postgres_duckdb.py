@@ -9,6 +9,7 @@ what went wrong asks the reader that DuckDB stands in for.
 from __future__ import annotations
 
 import base64
+import importlib.metadata
 import importlib.util
 import threading
 from collections.abc import Mapping
@@ -46,15 +47,18 @@ class DuckDBFailed(Exception):
 
 @cache
 def extension() -> Path | None:
-    """Where the extension lies that fits the DuckDB that is installed; None when either is missing."""
-    if importlib.util.find_spec("duckdb") is None:
-        return None
+    """Where the extension lies that fits the DuckDB that is installed; None when either is missing.
+
+    Asked in every run, and DuckDB is loaded by those alone that need it.
+    """
     found = importlib.util.find_spec("duckdb_extension_postgres_scanner")
     if found is None or found.submodule_search_locations is None:
         return None
-    import duckdb
-
-    path = Path(found.submodule_search_locations[0]) / "extensions" / f"v{duckdb.__version__}"
+    try:
+        installed = importlib.metadata.version("duckdb")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    path = Path(found.submodule_search_locations[0]) / "extensions" / f"v{installed}"
     file = path / "postgres_scanner.duckdb_extension"
     return file if file.is_file() else None
 
