@@ -111,11 +111,12 @@ layer(Folders.Template.layer, { timeout: "60 seconds", excludeTestServices: true
             runId: RunId.make("run-2"),
             unit: UnitKey.make({ endpointId: unit.endpointId, unitId: UnitId.make("other") })
           }
+          // Each connection of the pool finds out for itself that its server is gone.
           yield* again(repo.open(other))
-          assert.strictEqual(Option.getOrThrow(yield* repo.live(unit)).runId, runId)
-          yield* repo.close(runId, "FAILED", { complete: false })
-          assert.deepStrictEqual(yield* repo.live(unit), Option.none())
-          assert.deepStrictEqual(yield* repo.orphans, [])
+          assert.strictEqual(Option.getOrThrow(yield* again(repo.live(unit))).runId, runId)
+          yield* again(repo.close(runId, "FAILED", { complete: false }))
+          assert.deepStrictEqual(yield* again(repo.live(unit)), Option.none())
+          assert.deepStrictEqual(yield* again(repo.orphans), [])
         }).pipe(Effect.provide(database))
       })
     )
