@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from carrying import Watching, unit_run
-from postgres_server import PostgresServer
+from postgres_server import PASSWORD, PostgresServer
 
 from headrace.endpoints.sinks.postgres import PostgresSink
 from headrace.endpoints.sources.postgres import PostgresSource
+from headrace.errors import DataPlaneError
 from headrace.events import Finished
 from headrace.protocol import Json
 from headrace.run import run_unit
@@ -100,3 +103,13 @@ def open_transaction(server: PostgresServer, database: str, *statements: str) ->
         for statement in ("begin", *statements):
             connection.execute(statement.encode())
         yield connection
+
+
+@contextmanager
+def refused(kind: type[DataPlaneError], said: str, **details: str) -> Iterator[None]:
+    """The block raises that, with these details among others, and neither password is in anything one may print."""
+    with pytest.raises(kind, match=said) as refusal:
+        yield
+    shown = "".join(traceback.format_exception(refusal.value)) + repr(refusal.value.details)
+    assert {name: refusal.value.details.get(name) for name in details} == details
+    assert PASSWORD not in shown and READER_PASSWORD not in shown

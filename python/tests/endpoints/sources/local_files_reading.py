@@ -38,3 +38,14 @@ def rows_of(base: Path, unit_id: str, types: Mapping[str, str] | None = None, /,
 
 def new_since(base: Path, unit_id: str, checkpoint: Json, **policy: Json) -> tuple[list[dict[str, Any]], Json]:
     return carried(source(base), unit_id, checkpoint, {**INCREMENTAL, **policy})
+
+
+def listed(base: Path, **parameters: str) -> list[str]:
+    return [unit.unit_id for unit in source(base, **parameters).list_units()]
+
+
+def text(path: Path, content: str = "a\n1\n") -> Path:
+    """The file, made with the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    return path

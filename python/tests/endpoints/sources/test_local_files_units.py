@@ -16,21 +16,11 @@ import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 import pytest
 from endpoints.sinks.local_files_kit import land, rows, target
-from endpoints.sources.local_files_reading import rows_of, source
+from endpoints.sources.local_files_reading import listed, rows_of, source, text
 
 from headrace.errors import ConfigInvalid, UnitNotFound
 
 _SOURCES = Path(__file__).parents[3] / "src"
-
-
-def text(path: Path, content: str = "a\n1\n") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content)
-    return path
-
-
-def listed(base: Path, **parameters: str) -> list[str]:
-    return [unit.unit_id for unit in source(base, **parameters).list_units()]
 
 
 @pytest.fixture

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import socket
-import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 import pytest
-from postgres_reading import READER, READER_PASSWORD, reader, taken
+from postgres_reading import READER, reader, refused, taken
 from postgres_server import PASSWORD, PostgresServer, postgres_server, spare_cluster
 
 from headrace.endpoint import Target
@@ -55,16 +54,6 @@ def write(parameters: Mapping[str, str]) -> None:
     )
     with closing(PostgresSink(parameters)) as sink:
         sink.high_water(target, 1)
-
-
-@contextmanager
-def refused(kind: type[DataPlaneError], said: str, **details: str) -> Iterator[None]:
-    """The block raises that, with these details among others, and neither password is in anything one may print."""
-    with pytest.raises(kind, match=said) as refusal:
-        yield
-    shown = "".join(traceback.format_exception(refusal.value)) + repr(refusal.value.details)
-    assert {name: refusal.value.details.get(name) for name in details} == details
-    assert PASSWORD not in shown and READER_PASSWORD not in shown
 
 
 CONNECTIONS: dict[str, tuple[dict[str, str], type[DataPlaneError], str, str, str]] = {

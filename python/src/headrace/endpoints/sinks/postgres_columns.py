@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headrace.endpoints.systems.postgres_types import RESTORABLE
 from headrace.errors import RowRejected, SchemaChanged
 
 OPERATION = "_headrace_op"
@@ -45,16 +46,6 @@ _PLAIN: Mapping[str, tuple[pa.DataType, str]] = {
     "date32[day]": (pa.date32(), "date"),
     "date64[ms]": (pa.date32(), "date"),
 }
-
-_NATIVES = frozenset(
-    {
-        "numeric", "uuid", "json", "jsonb", "interval", "timetz", "inet", "cidr", "macaddr", "macaddr8", "bit",
-        "varbit", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle", "tsvector", "tsquery",
-        "int4range", "int8range", "numrange", "tsrange", "tstzrange", "daterange", "int4multirange",
-        "int8multirange", "nummultirange", "tsmultirange", "tstzmultirange", "datemultirange", "pg_lsn",
-    }
-)  # fmt: skip
-"""What text may become. A column is never made of a type that merely stands in somebody's metadata."""
 
 _SYSTEM = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 _SPELLED = {"timetz": "time with time zone", "bit": "bit varying", "varbit": "bit varying"}
@@ -150,7 +141,7 @@ def _native(field: Any) -> str | None:
     metadata: Mapping[bytes, bytes] = field.metadata or {}
     said = metadata.get(NATIVE, b"").decode("ascii", "replace")
     base = said.removesuffix("[]")
-    return _SPELLED.get(base, base) + said[len(base) :] if base in _NATIVES else None
+    return _SPELLED.get(base, base) + said[len(base) :] if base in RESTORABLE else None
 
 
 def normalised(batch: pa.RecordBatch, columns: Sequence[StoredColumn]) -> pa.RecordBatch:
@@ -198,10 +189,10 @@ def can_hold(declared: str, wanted: str, *, is_enum: bool = False) -> bool:
     if base == "character varying" and have["array"] and have["a"] is not None:
         return False
     if base in ("text", "character varying", "citext"):
-        return other in _NATIVES or other in ("text", *_SPELLED.values()) or other == base
+        return other in RESTORABLE or other in ("text", *_SPELLED.values()) or other == base
     if base == "numeric":
         return _numeric_holds(have, need)
-    if base in _NATIVES or base in _SPELLED.values():
+    if base in RESTORABLE or base in _SPELLED.values():
         return other in (base, "text") and have["a"] is None
     if base.startswith(("timestamp", "time")) and have["a"] not in (None, "6"):
         return False

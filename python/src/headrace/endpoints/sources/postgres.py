@@ -151,7 +151,7 @@ class PostgresSource:
             snapshot.close()
 
     def _file(self, found: Relation, readings: tuple[Reading, ...], rows: str, asked: ReadPolicy) -> NativeFile | None:
-        columns = None if asked.native_file is None else file_selection(found, readings)
+        columns = file_selection(found, readings)
         if asked.native_file is None or columns is None:
             return None
         snapshot, schema = self._open_snapshot().id, schema_of(readings)

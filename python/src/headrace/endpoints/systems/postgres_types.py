@@ -29,7 +29,7 @@ _EXACT: Mapping[str, pa.DataType] = {
     "date": pa.date32(), "time": pa.time64("us"), "timestamp": pa.timestamp("us"), "timestamptz": _UTC,
 }  # fmt: skip
 
-_RESTORABLE = frozenset(
+RESTORABLE = frozenset(
     {
         "numeric", "uuid", "json", "jsonb", "interval", "timetz", "inet", "cidr", "macaddr", "macaddr8", "bit",
         "varbit", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle", "tsvector", "tsquery",
@@ -72,7 +72,7 @@ def reading(column: CatalogColumn) -> Reading:
         return _reading(column, f"{name}::text", decimal)
     if column.type_name == "oid":
         return _reading(column, f"{name}::int8", pa.int64(), shown="oid (as bigint)")
-    native = column.type_name if column.type_name in _RESTORABLE else None
+    native = column.type_name if column.type_name in RESTORABLE else None
     return _reading(column, f"{name}::text", pa.string(), native=native, shown=f"{column.shown} (as text)")
 
 
@@ -86,7 +86,7 @@ def _array(column: CatalogColumn, name: str) -> Reading:
     exact = _EXACT.get(column.element)
     if exact is not None:
         return _reading(column, name, pa.list_(exact), guard=guard)
-    native = f"{column.element}[]" if column.element in _RESTORABLE else None
+    native = f"{column.element}[]" if column.element in RESTORABLE else None
     text = pa.list_(pa.string())
     return _reading(column, f"{name}::text[]", text, guard=guard, native=native, shown=f"{column.shown} (as text)")
 
