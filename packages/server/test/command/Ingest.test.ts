@@ -11,7 +11,7 @@ const live = { excludeTestServices: true, timeout: "60 seconds" } as const
 const byChange = ["--mode", "incremental", "--cursor", "changed", "--key", "id"]
 
 /** A run that is still going when it is interrupted: of so many slices that its end is far away. */
-const long = Effect.fnUntraced(function* (name: string) {
+const long = Effect.fnUntraced(function* (name: string, sliceRows = 1000) {
   const { shop, uri, surroundings } = yield* Place.Place
   yield* Shop.makeTable(shop, name, 100_000)
   const words = [
@@ -26,7 +26,7 @@ const long = Effect.fnUntraced(function* (name: string) {
     "-o",
     "jsonl"
   ]
-  const sliced = [...words, "--policy", "targetSliceSize=1000"]
+  const sliced = [...words, "--policy", `targetSliceSize=${sliceRows}`]
   return { words: sliced, going: yield* HeadraceCommand.begun("headrace", sliced, surroundings) }
 })
 
@@ -197,7 +197,8 @@ layer(Place.layer, live)("headrace ingest", (it) => {
   it.effect("of a unit that is being carried ends with 8 and disturbs nothing (D1)", () =>
     Effect.gen(function* () {
       const { headrace } = yield* Place.Place
-      const { words, going } = yield* long("busy")
+      // Two thousand slices are not carried while another command starts and is refused.
+      const { words, going } = yield* long("busy", 50)
       yield* going.printed("slice.committed")
 
       const second = yield* headrace(...words)
