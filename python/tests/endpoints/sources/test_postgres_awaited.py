@@ -13,7 +13,7 @@ from postgres_server import PostgresServer, postgres_server
 
 from headrace.endpoints.sources.postgres import PostgresSource
 from headrace.endpoints.systems import postgres_session
-from headrace.endpoints.systems.postgres_duckdb import DuckDBFailed, DuckDBReader
+from headrace.endpoints.systems.postgres_duckdb import DuckDBFailed, DuckDBReader, Rows
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.errors import EndpointUnreachable
 
@@ -62,4 +62,4 @@ def test_a_slice_that_duckdb_writes_does_not_wait_for_ever_either(server: Postgr
         closing(DuckDBReader(parameters, None)) as reader,
         pytest.raises(DuckDBFailed, match="lock timeout"),
     ):
-        reader.write_parquet("select id from orders", tmp_path / "1", pa.schema([]), {"compression": "snappy"})
+        reader.write_parquet(Rows("select id from orders"), tmp_path / "1", pa.schema([]), {"compression": "snappy"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from postgres_reading import BY_TIME, taken
+from postgres_reading import BY_TIME, reader, taken
 from postgres_server import PostgresServer, postgres_server
 
 from headrace.errors import ConfigInvalid
@@ -93,6 +93,20 @@ def test_ranges_of_any_key_cover_every_row_once_also_in_a_run_that_goes_on_where
     assert sorted(row["shown"] for rows in slices for row in rows) == rows
     assert [len(rows) for rows in slices[:-1]] == [2] * (len(slices) - 1)
     assert (rest.strategy, rest.checkpoint) == ("key ranges", None)
+
+
+@pytest.mark.parametrize("order", [{}, {"mode": "incremental", "cursorField": "at"}], ids=["by key", "by cursor"])
+def test_slices_are_cut_by_columns_the_user_may_see_though_others_are_hidden(
+    server: PostgresServer, order: dict[str, str]
+) -> None:
+    server.database("create table orders (id int primary key, at int not null, secret text)")
+    server.run("shop", "insert into orders select n, n, 'hidden' from generate_series(1, 5) n")
+    user = reader(server, "shop", "usage on schema public", "select (id, at) on orders", "pg_read_all_stats")
+
+    found = taken(user, UNIT, targetSliceSize=2, columns=["id", "at"], **order)
+
+    assert found.rows == [{"id": n, "at": n} for n in range(1, 6)]
+    assert len(found.slices) == 3
 
 
 def test_slices_of_a_run_are_of_one_moment_whatever_happens_meanwhile(server: PostgresServer) -> None:

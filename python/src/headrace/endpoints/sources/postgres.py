@@ -155,7 +155,7 @@ class PostgresSource:
         if asked.native_file is None or columns is None:
             return None
         snapshot, schema = self._open_snapshot().id, schema_of(readings)
-        return self._files.write(snapshot, columns + rows, schema, asked.native_file, where=found.unit_id)
+        return self._files.write(snapshot, columns.having(rows), schema, asked.native_file, where=found.unit_id)
 
     def _arrow(self, statement: str, readings: tuple[Reading, ...], unit_id: str, batch_bytes: int) -> Iterator[Any]:
         schema = schema_of(readings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from headrace.endpoints.sources.postgres_parquet import guarded_columns
 from headrace.endpoints.sources.postgres_policy import ReadPolicy
 from headrace.endpoints.systems.postgres_catalog import Relation
+from headrace.endpoints.systems.postgres_duckdb import Rows
 from headrace.endpoints.systems.postgres_session import quote_qualified
 from headrace.endpoints.systems.postgres_types import Reading, reading
 from headrace.errors import ConfigInvalid
@@ -45,12 +46,13 @@ def chosen_readings(relation: Relation, policy: ReadPolicy) -> tuple[Reading, ..
     return tuple(reading(found[name]) for name in chosen)
 
 
-def file_selection(relation: Relation, readings: tuple[Reading, ...]) -> str | None:
+def file_selection(relation: Relation, readings: tuple[Reading, ...]) -> Rows | None:
     """The same for a Parquet file that DuckDB writes; None when a column is not for it."""
     columns = guarded_columns(readings)
     if columns is None:
         return None
-    return f"select {', '.join(columns)} from {quote_qualified(relation.schema, relation.name)} t"
+    statement = f"select {', '.join(columns)} from {quote_qualified(relation.schema, relation.name)} t"
+    return Rows(statement, tuple(planned.name for planned in readings if planned.is_padded))
 
 
 def selection(relation: Relation, readings: tuple[Reading, ...]) -> str:

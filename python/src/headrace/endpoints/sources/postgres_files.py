@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pyarrow as pa
 
-from headrace.endpoints.systems.postgres_duckdb import DuckDBFailed, DuckDBReader
+from headrace.endpoints.systems.postgres_duckdb import DuckDBFailed, DuckDBReader, Rows
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.errors import DataPlaneError, EndpointUnreachable
 from headrace.staging import NativeFile
@@ -33,9 +33,9 @@ class ParquetFiles:
         self._is_possible = True
 
     def write(
-        self, snapshot: str, statement: str, schema: pa.Schema, asked: Mapping[str, Any], *, where: str
+        self, snapshot: str, rows: Rows, schema: pa.Schema, asked: Mapping[str, Any], *, where: str
     ) -> NativeFile | None:
-        """The rows of ``statement`` in a file at ``asked["path"]``.
+        """``rows`` in a file at ``asked["path"]``.
 
         None when DuckDB failed, which is not asked again then: the caller reads
         the rows otherwise, and hears what is wrong.
@@ -49,7 +49,7 @@ class ParquetFiles:
         try:
             reader = self._taken(snapshot)
             try:
-                rows = reader.write_parquet(statement, path, schema, asked)
+                written = reader.write_parquet(rows, path, schema, asked)
             finally:
                 self._put_back(reader)
         except DuckDBFailed as error:
@@ -60,7 +60,7 @@ class ParquetFiles:
                 os.truncate(path, 0)  # what is there of it may lie in memory
             log.info("a slice of %s is not written by DuckDB but read row by row: %s", where, type(error).__name__)
             return None
-        return NativeFile(format="parquet", path=path, rows=rows, schema=schema)
+        return NativeFile(format="parquet", path=path, rows=written, schema=schema)
 
     def close(self) -> None:
         """Idempotent. A file in progress ends with an error in its own thread."""

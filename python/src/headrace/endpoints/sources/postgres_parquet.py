@@ -35,7 +35,7 @@ def guarded_columns(readings: Sequence[Reading]) -> list[str] | None:
 def _expression(planned: Reading) -> str | None:
     kind, name = planned.field.type, quote_identifier(planned.name)
     if planned.is_padded:
-        return f"textin(bpcharout({name}))"  # DuckDB would cut the blanks off
+        return f"bpcharsend({name})"  # as bytes of text: DuckDB would cut the blanks of a char(n) off
     if planned.guard is None and kind in _PLAIN:
         return planned.expression
     if pa.types.is_decimal128(kind):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from headrace.endpoint import Plan
 from headrace.endpoints.sources.postgres_cursor import CursorBound, may_grow_ties
@@ -176,22 +177,25 @@ def _key_boundary(
     order = planning.order
     parts = ["" if after is None else order.after_key(after), "" if until is None else order.until(until)]
     where = " and ".join(part for part in parts if part)
-    found = planning.snapshot.ask(
-        f"select {order.key_texts()} from {planning.table} {f'where {where}' if where else ''} "
-        f"order by {order.key_list()} offset {rows - 1} limit 2",
-        where=planning.unit_id,
-    )
-    return tuple(found[0][0]) if len(found) == 2 else None
+    found = _last_of(planning, order.key_texts(), where, order.key_list(), rows)
+    return None if found is None else tuple(found[0])
 
 
 def _cursor_boundary(planning: Planning, after: Mark | None, top: Mark, rows: int) -> Mark | None:
     order = planning.order
+    wanted = f"{order.cursor_text()}, {order.key_texts()}"
+    found = _last_of(planning, wanted, _between(planning, after, top), order.full_list(), rows)
+    return None if found is None else Mark(cursor=found[0], key=tuple(found[1]))
+
+
+def _last_of(planning: Planning, wanted: str, where: str, by: str, rows: int) -> tuple[Any, ...] | None:
+    """What is wanted of the last of ``rows`` rows, and of no row before it; None when no row comes after it."""
+    some = f"select {planning.order.plain_list()} from {planning.table} {f'where {where}' if where else ''}"
     found = planning.snapshot.ask(
-        f"select {order.cursor_text()}, {order.key_texts()} from {planning.table} "
-        f"where {_between(planning, after, top)} order by {order.full_list()} offset {rows - 1} limit 2",
+        f"select {wanted} from ({some} order by {by} offset {rows - 1} limit 2) t order by {by}",
         where=planning.unit_id,
     )
-    return Mark(cursor=found[0][0], key=tuple(found[0][1])) if len(found) == 2 else None
+    return found[0] if len(found) == 2 else None
 
 
 def _between(planning: Planning, after: Mark | None, top: Mark) -> str:

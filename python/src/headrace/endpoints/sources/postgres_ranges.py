@@ -152,6 +152,11 @@ class Order:
         """The same of cursor and key."""
         return (_kind(_present(self.cursor)), *self.key_kinds)
 
+    def plain_list(self) -> str:
+        """The columns themselves."""
+        columns = self.key if self.cursor is None else (*self.key, self.cursor)
+        return ", ".join(dict.fromkeys(f"t.{quote_identifier(column.name)}" for column in columns))
+
     def key_list(self) -> str:
         return ", ".join(_sort(column, is_cursor=False) for column in self.key)
 

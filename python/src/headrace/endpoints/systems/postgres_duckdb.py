@@ -14,6 +14,7 @@ import importlib.util
 import threading
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,18 @@ CANCEL_AGAIN_SECONDS = 0.1
 
 _MEMORY = "128MB"
 """Of DuckDB's buffers, for each reader: a row group that is being encoded, and little else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What the server is asked, and which columns of its answer are the bytes of a text."""
+
+    statement: str
+    text_as_bytes: tuple[str, ...] = ()
+
+    def having(self, rest: str) -> Rows:
+        """The same with ``rest`` (where, order by) behind the statement."""
+        return replace(self, statement=self.statement + rest)
 
 
 class DuckDBFailed(Exception):
@@ -92,21 +105,22 @@ class DuckDBReader:
             self._connection.close()
             raise
 
-    def write_parquet(self, statement: str, path: Path, schema: pa.Schema, options: Mapping[str, Any]) -> int:
-        """Write the rows of ``statement``, which must have the types of ``schema``, and return their number.
+    def write_parquet(self, rows: Rows, path: Path, schema: pa.Schema, options: Mapping[str, Any]) -> int:
+        """Write ``rows``, which must have the types of ``schema``, and return their number.
 
         ``options["compression"]`` is snappy, zstd, gzip or none. Raises ``DuckDBFailed``.
         """
         described = quote_literal(base64.b64encode(schema.serialize().to_pybytes()).decode())
         codec = _CODECS.get(str(options["compression"]), str(options["compression"]))
         with self._working:
-            ((rows,),) = self._do(
-                f"copy (from postgres_query('pg', {quote_literal(statement)})) to {quote_literal(str(path))} "
+            ((written,),) = self._do(
+                f"copy (select {_selected(rows)} from postgres_query('pg', {quote_literal(rows.statement)})) "
+                f"to {quote_literal(str(path))} "
                 f"(format parquet, compression {quote_literal(codec)}, row_group_size {ROW_GROUP_ROWS}, "
                 f"use_tmp_file false, kv_metadata {{'ARROW:schema': {described}}})"
             )
-        self._see(path, schema, rows)
-        return int(rows)
+        self._see(path, schema, written)
+        return int(written)
 
     def cancel(self) -> None:
         """End the query in progress; the next one fails too. DuckDB itself would not hear before the query's end.
@@ -144,6 +158,12 @@ class DuckDBReader:
         except self._failures as error:
             self.is_spent = True
             raise DuckDBFailed(str(error)) from None
+
+
+def _selected(rows: Rows) -> str:
+    names = [quote_identifier(name) for name in rows.text_as_bytes]
+    texts = ", ".join(f"decode({name}) as {name}" for name in names)
+    return f"* replace ({texts})" if texts else "*"
 
 
 _CODECS = {"none": "uncompressed"}
