@@ -40,8 +40,9 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "rows": (CONTRACTS | {"rowtypes"}, {"pyarrow"}),
     "seals": (CONTRACTS, {"pyarrow"}),
     "session_files": (CONTRACTS, {"pyarrow"}),
+    "objects": (CONTRACTS, {"obstore"}),
     "sessions": (CONTRACTS | {"rows", "seals"}, {"pyarrow"}),
-    "stagings": (CONTRACTS | {"session_files", "sessions"}, {"pyarrow"}),
+    "stagings": (CONTRACTS | {"session_files", "objects", "sessions"}, ARROW),
     # endpoints; their libraries are their family's
     "previews": (CONTRACTS, {"pyarrow"}),
     "datasets": (CONTRACTS, set()),

@@ -4,7 +4,7 @@
  * no sense stops the start and names the variable; it is never guessed at, and
  * never repeated, since it may hold a password.
  */
-import { Config, Effect, type LogLevel, Option, type Redacted, Schema } from "effect"
+import { Config, Effect, type LogLevel, Option, Redacted, Schema } from "effect"
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -33,6 +33,8 @@ export interface ServerConfig {
   readonly defaultSink: Option.Option<string>
   /** `HEADRACE_STAGING`: where slices wait when nobody says otherwise. None: `in_memory`. */
   readonly staging: Option.Option<string>
+  /** `HEADRACE_STAGING_URL` and `HEADRACE_STAGING_S3_…`: the bucket of the provider `object_store`, for the workers. */
+  readonly stagingBucket: Redacted.Redacted<Readonly<Record<string, string>>>
 }
 
 /** A setting's value makes no sense. */
@@ -59,6 +61,31 @@ const wholeNumber = (name: string, minimum: number, maximum: number) =>
   Config.schema(Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum, maximum })), name)
 
 const logLevels = ["All", "Trace", "Debug", "Info", "Warn", "Error", "Fatal", "None"] as const
+
+const stagingSettings = [
+  "HEADRACE_STAGING_S3_ENDPOINT",
+  "HEADRACE_STAGING_S3_REGION",
+  "HEADRACE_STAGING_S3_ACCESS_KEY_ID",
+  "HEADRACE_STAGING_S3_SECRET_ACCESS_KEY"
+] as const
+
+/** Those that are set, by name. The worker says what is wrong with them when a run stages there. */
+const stagingBucket = Effect.gen(function* () {
+  const url = yield* setting(
+    "HEADRACE_STAGING_URL",
+    Config.option(checked("HEADRACE_STAGING_URL", (text) => text.startsWith("s3://"))),
+    "the address of a place in a bucket, s3://bucket/prefix"
+  )
+  const said: Record<string, string> = Option.match(url, {
+    onNone: () => ({}),
+    onSome: (value) => ({ HEADRACE_STAGING_URL: value })
+  })
+  for (const name of stagingSettings) {
+    const value = yield* setting(name, Config.option(Config.NonEmptyString(name)), "not empty")
+    if (Option.isSome(value)) said[name] = value.value
+  }
+  return Redacted.make<Readonly<Record<string, string>>>(said)
+})
 
 /** In whatever case it is written. */
 const levelOf = (text: string) => logLevels.find((level) => level.toLowerCase() === text.toLowerCase())
@@ -133,7 +160,8 @@ export const load: Effect.Effect<ServerConfig, SettingInvalid> = Effect.gen(func
     staging: yield* setting(
       "HEADRACE_STAGING",
       Config.option(Config.NonEmptyString("HEADRACE_STAGING")),
-      "the id of a staging provider, such as in_memory or local_disk"
-    )
+      "the id of a staging provider: in_memory, local_disk or object_store"
+    ),
+    stagingBucket: yield* stagingBucket
   }
 })

@@ -17,7 +17,7 @@ import { IngestionDefaults } from "@headrace/core/lifecycle/Lookups"
 import * as MemoryGraphStore from "@headrace/core/memory/MemoryGraphStore"
 import * as MemoryRunEvents from "@headrace/core/memory/MemoryRunEvents"
 import * as MemorySecrets from "@headrace/core/memory/MemorySecrets"
-import { Duration, Effect, Layer, Option } from "effect"
+import { Duration, Effect, Layer, Option, Redacted } from "effect"
 import { join } from "node:path"
 import type { ServerConfig } from "./Config.ts"
 import * as PrivateFolder from "./PrivateFolder.ts"
@@ -55,11 +55,12 @@ export const postgresVersion = ({ databaseUrl }: ServerConfig): Effect.Effect<st
 /** What has no durable home yet: the graph lives as long as the process. */
 const inMemory = Layer.mergeAll(MemoryGraphStore.layer, MemoryRunEvents.layer)
 
-const worker = ({ python, stallSeconds, workers }: ServerConfig, data: string) =>
+const worker = ({ python, stagingBucket, stallSeconds, workers }: ServerConfig, data: string) =>
   SocketPythonWorker.layer({
     python,
     workers,
     stagingDir: join(data, "staging"),
+    env: Redacted.value(stagingBucket),
     timing: { stall: Duration.seconds(stallSeconds) }
   })
 

@@ -10,7 +10,8 @@ const wrong: Record<string, ReadonlyArray<string>> = {
   HEADRACE_HOST: ["0.0.0.0", "::", "192.168.0.1", "headrace.example"],
   HEADRACE_DATABASE_URL: ["mysql://app:hunter2@db/shop", "hunter2"],
   HEADRACE_WORKERS: ["0", "many", "65"],
-  HEADRACE_LOG_LEVEL: ["loud"]
+  HEADRACE_LOG_LEVEL: ["loud"],
+  HEADRACE_STAGING_URL: ["https://hunter2@store/lake", "hunter2"]
 }
 
 describe("Config", () => {
@@ -46,6 +47,21 @@ describe("Config", () => {
         Option.some("postgresql://app:x@db/shop")
       )
       assert.deepInclude(config, { port: 0, host: "::1", python: "/usr/bin/python3", logLevel: "Debug" })
+    })
+  )
+
+  it.effect("hands a worker the bucket of staging as it is set, and shows no secret of it", () =>
+    Effect.gen(function* () {
+      const set = {
+        HEADRACE_STAGING_URL: "s3://lake/staging",
+        HEADRACE_STAGING_S3_ACCESS_KEY_ID: "key",
+        HEADRACE_STAGING_S3_SECRET_ACCESS_KEY: "hunter2"
+      }
+
+      const { stagingBucket } = yield* loadFrom({ ...set, HEADRACE_STAGING: "object_store" })
+
+      assert.deepStrictEqual(Redacted.value(stagingBucket), set)
+      assert.notInclude(`${String(stagingBucket)} ${JSON.stringify(stagingBucket)}`, "hunter2")
     })
   )
 

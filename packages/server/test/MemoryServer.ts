@@ -2,7 +2,7 @@
 import * as Headrace from "@headrace/core/lifecycle/Headrace"
 import * as MemoryDataPlane from "@headrace/core/memory/MemoryDataPlane"
 import * as MemoryPythonWorker from "@headrace/core/memory/MemoryPythonWorker"
-import { Layer, Option, References } from "effect"
+import { Layer, Option, Redacted, References } from "effect"
 import type { ServerConfig } from "../src/Config.ts"
 import { httpLayer } from "../src/http/Server.ts"
 
@@ -17,7 +17,8 @@ export const config: ServerConfig = {
   logLevel: "None",
   defaultTenant: "dev",
   defaultSink: Option.none(),
-  staging: Option.none()
+  staging: Option.none(),
+  stagingBucket: Redacted.make({})
 }
 
 export const layer = (script: MemoryPythonWorker.Script = {}, contents: MemoryDataPlane.Contents = {}) =>

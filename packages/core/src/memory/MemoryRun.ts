@@ -56,7 +56,7 @@ const Position = Schema.Struct({ next: Schema.Int })
 const positionOf = Schema.decodeUnknownEffect(Position)
 const checkpointAt = (next: number) => Checkpoint.make({ next })
 
-const knownStaging = ["in_memory", "local_disk"]
+const knownStaging = ["in_memory", "local_disk", "object_store"]
 
 /** The most records one message says. */
 const batchRecords = 500

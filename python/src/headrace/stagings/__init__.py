@@ -11,6 +11,7 @@ from headrace.staging import StagingProvider
 STAGINGS: Mapping[str, str] = {
     "in_memory": "headrace.stagings.in_memory:InMemoryStaging",
     "local_disk": "headrace.stagings.local_disk:LocalDiskStaging",
+    "object_store": "headrace.stagings.object_store:ObjectStoreStaging",
 }
 
 

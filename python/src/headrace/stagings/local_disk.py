@@ -16,23 +16,20 @@ import tempfile
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
-from urllib.parse import quote
 
 from headrace.errors import ConfigInvalid
 from headrace.session_files import SETTING, SessionDirectory, explained, lock, remove_session, removed_if_empty
 from headrace.sessions import StagedSession
 from headrace.staging import IngestionContext
+from headrace.stagings.segments import run_segment, segment
 
 log = logging.getLogger("headrace.stagings.local_disk")
 
 MAXIMUM_SESSION_BYTES = 10 * 1024**3
 
-_UUID_AT_END = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
 _SESSION = re.compile(r"\d+(-\d+)?")
 _FILE = re.compile(r"(rows-\d+|blocks|file|manifest)(\.part)?|blocks\.format|manifest\.json")
-_LONGEST_SEGMENT = 120
 _PRIVATE = 0o700
 
 
@@ -50,7 +47,7 @@ class LocalDiskStaging:
 
     def allocate_session(self, context: IngestionContext) -> StagedSession:
         with explained(self._root):
-            directory, held = self._claim(_segment(context.tenant), run_segment(context.run_id), context.slice_seq)
+            directory, held = self._claim(segment(context.tenant), run_segment(context.run_id), context.slice_seq)
         store = SessionDirectory(directory, self._root, held, self._max_bytes)
         return StagedSession(str(directory.relative_to(self._root)), context, store)
 
@@ -106,20 +103,6 @@ class LocalDiskStaging:
             return None
         finally:
             os.close(held)
-
-
-def run_segment(run_id: str) -> str:
-    """A run's directory: the uuid its id ends with, since the rest may be longer than a file name."""
-    found = _UUID_AT_END.search(run_id)
-    return found.group().lower() if found else _segment(run_id)
-
-
-def _segment(text: str) -> str:
-    """One path segment that stands for ``text`` alone: no separators, no dots, short."""
-    encoded = quote(text, safe="").replace(".", "%2E") or "%"
-    if len(encoded) <= _LONGEST_SEGMENT:
-        return encoded
-    return f"{encoded[:40]}%-{sha256(text.encode()).hexdigest()}"
 
 
 def _make_private(root: Path) -> None:

@@ -1,0 +1,307 @@
+"""Staging in a bucket keeps the contract on real servers, and what is special to it: parts, owners, the sweep."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import closing
+
+import msgspec
+import pyarrow as pa
+import pytest
+from s3_servers import S3Server, fresh_prefix, s3_server
+
+from headrace.errors import ConfigInvalid, EndpointUnreachable
+from headrace.objects.bucket import Bucket
+from headrace.stagings import object_store
+from headrace.stagings.in_memory import InMemoryStaging
+from headrace.stagings.object_store import SETTINGS, URL, ObjectStoreStaging, configured_address
+from headrace.stagings.object_store_owner import Owner, encoded, this_process
+from headrace.stagings.object_store_session import PART_BYTES
+from headrace.testing.staging_suite import ROWS, StagingProviderSuite, context, read
+
+on_a_server = pytest.mark.s3_server
+
+
+class OnAServer(StagingProviderSuite):
+    server_name: str
+
+    @pytest.fixture(autouse=True)
+    def _prefix(self) -> None:
+        self.server, self.prefix = s3_server(self.server_name), fresh_prefix()
+
+    def provider(self) -> ObjectStoreStaging:
+        return ObjectStoreStaging(self.server.address(self.prefix))
+
+    def bounded_provider(self, max_bytes: int) -> ObjectStoreStaging:
+        return ObjectStoreStaging(self.server.address(self.prefix), max_bytes)
+
+    def leftovers(self) -> int:
+        return len(self.server.keys(self.prefix))
+
+
+@on_a_server
+class TestObjectStoreStagingOnSeaweedFS(OnAServer):
+    server_name = "seaweedfs"
+
+
+@on_a_server
+class TestObjectStoreStagingOnVersitygw(OnAServer):
+    server_name = "versitygw"
+
+
+@pytest.fixture
+def server() -> S3Server:
+    return s3_server()
+
+
+@pytest.fixture
+def prefix() -> str:
+    return fresh_prefix()
+
+
+@pytest.fixture
+def provider(server: S3Server, prefix: str) -> ObjectStoreStaging:
+    return ObjectStoreStaging(server.address(prefix))
+
+
+@on_a_server
+def test_equal_rows_seal_as_they_do_in_memory(provider: ObjectStoreStaging) -> None:
+    seals: list[str] = []
+    for each in (provider, InMemoryStaging()):
+        with closing(each.allocate_session(context())) as session:
+            session.writer().write_batch(ROWS)
+            seals.append(session.seal().sha256)
+
+    assert seals[0] == seals[1]
+
+
+@on_a_server
+def test_a_large_slice_lies_in_parts_of_bounded_size_and_leaves_memory_flat(
+    provider: ObjectStoreStaging, server: S3Server, prefix: str
+) -> None:
+    batch = pa.record_batch([pa.array(range(200_000))], names=["n"])
+    highest = before = pa.total_allocated_bytes()
+    with closing(provider.allocate_session(context())) as session:
+        for _ in range(50):
+            session.writer().write_arrow(batch)
+            highest = max(highest, pa.total_allocated_bytes())
+        for _ in session.reader().iter_arrow(max_bytes=1_000_000):
+            highest = max(highest, pa.total_allocated_bytes())
+
+        sizes = [len(server.read(f"{prefix}/{key}")) for key in server.keys(prefix) if "part-" in key]
+
+    assert len(sizes) >= 50 * batch.nbytes // (PART_BYTES + batch.nbytes)
+    assert max(sizes) <= PART_BYTES + 2 * batch.nbytes
+    assert highest - before <= 4 * PART_BYTES
+
+
+@on_a_server
+def test_the_manifest_comes_last_and_names_every_part_with_its_hash(
+    provider: ObjectStoreStaging, server: S3Server, prefix: str
+) -> None:
+    with closing(provider.allocate_session(context())) as session:
+        session.writer().write_batch(ROWS)
+        assert not any(key.endswith("manifest.json") for key in server.keys(prefix))
+        seal = session.seal()
+
+        (place,) = [key for key in server.keys(prefix) if key.endswith("manifest.json")]
+        manifest = msgspec.json.decode(server.read(f"{prefix}/{place}"))
+
+    assert (manifest["rows"], manifest["sha256"]) == (len(ROWS), seal.sha256)
+    assert [part["name"] for part in manifest["parts"]] == ["part-000000"]
+
+
+@on_a_server
+@pytest.mark.parametrize("harm", ["changed", "deleted"])
+def test_a_part_that_is_not_what_was_staged_is_refused(
+    provider: ObjectStoreStaging, server: S3Server, prefix: str, harm: str
+) -> None:
+    with closing(provider.allocate_session(context())) as session:
+        session.writer().write_batch(ROWS)
+        session.seal()
+        (part,) = [f"{prefix}/{key}" for key in server.keys(prefix) if "part-" in key]
+        if harm == "changed":
+            content = bytearray(server.read(part))
+            content[len(content) // 2] ^= 1
+            server.write(part, bytes(content))
+        else:
+            server.delete(part)
+
+        with pytest.raises(EndpointUnreachable, match="part-000000") as refusal:
+            read(session)
+
+    assert refusal.value.role == "staging"
+
+
+_DIES_WHILE_STAGING = """
+import os, sys
+from headrace.stagings.object_store import ObjectStoreStaging
+from headrace.testing.staging_suite import ROWS, context
+session = ObjectStoreStaging().allocate_session(context(run_id=sys.argv[1]))
+session.writer().write_batch(ROWS)
+session.seal()
+os.kill(os.getpid(), 9)
+"""
+
+
+def environment(server: S3Server, prefix: str) -> dict[str, str]:
+    address = server.address()
+    said = {SETTINGS[part]: getattr(address, part) for part in SETTINGS}
+    return {**said, URL: f"s3://{address.bucket}/{prefix}"}
+
+
+def leave_behind(server: S3Server, prefix: str, run_id: str = "run-1") -> None:
+    command = [sys.executable, "-c", _DIES_WHILE_STAGING, run_id]
+    ended = subprocess.run(command, env={**os.environ, **environment(server, prefix)}, check=False)
+    assert ended.returncode == -9
+
+
+@on_a_server
+def test_what_a_killed_process_of_this_machine_staged_is_swept_at_once(
+    provider: ObjectStoreStaging, server: S3Server, prefix: str
+) -> None:
+    leave_behind(server, prefix)
+
+    sessions, size = provider.sweep(0, keep=[])
+
+    assert (sessions, size > 0, server.keys(prefix)) == (1, True, [])
+
+
+@on_a_server
+def test_sweeping_spares_the_runs_it_is_told_to_keep_and_what_is_young(
+    provider: ObjectStoreStaging, server: S3Server, prefix: str
+) -> None:
+    leave_behind(server, prefix)
+
+    assert provider.sweep(0, keep=["run-1"]) == (0, 0)
+    assert provider.sweep(3600, keep=[]) == (0, 0)
+    assert any(key.endswith("manifest.json") for key in server.keys(prefix))
+
+
+@on_a_server
+@pytest.mark.parametrize(
+    "owner", [b"no owner of ours", encoded(Owner("another-machine", this_process().pid, "1"))], ids=["unknown", "other"]
+)
+def test_a_young_session_that_may_live_on_another_machine_is_never_swept(
+    provider: ObjectStoreStaging, server: S3Server, prefix: str, owner: bytes
+) -> None:
+    leave_behind(server, prefix)
+    (place,) = [key for key in server.keys(prefix) if key.endswith("owner.json")]
+    server.write(f"{prefix}/{place}", owner)
+
+    assert provider.sweep(0, keep=[]) == (0, 0)
+    assert len(server.keys(prefix)) == 3
+
+
+@on_a_server
+def test_a_session_of_another_machine_that_outlived_its_lease_is_swept(
+    provider: ObjectStoreStaging, server: S3Server, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_behind(server, prefix)
+    (place,) = [key for key in server.keys(prefix) if key.endswith("owner.json")]
+    server.write(f"{prefix}/{place}", encoded(Owner("another-machine", 1, "1")))
+    monkeypatch.setattr(object_store, "LEASE_SECONDS", 0)
+
+    assert provider.sweep(0, keep=[])[0] == 1
+    assert server.keys(prefix) == []
+
+
+@on_a_server
+def test_a_session_in_use_renews_what_others_go_by(
+    provider: ObjectStoreStaging, server: S3Server, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(provider.allocate_session(context())) as session:
+        session.writer().write_batch(ROWS)
+        session.seal()
+        (place,) = [f"{prefix}/{key}" for key in server.keys(prefix) if key.endswith("owner.json")]
+        server.write(place, b"taken for old")
+        read(session)
+        before = server.read(place)
+        hours_later = time.monotonic() + 2 * 60 * 60
+        monkeypatch.setattr(time, "monotonic", lambda: hours_later)
+        read(session)
+
+        assert (before, server.read(place)) == (b"taken for old", encoded(this_process()))
+
+
+@on_a_server
+def test_sweeping_touches_nothing_that_staging_did_not_write(
+    provider: ObjectStoreStaging, server: S3Server, prefix: str
+) -> None:
+    folder = "dev/run-1/0-0123456789abcdef0123456789abcdef"
+    foreign = ["holiday.jpg", "dev/run-1/notes.txt", f"{folder}/notes.txt", f"{folder}/deeper/part-000000"]
+    for key in foreign:
+        server.write(f"{prefix}/{key}", b"mine")
+    leave_behind(server, prefix)
+
+    provider.sweep(0, keep=[])
+
+    assert server.keys(prefix) == sorted(foreign)
+
+
+@on_a_server
+def test_a_store_that_is_full_of_rights_it_lacks_says_which_setting_is_wrong(server: S3Server, prefix: str) -> None:
+    wrong = ObjectStoreStaging(server.address(prefix, secret_access_key="wrong"))
+
+    with pytest.raises(Exception, match="Correct access_key_id") as refusal:
+        wrong.allocate_session(context())
+
+    assert "wrong" not in str(refusal.value)
+
+
+@on_a_server
+def test_the_place_comes_from_the_settings(server: S3Server, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in environment(server, prefix).items():
+        monkeypatch.setenv(name, value)
+
+    with closing(ObjectStoreStaging().allocate_session(context())) as session:
+        session.writer().write_batch(ROWS)
+        assert read(session) == list(ROWS)
+        assert server.keys(prefix) != []
+
+
+def test_sweeping_a_place_that_nobody_set_is_nothing_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(URL, raising=False)
+
+    assert ObjectStoreStaging().sweep(0, keep=[]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({}, URL),
+        ({URL: "https://lake/staging"}, URL),
+        ({URL: "s3://key:secret@lake"}, URL),
+        ({URL: "s3://lake/../etc"}, URL),
+        ({URL: "s3://lake", SETTINGS["access_key_id"]: "key"}, SETTINGS["secret_access_key"]),
+        ({URL: "s3://lake", SETTINGS["endpoint"]: "store:9000"}, SETTINGS["endpoint"]),
+    ],
+)
+def test_a_setting_that_is_wrong_is_named(
+    settings: dict[str, str], field: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (URL, *SETTINGS.values()):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(ConfigInvalid, match=field) as refusal:
+        ObjectStoreStaging().allocate_session(context())
+
+    assert refusal.value.details == {"field": field}
+    assert "key:secret" not in refusal.value.message
+
+
+def test_no_secret_shows_where_an_address_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(URL, "s3://lake/staging")
+    monkeypatch.setenv(SETTINGS["access_key_id"], "key")
+    monkeypatch.setenv(SETTINGS["secret_access_key"], "hidden")
+
+    address = configured_address()
+
+    assert (address.secret_access_key, "hidden" in repr(address), "hidden" in repr(Bucket(address, None))) == (
+        "hidden", False, False,
+    )  # fmt: skip
