@@ -18,8 +18,9 @@ from headrace.endpoints import registry
 from headrace.endpoints.sinks.postgres_ledger import COMMIT, FENCE, TARGET
 from headrace.endpoints.sources import local_files_policy, postgres_policy
 from headrace.endpoints.sources.local_files_units import ENDINGS
-from headrace.endpoints.systems.local_files_column_types import WORDS
-from headrace.endpoints.systems.local_files_layout import COMMIT_FILE, LATEST_FILE, UNIT_FILE
+from headrace.endpoints.systems.files_column_types import WORDS
+from headrace.endpoints.systems.files_layout import COMMIT_FILE, LATEST_FILE, UNIT_FILE
+from headrace.endpoints.systems.s3_layout import CURRENT_FILE, READ_FILE
 from headrace.errors import ConfigInvalid
 from headrace.importing import OPERATION_COLUMN
 from headrace.policy import KEYS, KEYS_WITHIN, parse
@@ -211,14 +212,17 @@ def test_what_sinks_keep_beside_the_rows_has_the_names_the_pages_give_it() -> No
 
     assert {COMMIT, COMMIT_FILE} <= set(kept)
     assert {COMMIT, FENCE, TARGET} <= set(codes(ours))
-    assert all(f"/{name}" in layout for name in (COMMIT_FILE, UNIT_FILE, LATEST_FILE))
+    assert all(f"/{name}" in layout for name in (COMMIT_FILE, UNIT_FILE, LATEST_FILE, CURRENT_FILE, READ_FILE))
     assert f"`{OPERATION_COLUMN}`" in layout
 
 
 @pytest.mark.parametrize("template_id", sorted(registry.ENDPOINTS))
 def test_a_sink_has_the_delivery_class_that_is_listed(template_id: str) -> None:
     (row,) = [row for row in rows("ENDPOINTS.md", "Endpoints") if codes(row[0]) == [template_id]]
-    parameters = {"base_path": "lake", "host": "db", "port": "1", "database": "shop", "username": "app", "password": ""}
+    parameters = {
+        "base_path": "lake", "host": "db", "port": "1", "database": "shop", "username": "app", "password": "",
+        "bucket": "lake", "endpoint_url": "http://127.0.0.1:1", "access_key_id": "key", "secret_access_key": "secret",
+    }  # fmt: skip
 
     assert row[4] == registry.sink(template_id, parameters).capabilities().delivery
 

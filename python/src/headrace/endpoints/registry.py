@@ -34,6 +34,11 @@ ENDPOINTS: Mapping[str, Entry] = {
         "sink": "headrace.endpoints.sinks.postgres:PostgresSink",
         "extra": "postgres",
     },
+    "object.s3": {
+        "described": "headrace.endpoints.systems.s3:S3System",
+        "sink": "headrace.endpoints.sinks.s3:S3Sink",
+        "extra": "s3",
+    },
 }
 
 

@@ -47,9 +47,10 @@ class Found:
 class Bucket:
     """Touches the network with the first call. ``role`` is whose failures these are."""
 
-    def __init__(self, address: ObjectAddress, role: Role | None) -> None:
+    def __init__(self, address: ObjectAddress, role: Role | None, *, conditions: bool = True) -> None:
         self.address = address
         self._role: Role | None = role
+        self._conditions = conditions
         options: dict[str, Any] = {
             "client_options": {**_CLIENT, "allow_http": (address.endpoint or "").startswith("http://")}
         }
@@ -64,6 +65,10 @@ class Bucket:
             retry_config=_RETRY,
             **options,
         )
+
+    def without_conditions(self) -> Bucket:
+        """The same for a server that keeps no conditions: they are looked at before the write, and may have changed."""
+        return Bucket(self.address, self._role, conditions=False)
 
     def create(self, key: str, content: bytes) -> str:
         """Write an object that is not there. Returns its etag.
@@ -136,6 +141,11 @@ class Bucket:
                 obstore.delete(self._store, gone)
 
     def _put(self, key: str, content: bytes, mode: Any) -> str:
+        if not self._conditions and mode != "overwrite":
+            found = self.head(key)
+            if (None if found is None else found.etag) != (None if mode == "create" else mode["e_tag"]):
+                raise Taken(key)
+            mode = "overwrite"
         with self._reported("write", key):
             try:
                 done = obstore.put(self._store, key, content, mode=mode, use_multipart=False)

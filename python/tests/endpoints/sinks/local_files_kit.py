@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headrace.commit import commit_record, first_hash, record_hash
-from headrace.endpoint import Applied, DatasetSchema, Target, WriteDisposition
+from headrace.endpoint import Applied, DatasetSchema, SinkEndpoint, Target, WriteDisposition
 from headrace.endpoints.sinks.local_files import LocalFilesSink
 from headrace.protocol import CommitRecord
 from headrace.staging import IngestionContext, Slice
@@ -49,7 +49,7 @@ def described(table: pa.Table) -> DatasetSchema:
 
 
 def write(
-    into: LocalFilesSink,
+    into: SinkEndpoint,
     where: Target,
     seq: int,
     table: pa.Table | None,
@@ -77,7 +77,13 @@ def write(
 
 def land(base: Path, where: Target, *tables: pa.Table, epoch: int = 1) -> list[Applied]:
     """A whole run of one slice a table, going on after what is there."""
-    into = sink(base)
+    return land_in(sink(base), where, *tables, epoch=epoch)
+
+
+def land_in(
+    into: SinkEndpoint, where: Target, *tables: pa.Table, epoch: int = 1, complete: bool = True
+) -> list[Applied]:
+    """The same into any sink of files, which is closed afterwards."""
     high = into.high_water(where, epoch)
     into.prepare(where, described(tables[0] if tables else rows()), {})
     start, last = (0, None) if high is None else (high.record.slice_seq + 1, high.hash)
@@ -85,7 +91,8 @@ def land(base: Path, where: Target, *tables: pa.Table, epoch: int = 1) -> list[A
     for seq, table in enumerate(tables, start):
         applied.append(write(into, where, seq, table, epoch=epoch, prev_hash=last))
         last = record_hash(applied[-1].record)
-    into.complete(where, {})
+    if complete:
+        into.complete(where, {})
     into.close()
     return applied
 
@@ -109,6 +116,6 @@ def leftovers(base: Path) -> Sequence[Path]:
 
 
 __all__ = [
-    "RUN", "UNIT", "CommitRecord", "described", "ids", "land", "leftovers", "record_of", "rows", "sink", "target",
-    "visible", "write",
+    "RUN", "UNIT", "CommitRecord", "described", "ids", "land", "land_in", "leftovers", "record_of", "rows", "sink",
+    "target", "visible", "write",
 ]  # fmt: skip

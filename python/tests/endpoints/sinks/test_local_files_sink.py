@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from local_files_kit import UNIT, described, ids, land, rows, sink, target, visible, write
 
 from headrace.endpoints.systems import local_files_slot
-from headrace.endpoints.systems.local_files_slot import path_segment
+from headrace.endpoints.systems.files_layout import path_segment
 from headrace.errors import CheckpointAheadOfSink, ConfigInvalid, SinkAmbiguous
 
 

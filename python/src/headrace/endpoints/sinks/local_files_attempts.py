@@ -15,8 +15,8 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from headrace.endpoints.systems.files_layout import path_segment
 from headrace.endpoints.systems.local_files_failures import reported
-from headrace.endpoints.systems.local_files_slot import path_segment
 
 LEFTOVER_SECONDS = 24 * 60 * 60
 _RACES = 20

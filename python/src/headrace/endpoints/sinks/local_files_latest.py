@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from headrace.endpoints.systems.local_files_layout import LATEST_FILE
+from headrace.endpoints.systems.files_layout import LATEST_FILE
 
 READING_RULE = (
     "each slice holds the newest version of its rows; read the latest by key, as " + LATEST_FILE + " beside them does"

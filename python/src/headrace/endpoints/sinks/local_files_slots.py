@@ -1,6 +1,6 @@
 """The slot log of one unit in a directory: which slices it holds, and how one more is taken.
 
-``systems.local_files_layout`` draws the directory. A slot is one directory
+``systems.files_layout`` draws the directory. A slot is one directory
 rename, so a reader sees all of a slice or none. A slot that exists cannot be
 taken again, and that is the fence: a generation that was given up has no
 directory to take a slot in, one that was left has its next slot closed. A
@@ -10,32 +10,48 @@ replacement grows under a name that readers skip, until it is whole.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
+import pyarrow as pa
 
-from headrace.commit import first_hash, record_hash
-from headrace.endpoints.sinks.local_files_attempts import open_attempt
+from headrace.endpoint import Target
+from headrace.endpoints.sinks.files_slots import refuse_if_left
+from headrace.endpoints.sinks.local_files_attempts import open_attempt, sweep_leftovers
+from headrace.endpoints.sinks.local_files_file import write_columns, write_slice
+from headrace.endpoints.sinks.local_files_latest import latest_sql
+from headrace.endpoints.systems.files_layout import (
+    COMMIT_FILE,
+    GENERATION,
+    LATEST_FILE,
+    PART_FILE,
+    PENDING,
+    SLOT,
+    UNIT_FILE,
+    numbered,
+    path_segment,
+)
+from headrace.endpoints.systems.files_record import decode_record, encode_record
 from headrace.endpoints.systems.local_files_failures import reported
-from headrace.endpoints.systems.local_files_layout import COMMIT_FILE, GENERATION, PENDING, SLOT, UNIT_FILE, numbered
-from headrace.endpoints.systems.local_files_record import decode_record, encode_record
-from headrace.endpoints.systems.local_files_slot import flush_path, path_segment, take_slot, write_durably
-from headrace.errors import CheckpointAheadOfSink, ConfigInvalid, SinkAmbiguous, SinkFenced
+from headrace.endpoints.systems.local_files_slot import flush_path, take_slot, write_durably
+from headrace.errors import ConfigInvalid, SinkAmbiguous
 from headrace.protocol import CommitRecord
-
-_CLOSED = hashlib.sha256(b"closed").hexdigest()
-"""Stands where the hash of a slice's rows would be, in the record that closes a generation."""
+from headrace.staging import RecordReader
 
 
 class UnitDirectory:
-    """The directory of one unit, ``unit`` being the injective path that owns it."""
+    """The ``SlotLog`` of one unit, ``unit`` being the injective path that owns it."""
 
     def __init__(self, base: Path, unit: str, unit_id: str) -> None:
         self._base = base
         self.unit = unit
         self.path = base / path_segment(unit_id)
+        self.shown = str(self.path)
+        self.advice = f"move {self.path} away"
 
     def is_claimed(self) -> bool:
         """Whether the directory is there and ours. Raises ``ConfigInvalid`` if it is another's."""
@@ -75,43 +91,34 @@ class UnitDirectory:
         """Those that readers see and those on their way."""
         return sorted({*_numbers(self.path, GENERATION), *_numbers(self.path, PENDING)})
 
+    def shown_generations(self) -> list[int]:
+        return _numbers(self.path, GENERATION)
+
     def slots(self, generation: int) -> list[int]:
         return _numbers(self.generation_path(generation), SLOT)
 
-    def slots_without_gap(self, generation: int) -> list[int]:
-        """The slots of a generation that goes on. Raises ``CheckpointAheadOfSink`` when one before the last is gone."""
-        slots = self.slots(generation)
-        gone = next((seq for seq, found in enumerate(slots, min(slots, default=0)) if seq != found), None)
-        if gone is None and slots and slots[0] > 0:
-            first = self.record(generation, slots[0])
-            is_first = first is None or first.prev_hash == first_hash(self.unit, generation)
-            gone = None if is_first else slots[0] - 1
-        if gone is not None:
-            slot = self.slot_path(generation, gone)
-            raise self.lost(f"{slot} is gone, and the slices after it are there.", slot)
-        return slots
-
-    def lost(self, what: str, path: Path) -> CheckpointAheadOfSink:
-        """Rows that were committed are not there any more, and nobody would read them again."""
-        return CheckpointAheadOfSink(
-            f"{what} Restore it from a backup; or, if everything may be read again, move {self.path} away and reset "
-            "the unit.",
-            role="sink",
-            details={"path": str(path)},
-        )
-
-    def is_pending(self, generation: int) -> bool:
-        """Whether the generation is there and readers do not see it yet."""
-        return self._pending_path(generation).is_dir()
-
     def generation_path(self, generation: int) -> Path:
-        return self._pending_path(generation) if self.is_pending(generation) else self._shown_path(generation)
+        pending = self._pending_path(generation)
+        return pending if pending.is_dir() else self._shown_path(generation)
 
     def _shown_path(self, generation: int) -> Path:
         return self.path / f"{GENERATION}{generation}"
 
     def _pending_path(self, generation: int) -> Path:
         return self.path / f"{PENDING}{generation}"
+
+    def slot_shown(self, generation: int, seq: int) -> str:
+        return str(self.slot_path(generation, seq))
+
+    def newest_part(self, generation: int, seq: int) -> tuple[BinaryIO, str] | None:
+        part = self.slot_path(generation, seq) / PART_FILE
+        with reported("read", part, "sink"):
+            return (part.open("rb"), str(part)) if part.exists() else None
+
+    def bytes_in(self, generation: int, seq: int) -> int:
+        slot = self.slot_path(generation, seq)
+        with reported("read", slot, "sink"):
+            return sum(file.stat().st_size for file in slot.iterdir())
 
     def slot_path(self, generation: int, seq: int) -> Path:
         return self.generation_path(generation) / f"{SLOT}{seq:06d}"
@@ -145,12 +152,12 @@ class UnitDirectory:
         With ``is_pending`` readers see nothing of it before ``show_generation``.
         """
         with reported("write in", self.path, "sink"):
-            self.refuse_if_left(generation)
+            refuse_if_left(self, generation)
             if not self._shown_path(generation).is_dir():
                 path = self._pending_path(generation) if is_pending else self._shown_path(generation)
                 path.mkdir(exist_ok=True)
             flush_path(self.path)
-            self.refuse_if_left(generation)
+            refuse_if_left(self, generation)
 
     def show_generation(self, generation: int, run_id: str) -> None:
         """Let readers see the generation in place of the older ones. Between two renames they see no rows at all.
@@ -161,23 +168,12 @@ class UnitDirectory:
         pending = self._pending_path(generation)
         if not pending.is_dir():
             return
-        self.refuse_if_left(generation)
-        for older in _numbers(self.path, GENERATION):
+        refuse_if_left(self, generation)
+        for older in self.shown_generations():
             self._remove(self._shown_path(older), run_id)
         with reported("write in", self.path, "sink"):
             os.rename(pending, self._shown_path(generation))
             flush_path(self.path)
-
-    def refuse_if_left(self, generation: int) -> None:
-        newest = max(self.generations(), default=generation)
-        if newest > generation:
-            raise SinkFenced(
-                f"{self.path} is at generation {newest}, and this run belongs to generation {generation}: "
-                "a newer run has this unit. If the control plane's database was restored from an older copy, "
-                "move the directory away and reset the unit.",
-                role="sink",
-                details={"path": str(self.path)},
-            )
 
     def give_up_replacements_before(self, generation: int, run_id: str) -> None:
         """Remove what older runs did not get to show: their late writers find no directory."""
@@ -191,23 +187,29 @@ class UnitDirectory:
             os.rename(path, attempt)
             flush_path(self.path)
 
-    def close_generations_before(self, generation: int, epoch: int, run_id: str) -> None:
-        """Take the next slot of every older generation readers see, so that a late writer of it finds it taken."""
-        for older in _numbers(self.path, GENERATION):
-            while older < generation:
-                last = self._last(older)
-                if last is not None and last.sha256 == _CLOSED:
-                    break
-                with open_attempt(self._base, run_id) as attempt:
-                    self.take(attempt, self._after(older, last, epoch, _CLOSED))
+    @contextmanager
+    def attempt(self, run_id: str, generation: int, seq: int) -> Generator[_Attempt]:
+        with open_attempt(self._base, run_id) as directory:
+            yield _Attempt(self, directory)
+
+    def sweep(self, generation: int) -> None:
+        sweep_leftovers(self._base)
+
+    def explain_reading(self, target: Target) -> None:
+        """Under ``merge`` a scan is not enough: leave the query. It changes only with the key or the place."""
+        if target.disposition != "merge":
+            return
+        content = latest_sql(self.path, target.primary_key).encode()
+        path = self.path / LATEST_FILE
+        with open_attempt(self._base, target.run_id) as attempt, reported("write in", self.path, "sink"):
+            if path.exists() and path.read_bytes() == content:
+                return
+            write_durably(attempt / LATEST_FILE, content)
+            (attempt / LATEST_FILE).replace(path)
+            flush_path(self.path)
 
     def take(self, attempt: Path, record: CommitRecord) -> CommitRecord | None:
-        """Make everything in ``attempt`` the slot of ``record``, durably. Returns the winner's record if it is taken.
-
-        Raises:
-            SinkFenced: The generation was replaced.
-            SinkAmbiguous: The slot is visible, and the disk did not confirm it.
-        """
+        """Make everything in the directory ``attempt`` the slot of ``record``."""
         slot = self.slot_path(record.generation, record.slice_seq)
         with reported("write in", self.generation_path(record.generation), "sink"):
             write_durably(attempt / COMMIT_FILE, encode_record(record))
@@ -217,7 +219,7 @@ class UnitDirectory:
             except FileExistsError:
                 return self.record(record.generation, record.slice_seq)
             except FileNotFoundError:
-                self.refuse_if_left(record.generation)
+                refuse_if_left(self, record.generation)
                 raise
         try:
             flush_path(slot.parent)
@@ -230,28 +232,6 @@ class UnitDirectory:
             ) from error
         return None
 
-    def record_without_rows(self, generation: int, epoch: int) -> CommitRecord:
-        """What follows the generation's last slice when it ends without rows."""
-        return self._after(generation, self._last(generation), epoch, hashlib.sha256(b"").hexdigest())
-
-    def _last(self, generation: int) -> CommitRecord | None:
-        slots = self.slots(generation)
-        return self.record(generation, slots[-1]) if slots else None
-
-    def _after(self, generation: int, last: CommitRecord | None, epoch: int, sha256: str) -> CommitRecord:
-        checkpoint = last.to_ckpt if last is not None else None
-        return CommitRecord(
-            unit=self.unit,
-            generation=generation,
-            slice_seq=last.slice_seq + 1 if last is not None else 0,
-            from_ckpt=checkpoint,
-            to_ckpt=checkpoint,
-            rows=0,
-            sha256=sha256,
-            epoch=epoch,
-            prev_hash=record_hash(last) if last is not None else first_hash(self.unit, generation),
-        )
-
     def _foreign(self, why: str) -> ConfigInvalid:
         return ConfigInvalid(
             f"Cannot use {self.path} for this unit: {why}. "
@@ -259,6 +239,21 @@ class UnitDirectory:
             role="sink",
             details={"field": "base_path", "path": str(self.path)},
         )
+
+
+class _Attempt:
+    def __init__(self, unit: UnitDirectory, directory: Path) -> None:
+        self._unit = unit
+        self._directory = directory
+
+    def write(self, reader: RecordReader, schema: pa.Schema, compression: str) -> int:
+        return write_slice(self._directory / PART_FILE, reader, schema, compression)
+
+    def write_columns(self, schema: pa.Schema, compression: str) -> None:
+        write_columns(self._directory / PART_FILE, schema, compression)
+
+    def take(self, record: CommitRecord) -> CommitRecord | None:
+        return self._unit.take(self._directory, record)
 
 
 def _numbers(directory: Path, prefix: str) -> list[int]:

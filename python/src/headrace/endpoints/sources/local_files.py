@@ -29,7 +29,8 @@ from headrace.endpoints.sources.local_files_position import Position, from_json
 from headrace.endpoints.sources.local_files_typed import refuse_unknown_types
 from headrace.endpoints.sources.local_files_units import Named, Unit, find, units, unmatched
 from headrace.endpoints.sources.local_files_unlisted import refuse_unlisted
-from headrace.endpoints.systems.local_files import FileFormat, LocalFilesConfig
+from headrace.endpoints.systems.files_options import FileFormat
+from headrace.endpoints.systems.local_files import LocalFilesConfig
 from headrace.errors import DataPlaneError, EndpointUnreachable, SourceReplaced, UnitNotFound
 from headrace.previews import preview_of
 from headrace.protocol import Json, NormalizedRecord, Preview, UnitDescriptor

@@ -8,7 +8,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headrace.endpoints.systems.local_files_column_types import INTEGERS, decimal_digits
+from headrace.endpoints.systems.files_column_types import INTEGERS, decimal_digits
 from headrace.rowtypes import json_field
 
 _INFINITE = ["inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"]

@@ -14,7 +14,7 @@ import msgspec
 
 from headrace.endpoints.sources.local_files_below import open_file, open_folder, refused_as_failure
 from headrace.endpoints.sources.local_files_parts import Part
-from headrace.endpoints.systems.local_files_layout import (
+from headrace.endpoints.systems.files_layout import (
     COMMIT_FILE,
     GENERATION,
     LATEST_FILE,
@@ -24,7 +24,7 @@ from headrace.endpoints.systems.local_files_layout import (
     UNIT_FILE,
     numbered,
 )
-from headrace.endpoints.systems.local_files_record import decode_record
+from headrace.endpoints.systems.files_record import decode_record
 from headrace.errors import ConfigInvalid, EndpointUnreachable, UnitNotFound
 from headrace.protocol import CommitRecord
 

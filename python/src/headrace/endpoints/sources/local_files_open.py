@@ -12,7 +12,8 @@ from headrace.endpoints.sources.local_files_jsonl import JsonLinesPart
 from headrace.endpoints.sources.local_files_parts import OpenPart, Part, Shape
 from headrace.endpoints.sources.local_files_policy import DEFAULT_ROW_BYTES
 from headrace.endpoints.sources.local_files_units import Unit
-from headrace.endpoints.systems.local_files import FileFormat, LocalFilesConfig
+from headrace.endpoints.systems.files_options import FileFormat
+from headrace.endpoints.systems.local_files import LocalFilesConfig
 from headrace.errors import EndpointUnreachable, UnitNotFound
 
 

@@ -22,8 +22,9 @@ from headrace.endpoints.sources.local_files_committed import committed_parts, is
 from headrace.endpoints.sources.local_files_compressed import refuse_compressed_name
 from headrace.endpoints.sources.local_files_matching import matching_parts
 from headrace.endpoints.sources.local_files_parts import Part
-from headrace.endpoints.systems.local_files import FileFormat, LocalFilesConfig
-from headrace.endpoints.systems.local_files_layout import UNIT_FILE
+from headrace.endpoints.systems.files_layout import UNIT_FILE
+from headrace.endpoints.systems.files_options import FileFormat
+from headrace.endpoints.systems.local_files import LocalFilesConfig
 from headrace.errors import ConfigInvalid, DataPlaneError, UnitNotFound
 from headrace.suggestions import did_you_mean
 

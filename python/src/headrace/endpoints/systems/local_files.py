@@ -12,20 +12,23 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
 from urllib.parse import unquote, urlsplit
 
 from headrace.endpoint import TestLevel
-from headrace.endpoints.systems.local_files_column_types import parse_column_types
+from headrace.endpoints.systems.files_column_types import parse_column_types
+from headrace.endpoints.systems.files_options import (
+    Compression,
+    FileFormat,
+    parse_compression,
+    parse_delimiter,
+    parse_format,
+)
 from headrace.endpoints.systems.local_files_descriptor import DESCRIPTOR
 from headrace.endpoints.systems.local_files_failures import reported
 from headrace.endpoints.systems.local_files_slot import can_take_slots_once
 from headrace.errors import ConfigInvalid, DataPlaneError
 from headrace.protocol import Connection, ConnectionTest, Diagnostic, Json
 from headrace.templates import EndpointDescriptor
-
-FileFormat: TypeAlias = Literal["parquet", "csv", "jsonl", "arrow"]
-Compression: TypeAlias = Literal["snappy", "zstd", "gzip", "none"]
 
 _SHOWN = ("format", "compression", "delimiter", "column_types")
 
@@ -45,9 +48,9 @@ class LocalFilesConfig:
         """Raises ``ConfigInvalid``, whose ``details["field"]`` names the parameter to blame."""
         return cls(
             base_path=_base_path(parameters.get("base_path", "")),
-            format=_format(parameters.get("format", "")),
-            compression=_compression(parameters.get("compression", "")),
-            delimiter=_delimiter(parameters.get("delimiter", "")),
+            format=parse_format(parameters.get("format", "")),
+            compression=parse_compression(parameters.get("compression", "")),
+            delimiter=parse_delimiter(parameters.get("delimiter", "")),
             column_types=parse_column_types(parameters.get("column_types", "")),
         )
 
@@ -170,31 +173,6 @@ def _base_path(text: str) -> Path:
             )
         text = unquote(parts.path)
     return Path(os.path.abspath(os.path.expanduser(text)))
-
-
-def _format(text: str) -> FileFormat | None:
-    for known in get_args(FileFormat):
-        if text == known:
-            return known
-    if text:
-        raise _invalid("format", f"format is {text!r}. Choose one of {', '.join(get_args(FileFormat))}.")
-    return None
-
-
-def _compression(text: str) -> Compression:
-    for known in get_args(Compression):
-        if (text or "snappy") == known:
-            return known
-    raise _invalid("compression", f"compression is {text!r}. Choose one of {', '.join(get_args(Compression))}.")
-
-
-def _delimiter(text: str) -> str | None:
-    if not text:
-        return None
-    mark = {"tab": "\t", "\\t": "\t"}.get(text, text)
-    if len(mark) != 1 or not mark.isascii() or mark in '"\r\n\0':
-        raise _invalid("delimiter", f"delimiter is {text!r}. Give one ASCII character that is no quote, or 'tab'.")
-    return mark
 
 
 def _invalid(field: str, message: str) -> ConfigInvalid:

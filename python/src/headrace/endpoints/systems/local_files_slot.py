@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
-import hashlib
 import os
 import shutil
 import sys
@@ -18,12 +17,10 @@ import uuid
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
 _FLAG_UNKNOWN = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})
-_LONGEST_SEGMENT = 240
 
 
 def take_slot(prepared: Path, slot: Path) -> None:
@@ -104,22 +101,3 @@ def flush(descriptor: int) -> None:
             if error.errno not in _FLAG_UNKNOWN:
                 raise
     os.fsync(descriptor)
-
-
-def path_segment(text: str) -> str:
-    """One file name for any text: different texts get different names, and none leaves its directory.
-
-    Letters, digits, ``-``, ``.`` and ``_`` stay as they are, but a leading ``.``
-    or ``_`` does not, because such names are hidden or ours. What is too long
-    for a file name ends in ``~`` and its SHA-256 instead. Names that differ in
-    case only are different here and the same on some file systems.
-    """
-    if not text:
-        raise ValueError("a path segment needs at least one character")
-    encoded = quote(text.encode("utf-8", "surrogatepass"), safe="").replace("~", "%7E")
-    if encoded[0] in "._":
-        encoded = f"%{ord(encoded[0]):02X}{encoded[1:]}"
-    if len(encoded) <= _LONGEST_SEGMENT:
-        return encoded
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{encoded[: _LONGEST_SEGMENT - len(digest) - 1]}~{digest}"

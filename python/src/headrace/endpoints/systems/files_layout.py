@@ -12,7 +12,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
+from urllib.parse import quote
 
 UNIT_FILE = "_unit.json"
 COMMIT_FILE = "_commit.json"
@@ -21,6 +23,8 @@ LATEST_FILE = "_latest.sql"
 GENERATION = "gen="
 PENDING = "_gen="
 SLOT = "slice="
+
+_LONGEST_SEGMENT = 240
 
 
 def numbered(names: Iterable[str], prefix: str) -> list[tuple[int, str]]:
@@ -31,3 +35,22 @@ def numbered(names: Iterable[str], prefix: str) -> list[tuple[int, str]]:
         if number != name and number.isascii() and number.isdigit():
             found.append((int(number), name))
     return sorted(found)
+
+
+def path_segment(text: str) -> str:
+    """One file name for any text: different texts get different names, and none leaves its directory.
+
+    Letters, digits, ``-``, ``.`` and ``_`` stay as they are, but a leading ``.``
+    or ``_`` does not, because such names are hidden or ours. What is too long
+    for a file name ends in ``~`` and its SHA-256 instead. Names that differ in
+    case only are different here and the same on some file systems.
+    """
+    if not text:
+        raise ValueError("a path segment needs at least one character")
+    encoded = quote(text.encode("utf-8", "surrogatepass"), safe="").replace("~", "%7E")
+    if encoded[0] in "._":
+        encoded = f"%{ord(encoded[0]):02X}{encoded[1:]}"
+    if len(encoded) <= _LONGEST_SEGMENT:
+        return encoded
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{encoded[: _LONGEST_SEGMENT - len(digest) - 1]}~{digest}"

@@ -1,4 +1,4 @@
-"""One slice as one Parquet file: streamed, in row groups of bounded size, with the types it came with.
+"""What Parquet can carry of a slice: in row groups of bounded size, with the types it came with.
 
 Parquet must give back what it was given, so a column it cannot carry is refused
 by name before a row is read. Files of earlier slices are never rewritten, hence
@@ -7,18 +7,13 @@ a new slice may add columns and widen types, and nothing else.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headrace.endpoints.systems.local_files_failures import reported
-from headrace.endpoints.systems.local_files_slot import flush_path
 from headrace.errors import SchemaChanged
 from headrace.staging import NativeFile, RecordReader
 
@@ -51,69 +46,14 @@ def parquet_schema(file: BinaryIO) -> pa.Schema:
         raise NotParquet("its columns cannot be read") from error
 
 
-def write_slice(path: Path, reader: RecordReader, schema: pa.Schema, compression: str) -> int:
-    """Write every row of ``reader``, widened to ``schema``, to the new file ``path``.
-
-    A file that was staged with just these columns becomes ours as it is. Returns
-    the number of rows once the disk has them.
-    """
+def adoptable(reader: RecordReader, schema: pa.Schema) -> NativeFile | None:
+    """The file that was staged with just these columns, which can be a slice as it is."""
     staged = reader.native_file()
-    if staged is not None and staged.format == "parquet" and staged.schema.equals(schema):
-        return _adopt(staged, path)
-    rows = 0
-    writer, sink = _opened(path, schema, compression)
-    complete = False
-    try:
-        for table in _row_groups(reader):
-            with reported("write in", path.parent, "sink"):
-                writer.write_table(table.cast(schema), row_group_size=max(table.num_rows, 1))
-            rows += table.num_rows
-        complete = True
-    finally:
-        _finish(path, writer, sink, complete=complete)
-    return rows
+    return staged if staged is not None and staged.format == "parquet" and staged.schema.equals(schema) else None
 
 
-def _adopt(staged: NativeFile, path: Path) -> int:
-    with reported("write in", path.parent, "sink"):
-        try:
-            os.link(staged.path, path)
-        except OSError:  # it lies in memory or on another file system, or there are no second names here
-            shutil.copyfile(staged.path, path)
-        flush_path(path)
-    return staged.rows
-
-
-def write_columns(path: Path, schema: pa.Schema, compression: str) -> None:
-    """Write a file of ``schema`` without a row."""
-    writer, sink = _opened(path, schema, compression)
-    _finish(path, writer, sink, complete=True)
-
-
-def _opened(path: Path, schema: pa.Schema, compression: str) -> tuple[pq.ParquetWriter, pa.NativeFile]:
-    refuse_unfit(schema)
-    with reported("write in", path.parent, "sink"):
-        sink = pa.OSFile(str(path), "wb")
-        return pq.ParquetWriter(sink, schema, compression=compression, write_page_index=True), sink
-
-
-def _finish(path: Path, writer: pq.ParquetWriter, sink: pa.NativeFile, *, complete: bool) -> None:
-    """Close the file; a complete one is forced to the disk, of an incomplete one only the handle matters."""
-    if not complete:
-        # The footer cannot be written to a full disk, and nobody will read it: the first failure is the one to tell.
-        try:
-            writer.close()
-            sink.close()
-        except OSError:
-            sink.close()
-        return
-    with reported("write in", path.parent, "sink"):
-        writer.close()
-        sink.close()
-        flush_path(path)
-
-
-def _row_groups(reader: RecordReader) -> Iterator[pa.Table]:
+def row_groups(reader: RecordReader) -> Iterator[pa.Table]:
+    """Every row, in tables of bounded size."""
     held: list[pa.RecordBatch] = []
     size = 0
     for batch in reader.iter_arrow():
@@ -149,7 +89,7 @@ def refuse_unfit(schema: pa.Schema) -> None:
             ) from error
 
 
-def joint_schema(earlier: pa.Schema | None, new: pa.Schema, place: Path, *, frozen: bool) -> pa.Schema:
+def joint_schema(earlier: pa.Schema | None, new: pa.Schema, place: str, *, frozen: bool) -> pa.Schema:
     """The schema to write rows of ``new`` in, so that they can be read together with files of ``earlier``.
 
     It is ``new`` with the earlier type of every column that has become narrower.
@@ -184,11 +124,11 @@ def _holds(wide: pa.DataType, narrow: pa.DataType) -> bool:
     return pa.types.is_null(narrow) or str(wide) in _WIDER.get(str(narrow), ())
 
 
-def _changed(place: Path, column: str, how: str) -> SchemaChanged:
+def _changed(place: str, column: str, how: str) -> SchemaChanged:
     return SchemaChanged(
         f"Column {column!r} {how}, and the files in {place} stay as they are. "
         "Reset the unit to write it anew, with onNewGeneration replace if the policy says append, or have the source "
         "keep the type.",
         role="sink",
-        details={"column": column, "path": str(place)},
+        details={"column": column, "path": place},
     )

@@ -1,0 +1,164 @@
+"""A slice on its way into a bucket: Parquet files under names of its own, then the record that makes them count.
+
+Each file is written by one request and bounded, so what is held in memory is
+one file. An attempt that does not get its slot deletes what it wrote, unless
+nobody knows whether it got it: then a later sweep does, once the slot is taken.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import uuid
+from collections.abc import Callable, Iterator
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from headrace.endpoints.sinks.files_parquet import refuse_unfit, row_groups
+from headrace.endpoints.systems.files_record import SlotFile, encode_record
+from headrace.endpoints.systems.s3_layout import commit_key, part_name, slot_key
+from headrace.errors import DataPlaneError, EndpointUnreachable, SinkAmbiguous, Throttled
+from headrace.objects.bucket import Bucket, Found, Taken
+from headrace.protocol import CommitRecord
+from headrace.staging import RecordReader
+
+log = logging.getLogger("headrace.endpoints.sinks.s3")
+
+FILE_BYTES = 64 * 1024 * 1024
+
+
+class ObjectAttempt:
+    def __init__(
+        self,
+        bucket: Bucket,
+        unit: str,
+        generation: int,
+        seq: int,
+        record: Callable[[int, int], CommitRecord | None],
+        refuse_if_left: Callable[[], None],
+    ) -> None:
+        self._bucket = bucket
+        self._slot = slot_key(unit, generation, seq)
+        self._key = commit_key(unit, generation, seq)
+        self._record = record
+        self._refuse_if_left = refuse_if_left
+        self._name = uuid.uuid4().hex
+        self._files: list[SlotFile] = []
+        self._is_kept = False
+
+    def write(self, reader: RecordReader, schema: pa.Schema, compression: str) -> int:
+        for content, rows in _files(row_groups(reader), schema, compression):
+            self._put(content, rows)
+        self._refuse_if_left()
+        return sum(file.rows for file in self._files)
+
+    def write_columns(self, schema: pa.Schema, compression: str) -> None:
+        self._refuse_if_left()
+        for content, rows in _files(iter(()), schema, compression):
+            self._put(content, rows)
+
+    def take(self, record: CommitRecord) -> CommitRecord | None:
+        content = encode_record(record, self._files)
+        try:
+            self._bucket.create(self._key, content)
+        except Taken:
+            return self._winner(record, content)
+        except (EndpointUnreachable, Throttled) as error:
+            self._is_kept = True
+            return self._settled(record, content, error)
+        self._is_kept = True
+        return None
+
+    def drop(self) -> None:
+        """Delete what was written, unless it is a slot or may become one."""
+        if self._is_kept:
+            return
+        try:
+            self._bucket.delete(f"{self._slot}/{file.name}" for file in self._files)
+        except DataPlaneError as error:
+            # It must not hide why the attempt failed; a sweep deletes what lies in a slot that others took.
+            log.warning("what an attempt wrote is left for later: %s", error.message)
+
+    def _put(self, content: bytes, rows: int) -> None:
+        """The name is known before it is written: of a write that fails nobody knows whether it was done."""
+        name = part_name(self._name, len(self._files))
+        self._files.append(SlotFile(name=name, bytes=len(content), rows=rows))
+        self._bucket.put(f"{self._slot}/{name}", content)
+
+    def _settled(self, record: CommitRecord, content: bytes, error: DataPlaneError) -> CommitRecord | None:
+        """An answer was lost. The same bytes under the same key meet themselves, if they arrived."""
+        try:
+            self._bucket.create(self._key, content)
+        except Taken:
+            return self._winner(record, content)
+        except DataPlaneError:
+            shown = self._bucket.address.shown(self._key)
+            raise SinkAmbiguous(
+                f"Whether the slice is at {shown} could not be found out. {error.message} "
+                "The next run finds out whether the slice is there.",
+                role="sink",
+                details={"path": shown},
+            ) from error
+        return None
+
+    def _winner(self, record: CommitRecord, content: bytes) -> CommitRecord | None:
+        """The record that has the slot; None when it is ours after all."""
+        found = self._bucket.get(self._key)
+        if found is not None and found[0] == content:
+            self._is_kept = True
+            return None
+        self._is_kept = False
+        return self._record(record.generation, record.slice_seq)
+
+
+class RowsReader(io.RawIOBase):
+    """An object of a slot as a file that can be read from anywhere in it."""
+
+    AT_ONCE = 256 * 1024
+
+    def __init__(self, bucket: Bucket, found: Found) -> None:
+        self._bucket = bucket
+        self._found = found
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._found.size}[whence]
+        self._at = max(0, origin + offset)
+        return self._at
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        count = min(len(buffer), self._found.size - self._at)
+        if count <= 0:
+            return 0
+        data = self._bucket.read(self._found.key, self._at, count, self._found.etag)
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+
+def _files(tables: Iterator[pa.Table], schema: pa.Schema, compression: str) -> Iterator[tuple[bytes, int]]:
+    """Whole Parquet files of about ``FILE_BYTES``, and their rows; one without rows when there are none."""
+    refuse_unfit(schema)
+    buffer, rows, count = pa.BufferOutputStream(), 0, 0
+    writer = pq.ParquetWriter(buffer, schema, compression=compression, write_page_index=True)
+    for table in tables:
+        writer.write_table(table.cast(schema), row_group_size=max(table.num_rows, 1))
+        rows += table.num_rows
+        if buffer.tell() >= FILE_BYTES:
+            writer.close()
+            yield buffer.getvalue().to_pybytes(), rows
+            buffer, rows, count = pa.BufferOutputStream(), 0, count + 1
+            writer = pq.ParquetWriter(buffer, schema, compression=compression, write_page_index=True)
+    writer.close()
+    if rows > 0 or count == 0:
+        yield buffer.getvalue().to_pybytes(), rows

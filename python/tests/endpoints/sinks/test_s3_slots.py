@@ -1,0 +1,370 @@
+"""What is special to slots in a bucket: who sees which generation, who loses a race, and what is deleted when."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from carrying import rows_parameters
+from local_files_kit import UNIT, described, land_in, rows, target, write
+from s3_servers import S3Server, fresh_prefix, s3_server
+from test_s3_sink import rows_of
+
+from headrace.endpoint import Target
+from headrace.endpoints.sinks import s3_attempt
+from headrace.endpoints.sinks.s3 import S3Sink
+from headrace.errors import (
+    CheckpointAheadOfSink,
+    ConfigInvalid,
+    DataPlaneError,
+    EndpointUnreachable,
+    SinkAmbiguous,
+    SinkFenced,
+)
+from headrace.ingestion import run_ingestion_unit
+from headrace.objects.bucket import Bucket
+
+pytestmark = pytest.mark.s3_server
+
+REPLACING = target(disposition="replace")
+
+
+class Lake:
+    """A prefix of a server, with the product's sink and a stranger's eyes."""
+
+    def __init__(self, name: str = "seaweedfs") -> None:
+        self.server: S3Server = s3_server(name)
+        self.prefix = fresh_prefix()
+        self.unit = f"{self.prefix}/public.orders"
+
+    def sink(self) -> S3Sink:
+        return S3Sink(self.server.parameters(self.prefix))
+
+    def land(self, where: Target, *tables: pa.Table, epoch: int = 1, complete: bool = True) -> None:
+        land_in(self.sink(), where, *tables, epoch=epoch, complete=complete)
+
+    def ids(self) -> list[int]:
+        return sorted(row["id"] for _, _, row in rows_of(self.server, self.unit))
+
+    def listed(self) -> list[str]:
+        return self.server.keys(self.unit)
+
+    def parts(self) -> list[str]:
+        return [key for key in self.listed() if key.endswith(".parquet")]
+
+    def write(self, key: str, content: bytes) -> None:
+        self.server.write(f"{self.unit}/{key}", content)
+
+    def delete(self, key: str) -> None:
+        self.server.delete(f"{self.unit}/{key}")
+
+
+@pytest.fixture
+def lake() -> Lake:
+    return Lake()
+
+
+def newer(disposition: Any = "replace") -> Target:
+    return target(generation=2, disposition=disposition)
+
+
+def test_a_slice_lies_as_it_is_drawn_and_its_record_names_its_files(lake: Lake) -> None:
+    lake.land(target(), rows(1, 2))
+
+    (part,) = lake.parts()
+    record = json.loads(lake.server.read(f"{lake.unit}/gen=1/slice=000000/_commit.json"))
+    assert set(lake.listed()) == {
+        "_unit.json", "_current.json", "_read.sql", "gen=1/slice=000000/_commit.json", part,
+    }  # fmt: skip
+    assert [f"gen=1/slice=000000/{file['name']}" for file in record["files"]] == [part]
+    assert (record["unit"], record["rows"], record["files"][0]["rows"]) == (UNIT, 2, 2)
+
+
+def test_readers_see_the_old_rows_whole_until_a_replacement_is_complete_and_then_the_new_ones(lake: Lake) -> None:
+    lake.land(REPLACING, rows(1), rows(2))
+
+    with closing(lake.sink()) as sink:
+        sink.high_water(newer(), 2)
+        sink.prepare(newer(), described(rows()), {})
+        write(sink, newer(), 0, rows(3), epoch=2)
+        before = lake.ids()
+        sink.complete(newer(), {})
+
+    assert (before, lake.ids()) == ([1, 2], [3])
+
+
+@pytest.mark.parametrize("disposition", ["append", "merge", "replace"])
+def test_a_unit_without_rows_leaves_its_columns_once(lake: Lake, disposition: Any) -> None:
+    for epoch in (1, 2):
+        lake.land(target(disposition=disposition), epoch=epoch)
+
+    (part,) = lake.parts()
+    content = pa.BufferReader(lake.server.read(f"{lake.unit}/{part}"))
+    assert pq.read_table(content).equals(rows())
+    assert lake.ids() == []
+
+
+def test_what_was_replaced_is_deleted_by_the_run_after(lake: Lake) -> None:
+    lake.land(REPLACING, rows(1))
+    lake.land(newer(), rows(2), epoch=2)
+    still_there = [key for key in lake.parts() if key.startswith("gen=1/")]
+
+    lake.land(target(generation=3, disposition="replace"), rows(3), epoch=3)
+
+    assert len(still_there) == 1
+    assert [key for key in lake.listed() if key.startswith("gen=1/")] == []
+    assert lake.ids() == [3]
+
+
+def test_a_replacement_that_was_given_up_is_never_seen_and_is_deleted(lake: Lake) -> None:
+    lake.land(REPLACING, rows(1))
+    lake.land(newer(), rows(2), epoch=2, complete=False)
+
+    lake.land(target(generation=3, disposition="replace"), rows(3), epoch=3)
+    lake.land(target(generation=4, disposition="replace"), rows(4), epoch=4)
+
+    assert lake.ids() == [4]
+    assert {key.split("/")[0] for key in lake.parts()} == {"gen=3", "gen=4"}
+
+
+def test_a_late_owner_of_a_replacement_that_was_given_up_can_neither_write_nor_show_it(lake: Lake) -> None:
+    with closing(lake.sink()) as late:
+        late.high_water(REPLACING, 1)
+        late.prepare(REPLACING, described(rows()), {})
+        lake.land(newer(), rows(2), epoch=2)
+
+        with pytest.raises(SinkFenced):
+            write(late, REPLACING, 0, rows(1))
+        with pytest.raises(SinkFenced):
+            late.complete(REPLACING, {})
+
+    assert lake.ids() == [2]
+    assert len(lake.parts()) == 1
+
+
+def test_a_late_writer_of_an_older_generation_finds_its_slot_closed(lake: Lake) -> None:
+    with closing(lake.sink()) as late:
+        late.high_water(target(), 1)
+        late.prepare(target(), described(rows()), {})
+        write(late, target(), 0, rows(1))
+        lake.land(newer("append"), rows(2), epoch=2)
+
+        with pytest.raises(SinkFenced):
+            write(late, target(), 1, rows(1))
+
+    assert lake.ids() == [1, 2]
+
+
+def test_an_owner_whose_slot_a_newer_one_took_is_fenced_and_leaves_nothing(lake: Lake) -> None:
+    with closing(lake.sink()) as late:
+        late.high_water(target(), 1)
+        late.prepare(target(), described(rows()), {})
+        lake.land(target(), rows(2), epoch=2)
+
+        with pytest.raises(SinkFenced):
+            write(late, target(), 0, rows(1))
+
+    assert lake.ids() == [2]
+    assert len(lake.parts()) == 1
+
+
+def test_of_two_attempts_at_one_slot_the_later_adopts_and_deletes_its_own_files(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overtaken(self: s3_attempt.ObjectAttempt, reader: Any, schema: pa.Schema, compression: str) -> int:
+        written = real(self, reader, schema, compression)
+        monkeypatch.setattr(s3_attempt.ObjectAttempt, "write", real)
+        with closing(lake.sink()) as other:
+            other.high_water(target(), 1)
+            other.prepare(target(), described(rows()), {})
+            write(other, target(), 0, rows(1))
+        return written
+
+    real = s3_attempt.ObjectAttempt.write
+    with closing(lake.sink()) as slow:
+        slow.high_water(target(), 1)
+        slow.prepare(target(), described(rows()), {})
+        monkeypatch.setattr(s3_attempt.ObjectAttempt, "write", overtaken)
+        applied = write(slow, target(), 0, rows(1))
+
+    assert applied.adopted
+    assert lake.ids() == [1]
+    assert len(lake.parts()) == 1
+
+
+class Losing:
+    """Makes the answers of ``times`` writes of a commit record vanish; the first one arrives all the same, or not."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, times: int, *, arrives: bool) -> None:
+        self.left, self._arrives, self._real = times, arrives, Bucket.create
+        monkeypatch.setattr(Bucket, "create", lambda bucket, key, content: self._create(bucket, key, content))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+
+    def _create(self, bucket: Bucket, key: str, content: bytes) -> str:
+        if not key.endswith("_commit.json") or self.left == 0:
+            return self._real(bucket, key, content)
+        self.left -= 1
+        if self._arrives:
+            self._real(bucket, key, content)
+            self._arrives = False
+        raise EndpointUnreachable("The connection broke.", role="sink")
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_a_lost_answer_is_settled_by_sending_the_same_again(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, arrives: bool
+) -> None:
+    with closing(lake.sink()) as sink:
+        sink.high_water(target(), 1)
+        sink.prepare(target(), described(rows()), {})
+        Losing(monkeypatch, 1, arrives=arrives)
+
+        applied = write(sink, target(), 0, rows(1))
+
+    assert not applied.adopted
+    assert lake.ids() == [1]
+
+
+def test_a_commit_whose_answers_are_all_lost_is_ambiguous_and_keeps_the_files_it_may_need(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(lake.sink()) as sink:
+        sink.high_water(target(), 1)
+        sink.prepare(target(), described(rows()), {})
+        losing = Losing(monkeypatch, 2, arrives=True)
+        with pytest.raises(SinkAmbiguous):
+            write(sink, target(), 0, rows(1))
+        losing.left = 0
+
+    with closing(lake.sink()) as later:
+        high_water = later.high_water(target(), 2)
+
+    assert high_water is not None and high_water.record.slice_seq == 0
+    assert lake.ids() == [1]
+
+
+_DIES_BEFORE_THE_RECORD = """
+import os, sys
+sys.path[:0] = sys.argv[1].split(os.pathsep)
+from local_files_kit import described, rows, target, write
+from headrace.endpoints.sinks.s3 import S3Sink
+from headrace.endpoints.sinks.s3_attempt import ObjectAttempt
+import json
+sink = S3Sink(json.loads(sys.argv[2]))
+sink.high_water(target(), 1)
+sink.prepare(target(), described(rows()), {})
+ObjectAttempt.take = lambda self, record: os.kill(os.getpid(), 9)
+write(sink, target(), 0, rows(1))
+"""
+
+
+def test_files_of_a_killed_attempt_are_seen_by_nobody_and_deleted_once_the_slot_is_taken(lake: Lake) -> None:
+    here = os.path.dirname(__file__)
+    paths = os.pathsep.join([here, os.path.dirname(os.path.dirname(here))])
+    parameters = json.dumps(lake.server.parameters(lake.prefix))
+    killed = subprocess.run([sys.executable, "-c", _DIES_BEFORE_THE_RECORD, paths, parameters], check=False)
+    orphans = lake.parts()
+
+    lake.land(target(), rows(1))
+    seen = lake.ids()
+    lake.land(target(), rows(2))
+
+    assert (killed.returncode, len(orphans)) == (-9, 1)
+    assert seen == [1]
+    assert lake.ids() == [1, 2]
+    assert orphans[0] not in lake.parts()
+    assert len(lake.parts()) == 2
+
+
+def test_a_file_in_a_slot_that_nobody_took_is_left_to_the_attempt_that_may_live(lake: Lake) -> None:
+    lake.land(target(), rows(1))
+    lake.write(f"gen=1/slice=000001/part-{'a' * 32}-0.parquet", b"on its way")
+
+    with closing(lake.sink()) as sink:
+        sink.high_water(target(), 1)
+
+    assert f"gen=1/slice=000001/part-{'a' * 32}-0.parquet" in lake.listed()
+
+
+def part_of(lake: Lake, seq: int) -> str:
+    (part,) = [key for key in lake.parts() if f"slice={seq:06d}" in key]
+    return part
+
+
+HARMS: dict[str, tuple[Callable[[Lake], None], type[DataPlaneError], str]] = {
+    "a slice in the middle is gone": (
+        lambda lake: lake.delete("gen=1/slice=000000/_commit.json"),
+        CheckpointAheadOfSink,
+        "slice=000000",
+    ),
+    "the newest file is gone": (lambda lake: lake.delete(part_of(lake, 1)), CheckpointAheadOfSink, "is gone"),
+    "the newest file is damaged": (lambda lake: lake.write(part_of(lake, 1), b"?"), CheckpointAheadOfSink, "damaged"),
+    "a record is damaged": (
+        lambda lake: lake.write("gen=1/slice=000001/_commit.json", b"?"),
+        SinkAmbiguous,
+        "slice=000001",
+    ),
+    "what is current is damaged": (lambda lake: lake.write("_current.json", b"?"), SinkAmbiguous, "_current.json"),
+    "the owner cannot be read": (lambda lake: lake.write("_unit.json", b"?"), ConfigInvalid, "_unit.json"),
+    "it belongs to another unit": (
+        lambda lake: lake.write("_unit.json", b'{"unit":"dev/other/public.orders/lake"}'),
+        ConfigInvalid,
+        "dev/other",
+    ),
+    "there are foreign objects": (lambda lake: lake.delete("_unit.json"), ConfigInvalid, "did not write"),
+}
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_what_is_not_as_it_was_left_ends_the_run_and_says_what_to_do(lake: Lake, harm: str) -> None:
+    lake.land(target(), rows(1), rows(2))
+    do, kind, words = HARMS[harm]
+    do(lake)
+
+    with pytest.raises(kind, match=words) as refusal:
+        lake.land(target(), rows(3))
+
+    assert refusal.value.role == "sink"
+    assert not any("slice=000002" in key for key in lake.listed())
+
+
+def test_a_large_slice_becomes_several_files_of_bounded_size(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3_attempt, "FILE_BYTES", 1_000_000)
+    monkeypatch.setattr("headrace.endpoints.sinks.files_parquet.ROW_GROUP_BYTES", 1_000_000)
+    big = rows(*range(400_000))
+
+    lake.land(target(), big)
+
+    sizes = [len(lake.server.read(f"{lake.unit}/{key}")) for key in lake.parts()]
+    assert len(sizes) > 1 and max(sizes) < 2_500_000
+    assert lake.ids() == list(range(400_000))
+
+
+def test_the_class_of_a_server_that_ignores_conditions_is_c_and_exactly_once_refuses_it(configured: Any) -> None:
+    ignoring = Lake("ignores conditions")
+    configured.configure("rows", "test.rows", rows_parameters(3))
+    configured.configure("lake", "object.s3", ignoring.server.parameters(ignoring.prefix))
+
+    with pytest.raises(ConfigInvalid, match="class C"):
+        run_ingestion_unit("rows", "lake", "rows", None, {"require": "exactly-once"}, "in_memory")
+    result = run_ingestion_unit("rows", "lake", "rows", None, {}, "in_memory")
+
+    assert (result["errors"], result["stats"]["delivery"]["class"]) == ([], "C")
+
+
+def test_two_that_create_one_slot_on_a_server_that_ignores_conditions_are_not_told_apart() -> None:
+    """Why such a server is class C: between the look and the write another may write."""
+    bucket = Bucket(s3_server("ignores conditions").address(fresh_prefix()), "sink")
+    bucket.create("slot", b"one")
+
+    bucket.create("slot", b"other")
+
+    found = bucket.get("slot")
+    assert found is not None and found[0] == b"other"
