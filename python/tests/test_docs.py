@@ -16,8 +16,8 @@ from postgres_server import postgres_server
 
 from headrace.endpoints import registry
 from headrace.endpoints.sinks.postgres_ledger import COMMIT, FENCE, TARGET
-from headrace.endpoints.sources import local_files_policy, postgres_policy
-from headrace.endpoints.sources.local_files_units import ENDINGS
+from headrace.endpoints.sources import files_policy, postgres_policy
+from headrace.endpoints.sources.files_names import ENDINGS
 from headrace.endpoints.systems.files_column_types import WORDS
 from headrace.endpoints.systems.files_layout import COMMIT_FILE, LATEST_FILE, UNIT_FILE
 from headrace.endpoints.systems.s3_layout import CURRENT_FILE, READ_FILE
@@ -162,7 +162,7 @@ SAID: Mapping[str, Json] = {
 PARTLY_REFUSED = {"schemaContract", "onNewGeneration"}
 """Refused by a sink, and so not when the policy is read."""
 
-SOURCES = (local_files_policy.ReadPolicy.parse, postgres_policy.ReadPolicy.parse)
+SOURCES = (files_policy.ReadPolicy.parse, postgres_policy.ReadPolicy.parse)
 
 
 def test_the_policy_keys_are_those_that_are_listed() -> None:

@@ -283,14 +283,16 @@ def test_files_of_a_killed_attempt_are_seen_by_nobody_and_deleted_once_the_slot_
     assert len(lake.parts()) == 2
 
 
-def test_a_file_in_a_slot_that_nobody_took_is_left_to_the_attempt_that_may_live(lake: Lake) -> None:
+def test_files_in_a_slot_that_nobody_took_are_left_to_the_attempts_that_may_live(lake: Lake) -> None:
     lake.land(target(), rows(1))
-    lake.write(f"gen=1/slice=000001/part-{'a' * 32}-0.parquet", b"on its way")
+    waiting = [f"gen=1/slice=000001/part-{letter * 32}-0.parquet" for letter in "ab"]
+    for key in waiting:
+        lake.write(key, b"on its way")
 
     with closing(lake.sink()) as sink:
         sink.high_water(target(), 1)
 
-    assert f"gen=1/slice=000001/part-{'a' * 32}-0.parquet" in lake.listed()
+    assert set(waiting) < set(lake.listed())
 
 
 def part_of(lake: Lake, seq: int) -> str:
@@ -368,3 +370,51 @@ def test_two_that_create_one_slot_on_a_server_that_ignores_conditions_are_not_to
 
     found = bucket.get("slot")
     assert found is not None and found[0] == b"other"
+
+
+def test_a_replacement_that_goes_on_after_a_crash_leaves_what_it_replaces_to_readers(lake: Lake) -> None:
+    lake.land(REPLACING, rows(1))
+    lake.land(newer(), rows(2), epoch=2, complete=False)
+
+    with closing(lake.sink()) as sink:
+        high_water = sink.high_water(newer(), 3)
+        before = lake.ids()
+        sink.complete(newer(), {})
+
+    assert high_water is not None and high_water.record.slice_seq == 0
+    assert (before, lake.ids()) == ([1], [2])
+
+
+def test_a_generation_that_is_opened_while_an_older_one_is_shown_is_not_forgotten(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overtaken(bucket: Bucket, key: str, content: bytes, etag: str) -> str:
+        monkeypatch.setattr(Bucket, "replace", real)
+        lake.land(newer(), rows(2), epoch=2, complete=False)
+        return real(bucket, key, content, etag)
+
+    real = Bucket.replace
+    lake.land(REPLACING, rows(1), complete=False)
+    with closing(lake.sink()) as late:
+        monkeypatch.setattr(Bucket, "replace", overtaken)
+
+        with pytest.raises(SinkFenced):
+            late.complete(REPLACING, {})
+
+    assert lake.ids() == []
+
+
+@pytest.mark.parametrize("hidden", [0, 1])
+def test_a_listing_that_lags_behind_hides_no_slot(lake: Lake, monkeypatch: pytest.MonkeyPatch, hidden: int) -> None:
+    lake.land(target(), rows(1), rows(2))
+    real = Bucket.list
+    monkeypatch.setattr(
+        Bucket,
+        "list",
+        lambda bucket, folder: (each for each in real(bucket, folder) if f"slice={hidden:06d}" not in each.key),
+    )
+
+    with closing(lake.sink()) as sink:
+        high_water = sink.high_water(target(), 1)
+
+    assert high_water is not None and high_water.record.slice_seq == 1

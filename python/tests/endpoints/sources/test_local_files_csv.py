@@ -13,7 +13,7 @@ from endpoints.sources.local_files_reading import rows_of, source
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace.endpoints.sources import local_files_records
+from headrace.endpoints.sources import files_records
 from headrace.errors import ConfigInvalid, RowRejected
 
 
@@ -129,7 +129,7 @@ def test_however_a_file_is_divided_its_values_are_those_that_were_written(
     csv(base, "\r\n".join(["a,b", *lines, ""]))
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(local_files_records, "BLOCK_BYTES", block)
+        patched.setattr(files_records, "BLOCK_BYTES", block)
         opened, policy = source(base), {"mode": "full", "targetSliceSize": size}
         plan = opened.plan("f.csv", None, policy)
         found = [
@@ -143,7 +143,7 @@ def test_however_a_file_is_divided_its_values_are_those_that_were_written(
 def test_a_line_end_within_a_value_survives_wherever_a_block_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local_files_records, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(files_records, "BLOCK_BYTES", 64)
     values = ["x" * (n % 41) + "\r\n" for n in range(500)]
     csv(tmp_path, "a,b\n" + "".join(f'"{value}",n\n' for value in values))
 
@@ -240,7 +240,7 @@ def test_a_row_that_cannot_be_carried_is_named_by_line(
 
 
 def test_a_bad_value_is_named_by_line_in_any_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_files_records, "BLOCK_BYTES", 16)
+    monkeypatch.setattr(files_records, "BLOCK_BYTES", 16)
 
     refusal = refused(tmp_path, "n,v\n" + "1,a\n" * 50 + "x,a\n" + "1,a\n" * 50, {"n": "int64"})
 

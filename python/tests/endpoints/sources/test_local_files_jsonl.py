@@ -13,7 +13,7 @@ from endpoints.sources.local_files_reading import carried, new_since, rows_of, s
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace.endpoints.sources import local_files_records
+from headrace.endpoints.sources import files_records
 from headrace.errors import ConfigInvalid, RowRejected
 from headrace.rowtypes import is_json
 
@@ -106,7 +106,7 @@ def test_as_json_every_value_is_what_was_written(
     lines(base, *rows)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(local_files_records, "BLOCK_BYTES", block)
+        patched.setattr(files_records, "BLOCK_BYTES", block)
         policy = {"mode": "full", "targetSliceSize": 2}
         found, _ = carried(source(base, dict.fromkeys("abc", "json")), "f.jsonl", None, policy)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import io
 import os
 import stat
 from collections.abc import Generator, Sequence
@@ -71,43 +70,10 @@ class SourceFile:
         whole.update(self.read(upto - tail, tail))
         return whole.hexdigest()[:32]
 
-    def stream(self, start: int, end: int) -> FileRange:
-        return FileRange(self, start, end)
-
     def close(self) -> None:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
-
-
-class FileRange(io.RawIOBase):
-    """The bytes of a file from ``start`` to ``end``, for libraries that want a file."""
-
-    def __init__(self, file: SourceFile, start: int, end: int) -> None:
-        self._file = file
-        self._start = start
-        self._length = end - start
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._length}[whence]
-        self._at = max(0, origin + offset)
-        return self._at
-
-    def read(self, size: int = -1) -> bytes:
-        left = max(0, self._length - self._at)
-        data = self._file.read(self._start + self._at, left if size < 0 else min(size, left))
-        self._at += len(data)
-        return data
 
 
 def open_folder(base: Path, names: Sequence[str]) -> int:

@@ -1,24 +1,17 @@
-"""How files are divided into slices: part by part, each cut at the end of a record.
-
-What is there when the plan is made is what it reads. A slice is cut when the one
-before it is done, and never reaches from one file into the next.
-"""
+"""Which parts of a folder's unit are to be read, from a position on, and that they are still what was read before."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
-from headrace.endpoints.sources.local_files_parts import Cut, Mark, OpenPart, Part, Want
-from headrace.endpoints.sources.local_files_policy import ReadPolicy
+from headrace.endpoints.sources.files_parts import Cut, Mark, OpenPart
+from headrace.endpoints.sources.files_plan import Found, cuts
+from headrace.endpoints.sources.files_policy import ReadPolicy
+from headrace.endpoints.sources.local_files_parts import Part
 from headrace.endpoints.sources.local_files_position import Position, earlier_than, first_unread, to_json
 from headrace.endpoints.sources.local_files_units import Unit
 from headrace.errors import SourceReplaced, SourceRewound
-from headrace.protocol import Json
-from headrace.staging import Slice
-
-_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,39 +20,9 @@ class Planning:
     open: Callable[[Part], OpenPart]
     policy: ReadPolicy
     position: Position | None
-    checkpoint: Json
-    next_seq: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
-    """A cut, and where reading it ends."""
-
-    part: Part
-    cut: Cut
-    position: Position
-
-
-def slices(planning: Planning) -> Iterator[Slice]:
-    """One after the other. Those of a full read end without a checkpoint."""
-    found, is_full = _found(planning), not planning.policy.is_incremental
-    seq, start = planning.next_seq, planning.checkpoint
-    for each, is_last in _knowing_the_last(found) if is_full else ((each, False) for each in found):
-        end = None if is_last else to_json(each.position, planning.unit)
-        bounds = {
-            "path": list(each.part.path),
-            "format": planning.unit.format,
-            "cut": each.cut.json(),
-            "identity": each.position.identity,
-        }
-        yield Slice(seq=seq, bounds=bounds, from_checkpoint=start, to_checkpoint=end)
-        seq, start = seq + 1, end
-    if is_full and planning.position is not None and seq == planning.next_seq:
-        # A load was in progress, and nothing is left: it still has to end.
-        yield Slice(seq=seq, bounds=None, from_checkpoint=start, to_checkpoint=None)
-
-
-def _found(planning: Planning) -> Iterator[_Found]:
+def found(planning: Planning) -> Iterator[Found]:
     unit, position = planning.unit, planning.position
     if position is not None and unit.kind == "files":
         _refuse_renamed(planning, position)
@@ -71,15 +34,16 @@ def _found(planning: Planning) -> Iterator[_Found]:
             continue
         if planning.policy.limit is not None and rows >= planning.policy.limit:
             return
-        opened = planning.open(part)
+        opened, is_growing = planning.open(part), _is_growing(planning, index)
         try:
             if position is not None and part.name == position.part:
                 mark = _gone_on(opened, part, position, unit)
             else:
-                mark = replace(opened.begin(is_growing=_is_growing(planning, index)), columns=columns)
-            for cut in _cuts(opened, mark, planning, index, rows):
+                mark = replace(opened.begin(is_growing=is_growing), columns=columns)
+            for cut in cuts(opened, mark, planning.policy, rows, is_growing=is_growing):
                 rows, columns = rows + cut.rows, cut.end.columns
-                yield _Found(part=part, cut=cut, position=_reached(planning, opened, index, cut, rows))
+                reached = _reached(planning, opened, index, cut, rows)
+                yield Found(path=part.path, cut=cut, identity=reached.identity, reached=to_json(reached, unit))
         finally:
             opened.close()
 
@@ -117,18 +81,6 @@ def _holds_what_was_read(planning: Planning, position: Position, part: Part) -> 
         opened.close()
 
 
-def _cuts(opened: OpenPart, mark: Mark, planning: Planning, index: int, rows: int) -> Iterator[Cut]:
-    policy = planning.policy
-    while True:
-        left = policy.slice_rows if policy.limit is None else min(policy.slice_rows, policy.limit - rows)
-        want = Want(rows=left, size=policy.slice_bytes, is_growing=_is_growing(planning, index))
-        cut = opened.cut(mark, want) if left > 0 else None
-        if cut is None:
-            return
-        yield cut
-        mark, rows = cut.end, rows + cut.rows
-
-
 def _is_growing(planning: Planning, index: int) -> bool:
     """Only the last file gets more lines; those before it are done."""
     return planning.policy.is_incremental and index == len(planning.unit.parts) - 1
@@ -155,11 +107,3 @@ def _reached(planning: Planning, opened: OpenPart, index: int, cut: Cut, rows: i
         inode=planning.unit.parts[index].inode,
         earlier=earlier_than(planning.unit, index),
     )
-
-
-def _knowing_the_last(items: Iterator[_Item]) -> Iterator[tuple[_Item, bool]]:
-    held = next(items, None)
-    while held is not None:
-        after = next(items, None)
-        yield held, after is None
-        held = after

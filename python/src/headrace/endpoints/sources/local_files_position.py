@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from headrace.endpoints.sources.local_files_parts import Mark, Part, mark_from_json
+from headrace.endpoints.sources.files_parts import Mark, mark_from_json
+from headrace.endpoints.sources.local_files_parts import Part
 from headrace.endpoints.sources.local_files_units import Unit
 from headrace.errors import ConfigInvalid, SourceReplaced
 from headrace.protocol import Json

@@ -12,53 +12,22 @@ import logging
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from headrace.endpoints.sources.files_names import Named, ending_of, format_of
 from headrace.endpoints.sources.local_files_below import open_file, refused_as_failure
 from headrace.endpoints.sources.local_files_committed import committed_parts, is_committed
-from headrace.endpoints.sources.local_files_compressed import refuse_compressed_name
 from headrace.endpoints.sources.local_files_matching import matching_parts
 from headrace.endpoints.sources.local_files_parts import Part
 from headrace.endpoints.systems.files_layout import UNIT_FILE
 from headrace.endpoints.systems.files_options import FileFormat
 from headrace.endpoints.systems.local_files import LocalFilesConfig
-from headrace.errors import ConfigInvalid, DataPlaneError, UnitNotFound
+from headrace.errors import DataPlaneError, UnitNotFound
 from headrace.suggestions import did_you_mean
 
 log = logging.getLogger("headrace.endpoints.sources.local_files")
-
-ENDINGS: Mapping[FileFormat, tuple[str, ...]] = {
-    "parquet": (".parquet", ".parq", ".pq"),
-    "csv": (".csv", ".tsv"),
-    "jsonl": (".jsonl", ".ndjson"),
-    "arrow": (".arrow", ".feather", ".ipc"),
-}
-_MORE_ENDINGS: Mapping[FileFormat, tuple[str, ...]] = {
-    "parquet": (),
-    "csv": (".txt", ".tab"),
-    "jsonl": (".json", ".log"),
-    "arrow": (),
-}
-"""Of files that are listed when the parameter ``format`` says what they hold."""
-
-Kind = Literal["file", "files", "slices"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
-    """A unit as the listing shows it, before it is opened."""
-
-    unit_id: str
-    kind: Kind
-    format: FileFormat
-
-    @property
-    def can_grow(self) -> bool:
-        """A Parquet or Arrow file alone never gets another row."""
-        return self.kind != "file" or self.format in ("csv", "jsonl")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +41,7 @@ def units(config: LocalFilesConfig) -> list[Named]:
     """Every unit, in order of path. A folder with two files or more of one ending is also a unit of them all."""
     base = config.base_path
     if not _is_folder(base):
-        return [Named(unit_id=base.name, kind="file", format=_format(config, base.name))]
+        return [Named(unit_id=base.name, kind="file", format=format_of(config.format, base.name))]
     if is_committed(base, ()):
         return [Named(unit_id=base.name, kind="slices", format="parquet")]
     return list(_below(config, base))
@@ -114,9 +83,11 @@ def unmatched(config: LocalFilesConfig, unit_id: str) -> UnitNotFound:
     return unknown(config, unit_id, f"No file in {shown} is called {pattern}.")
 
 
-def formats_of_ending(ending: str) -> list[FileFormat]:
-    """What files of this ending may hold when the parameter ``format`` says so, the likeliest first."""
-    return [format_ for format_, endings in _MORE_ENDINGS.items() if ending.lower() in endings]
+def names_below(config: LocalFilesConfig) -> Iterator[str]:
+    """Of every file that is not hidden, whatever it holds."""
+    for _, folders, files in os.walk(config.base_path):
+        folders[:] = [name for name in folders if name[0] not in "._"]
+        yield from (name for name in files if name[0] not in "._")
 
 
 def _below(config: LocalFilesConfig, base: Path) -> Iterator[Named]:
@@ -138,7 +109,7 @@ def _of_folder(
 ) -> Iterator[Named]:
     endings: Counter[tuple[str, FileFormat]] = Counter()
     for entry in entries:
-        ending = _ending(config, entry.name) if entry.is_file(follow_symlinks=False) else None
+        ending = ending_of(config.format, entry.name) if entry.is_file(follow_symlinks=False) else None
         if ending is not None:
             endings[entry.name[-len(ending[0]) :], ending[1]] += 1
             yield Named(unit_id="/".join((*names, entry.name)), kind="file", format=ending[1])
@@ -177,7 +148,9 @@ def _file(config: LocalFilesConfig, unit_id: str, names: tuple[str, ...]) -> Uni
         part = Part.of("", names, file.about)
     finally:
         file.close()
-    return Unit(unit_id=unit_id, kind="file", format=_format(config, unit_id), folder=names[:-1], parts=(part,))
+    return Unit(
+        unit_id=unit_id, kind="file", format=format_of(config.format, unit_id), folder=names[:-1], parts=(part,)
+    )
 
 
 def _slices(config: LocalFilesConfig, unit_id: str, names: tuple[str, ...]) -> Unit:
@@ -203,36 +176,10 @@ def _files(config: LocalFilesConfig, unit_id: str, names: tuple[str, ...]) -> Un
         parts = matching_parts(config.base_path, folder, pattern)
     except UnitNotFound as error:
         raise unknown(config, unit_id, error.message) from None
-    if not parts and _ending(config, pattern) is None:
+    if not parts and ending_of(config.format, pattern) is None:
         raise unmatched(config, unit_id)
-    return Unit(unit_id=unit_id, kind="files", format=_format(config, unit_id), folder=tuple(folder), parts=parts)
-
-
-def _format(config: LocalFilesConfig, name: str) -> FileFormat:
-    """What a file that somebody asked for holds."""
-    if config.format is not None:
-        return config.format
-    ending = _ending(config, name)
-    if ending is None:
-        refuse_compressed_name(name)
-        likely = formats_of_ending(os.path.splitext(name)[1])
-        such = f", such as format={likely[0]}" if likely else ""
-        raise ConfigInvalid(
-            f"The name {name!r} does not tell what the file holds. Set the parameter format{such}.",
-            role="source",
-            details={"field": "format"},
-        )
-    return ending[1]
-
-
-def _ending(config: LocalFilesConfig, name: str) -> tuple[str, FileFormat] | None:
-    """The ending that makes a file of this name one of ours, and what it means."""
-    for format_, endings in ENDINGS.items():
-        known = endings if config.format is None else (*endings, *_MORE_ENDINGS[format_])
-        for ending in known if config.format in (None, format_) else ():
-            if name.lower().endswith(ending) and len(name) > len(ending):
-                return ending, format_
-    return None
+    format_ = format_of(config.format, unit_id)
+    return Unit(unit_id=unit_id, kind="files", format=format_, folder=tuple(folder), parts=parts)
 
 
 def _is_folder(base: Path) -> bool:

@@ -19,8 +19,8 @@ import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 
 from headrace.endpoint import Column
-from headrace.endpoints.sources.local_files_below import SourceFile
-from headrace.endpoints.sources.local_files_parts import Cut, Mark, Shape, Want, chosen_columns
+from headrace.endpoints.sources.files_bytes import FileRange, SourceBytes
+from headrace.endpoints.sources.files_parts import Cut, Mark, Shape, Want, chosen_columns
 from headrace.errors import Bug, ConfigInvalid, RowRejected
 
 _READ_BYTES = 1024 * 1024
@@ -44,7 +44,7 @@ class _Library(Protocol):
 
 
 class ColumnarPart:
-    def __init__(self, file: SourceFile, library: type[ParquetLibrary] | type[ArrowLibrary]) -> None:
+    def __init__(self, file: SourceBytes, library: type[ParquetLibrary] | type[ArrowLibrary]) -> None:
         self._file = file
         with _told(lambda reason: self._no_such_file(reason, library.name)):
             self._library: _Library = library(file)
@@ -132,8 +132,8 @@ class ColumnarPart:
 class ParquetLibrary:
     name = "a Parquet file"
 
-    def __init__(self, file: SourceFile) -> None:
-        stream = pa.PythonFile(file.stream(0, file.size), mode="r")
+    def __init__(self, file: SourceBytes) -> None:
+        stream = pa.PythonFile(FileRange(file, 0, file.size), mode="r")
         self._file: Any = pq.ParquetFile(stream, buffer_size=_READ_BYTES, pre_buffer=False)
         self.schema: pa.Schema = self._file.schema_arrow
         metadata = self._file.metadata
@@ -153,7 +153,7 @@ class ParquetLibrary:
 class ArrowLibrary:
     name = "an Arrow file"
 
-    def __init__(self, file: SourceFile) -> None:
+    def __init__(self, file: SourceBytes) -> None:
         self._file = file
         self._whole = self._reader(None)
         self.schema: pa.Schema = self._whole.schema
@@ -185,7 +185,7 @@ class ArrowLibrary:
 
     def _reader(self, columns: list[int] | None) -> Any:
         options = ipc.IpcReadOptions(included_fields=columns, use_threads=False)
-        return ipc.open_file(pa.PythonFile(self._file.stream(0, self._file.size), mode="r"), options=options)
+        return ipc.open_file(pa.PythonFile(FileRange(self._file, 0, self._file.size), mode="r"), options=options)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from headrace.endpoints.sources.local_files_below import SourceFile
-from headrace.endpoints.sources.local_files_compressed import refuse_compressed
-from headrace.endpoints.sources.local_files_parts import Cut, Mark, Want
-from headrace.endpoints.sources.local_files_records import BOM, Block, Records, blocks, refuse_unreadable
+from headrace.endpoints.sources.files_bytes import SourceBytes
+from headrace.endpoints.sources.files_compressed import refuse_compressed
+from headrace.endpoints.sources.files_parts import Cut, Mark, Want
+from headrace.endpoints.sources.files_records import BOM, Block, Records, blocks, refuse_unreadable
 from headrace.errors import ConfigInvalid, SourceReplaced
 
 _OTHERS = {
@@ -21,7 +21,7 @@ _OTHERS = {
 _ESTIMATE_BYTES = 64 * 1024
 
 
-def text_start(file: SourceFile) -> Mark:
+def text_start(file: SourceBytes) -> Mark:
     """After a byte order mark. Raises ``ConfigInvalid`` when the file is of another kind than text in UTF-8."""
     head = file.read(0, min(8, file.size))
     refuse_compressed(file.shown, head)
@@ -32,7 +32,7 @@ def text_start(file: SourceFile) -> Mark:
 
 
 def cut_records(
-    file: SourceFile, start: Mark, records: Records, want: Want, row_bytes: int, takes: Callable[[Block], int]
+    file: SourceBytes, start: Mark, records: Records, want: Want, row_bytes: int, takes: Callable[[Block], int]
 ) -> Cut | None:
     """The next records from ``start`` on, as many as are wanted; None when there is none.
 
@@ -59,7 +59,7 @@ def cut_records(
     return None if rows == 0 else Cut(start=start, end=Mark(at=at, line=line), rows=rows, longest=longest)
 
 
-def resumed(file: SourceFile, mark: Mark, body: Mark) -> Mark:
+def resumed(file: SourceBytes, mark: Mark, body: Mark) -> Mark:
     """Where to go on after a record that had no line end when it was read.
 
     Raises:
@@ -80,7 +80,7 @@ def resumed(file: SourceFile, mark: Mark, body: Mark) -> Mark:
     )
 
 
-def estimated_records(file: SourceFile, body: Mark, records: Records) -> int:
+def estimated_records(file: SourceBytes, body: Mark, records: Records) -> int:
     """By the length of the first records; exact when the file is small."""
     left = file.size - body.at
     sample = file.read(body.at, min(left, _ESTIMATE_BYTES))

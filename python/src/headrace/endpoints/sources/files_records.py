@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from headrace.endpoints.sources.local_files_below import SourceFile
-from headrace.endpoints.sources.local_files_parts import Mark, rejected
+from headrace.endpoints.sources.files_bytes import SourceBytes
+from headrace.endpoints.sources.files_parts import Mark, rejected
 
 BLOCK_BYTES = 1024 * 1024
 BOM = b"\xef\xbb\xbf"
@@ -92,7 +92,7 @@ class Block:
     is_whole: bool
 
 
-def blocks(file: SourceFile, start: Mark, end: int, records: Records, row_bytes: int) -> Iterator[Block]:
+def blocks(file: SourceBytes, start: Mark, end: int, records: Records, row_bytes: int) -> Iterator[Block]:
     """The records from ``start`` to ``end``, in blocks of about a MiB. A record is never divided.
 
     Raises:
@@ -140,7 +140,7 @@ def refuse_unreadable(shown: str, block: Block, records: Records) -> None:
                 )
 
 
-def line_of(file: SourceFile, start: Mark, end: int, records: Records, row_bytes: int, position: int) -> int:
+def line_of(file: SourceBytes, start: Mark, end: int, records: Records, row_bytes: int, position: int) -> int:
     """The line on which the record of this position, counted from 0 at ``start``, begins."""
     for block in blocks(file, start, end, records, row_bytes):
         count = block.records if block.is_whole else 1

@@ -50,10 +50,10 @@ def _refuse_unsupported(raw: Policy) -> None:
     if raw.get("cursorField") is not None:
         raise invalid(
             "cursorField",
-            "file.local knows what is new by where it stands in the files, and needs no cursorField. Remove it, and "
-            "set mode to incremental.",
+            "What is new in files is known by where it stands in them, without a cursorField. Remove it, and set mode "
+            "to incremental.",
         )
-    refuse_unsupported(raw, "file.local")
+    refuse_unsupported(raw, "files")
 
 
 def _row_bytes(raw: Policy) -> int:

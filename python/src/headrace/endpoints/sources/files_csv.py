@@ -18,11 +18,11 @@ import pyarrow as pa
 import pyarrow.csv as csv
 
 from headrace.endpoint import Column
-from headrace.endpoints.sources.local_files_below import FileRange, SourceFile
-from headrace.endpoints.sources.local_files_columns import NotExact, field_of, from_text
-from headrace.endpoints.sources.local_files_parts import Cut, Mark, Shape, Want, chosen_columns, rejected
-from headrace.endpoints.sources.local_files_records import BOM, Block, Records, blocks, line_of, refuse_unreadable
-from headrace.endpoints.sources.local_files_text import cut_records, estimated_records, resumed, text_start
+from headrace.endpoints.sources.files_bytes import FileRange, SourceBytes
+from headrace.endpoints.sources.files_columns import NotExact, field_of, from_text
+from headrace.endpoints.sources.files_parts import Cut, Mark, Shape, Want, chosen_columns, rejected
+from headrace.endpoints.sources.files_records import BOM, Block, Records, blocks, line_of, refuse_unreadable
+from headrace.endpoints.sources.files_text import cut_records, estimated_records, resumed, text_start
 from headrace.errors import Bug, ConfigInvalid, EndpointUnreachable
 
 
@@ -43,7 +43,7 @@ class _ParsedStream(FileRange):
     return, in a quoted value too, so no block ends with one.
     """
 
-    def __init__(self, file: SourceFile, cut: Cut) -> None:
+    def __init__(self, file: SourceBytes, cut: Cut) -> None:
         super().__init__(file, cut.start.at, cut.end.at)
         self._is_begun = False
 
@@ -59,7 +59,7 @@ class _ParsedStream(FileRange):
 
 
 class CsvPart:
-    def __init__(self, file: SourceFile, types: Mapping[str, str], delimiter: str, row_bytes: int) -> None:
+    def __init__(self, file: SourceBytes, types: Mapping[str, str], delimiter: str, row_bytes: int) -> None:
         self._file = file
         self._types = types
         self._delimiter = delimiter

@@ -16,9 +16,9 @@ import msgspec
 import pyarrow as pa
 
 from headrace.endpoint import Column
-from headrace.endpoints.sources.local_files_below import SourceFile
-from headrace.endpoints.sources.local_files_columns import NotExact, field_of, from_text
-from headrace.endpoints.sources.local_files_json_values import (
+from headrace.endpoints.sources.files_bytes import SourceBytes
+from headrace.endpoints.sources.files_columns import NotExact, field_of, from_text
+from headrace.endpoints.sources.files_json_values import (
     KINDS,
     Misfit,
     array_of,
@@ -28,9 +28,9 @@ from headrace.endpoints.sources.local_files_json_values import (
     kind_of,
     text_of,
 )
-from headrace.endpoints.sources.local_files_parts import Cut, Mark, Shape, Want, rejected
-from headrace.endpoints.sources.local_files_records import Block, Records, blocks
-from headrace.endpoints.sources.local_files_text import cut_records, estimated_records, text_start
+from headrace.endpoints.sources.files_parts import Cut, Mark, Shape, Want, rejected
+from headrace.endpoints.sources.files_records import Block, Records, blocks
+from headrace.endpoints.sources.files_text import cut_records, estimated_records, text_start
 from headrace.errors import Bug, RowRejected
 
 _BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -39,7 +39,7 @@ Object = Mapping[str, Any]
 
 
 class JsonLinesPart:
-    def __init__(self, file: SourceFile, types: Mapping[str, str], row_bytes: int) -> None:
+    def __init__(self, file: SourceBytes, types: Mapping[str, str], row_bytes: int) -> None:
         self._file = file
         self._types = types
         self._row_bytes = row_bytes

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from headrace.datasets import Dataset
 from headrace.endpoint import Column
-from headrace.endpoints.sources.local_files_units import Named
+from headrace.endpoints.sources.files_names import Named
 from headrace.protocol import Json, UnitDescriptor
+
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """Who keeps the files and where: ``kind`` begins the names of datasets."""
+
+    kind: str
+    base: str
+    vendor: str
 
 
 def unit_descriptor(unit: Named, estimated_rows: int | None) -> UnitDescriptor:
@@ -25,14 +34,14 @@ def unit_descriptor(unit: Named, estimated_rows: int | None) -> UnitDescriptor:
 
 
 def dataset_of(
-    base: Path, unit: Named, columns: Sequence[Column], estimated_rows: int | None, problem: str | None
+    keeper: Keeper, unit: Named, columns: Sequence[Column], estimated_rows: int | None, problem: str | None
 ) -> Dataset:
     """The unit as the knowledge base hears of it."""
-    details: dict[str, Json] = {"basePath": str(base), "format": unit.format}
+    details: dict[str, Json] = {"basePath": keeper.base, "format": unit.format}
     return Dataset(
-        logical_id=f"file/{quote(str(base), safe='')}/{quote(unit.unit_id, safe='')}",
+        logical_id=f"{keeper.kind}/{quote(keeper.base, safe='')}/{quote(unit.unit_id, safe='')}",
         unit_id=unit.unit_id,
-        vendor="Local",
+        vendor=keeper.vendor,
         kind=unit.kind,
         columns=columns,
         estimated_rows=estimated_rows,
