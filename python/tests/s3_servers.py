@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import ctypes
+import datetime
 import os
 import random
 import shutil
@@ -19,14 +20,16 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 import pyarrow.fs as pafs
+import pytest
 from condition_hiding_proxy import hiding_conditions
 
 from headrace.objects.address import ObjectAddress
+from headrace.objects.bucket import Bucket, Found
 
 ACCESS_KEY, SECRET_KEY = "headrace", "headrace-secret"
 BUCKET = "headrace"
@@ -99,6 +102,25 @@ class S3Server:
 def fresh_prefix() -> str:
     """Nobody else's, of all tests that share a server."""
     return f"t{uuid.uuid4().hex[:12]}"
+
+
+def hours_of_objects(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """The clock of the servers, for listings of a folder: an object whose key stands here came at that hour."""
+    hours: dict[str, int] = {}
+    real = Bucket.folder
+
+    def dated(found: Found) -> Found:
+        if found.key not in hours:
+            return found
+        start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+        return replace(found, modified=start + datetime.timedelta(hours=hours[found.key]))
+
+    def folder(bucket: Bucket, path: str) -> tuple[list[str], list[Found]]:
+        folders, objects = real(bucket, path)
+        return folders, [dated(found) for found in objects]
+
+    monkeypatch.setattr(Bucket, "folder", folder)
+    return hours
 
 
 def s3_server(name: str = "seaweedfs") -> S3Server:

@@ -36,6 +36,7 @@ ENDPOINTS: Mapping[str, Entry] = {
     },
     "object.s3": {
         "described": "headrace.endpoints.systems.s3:S3System",
+        "source": "headrace.endpoints.sources.s3:S3Source",
         "sink": "headrace.endpoints.sinks.s3:S3Sink",
         "extra": "s3",
     },

@@ -27,6 +27,8 @@ class ReadPolicy:
     slice_bytes: int
     batch_bytes: int
     row_bytes: int
+    is_merged: bool
+    """Rows that are read again replace themselves in the sink."""
 
     @classmethod
     def parse(cls, raw: Policy) -> ReadPolicy:
@@ -43,6 +45,7 @@ class ReadPolicy:
             slice_bytes=count_of(raw, "sliceBytes") or DEFAULT_SLICE_BYTES,
             batch_bytes=batch_bytes_of(raw),
             row_bytes=_row_bytes(raw),
+            is_merged=raw.get("writeDisposition", "merge" if raw.get("primaryKeys") else None) == "merge",
         )
 
 

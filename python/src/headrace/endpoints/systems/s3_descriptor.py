@@ -63,8 +63,13 @@ _FIELDS = [
         key="format",
         label="Format",
         value_type="ENUM",
-        options=[FieldOption(label="Parquet", value="parquet")],
-        help_text="A sink writes Parquet.",
+        options=[
+            FieldOption(label="Parquet", value="parquet"),
+            FieldOption(label="CSV", value="csv", description="RFC 4180, UTF-8, first line is the header. Read only."),
+            FieldOption(label="JSON lines", value="jsonl", description="One object a line, UTF-8. Read only."),
+            FieldOption(label="Arrow", value="arrow", description="Arrow IPC files (Feather version 2). Read only."),
+        ],
+        help_text="Left out, a source goes by the ending of each name. A sink writes Parquet.",
     ),
     TemplateField(
         key="compression",
@@ -75,9 +80,37 @@ _FIELDS = [
         help_text="How the Parquet files of a sink are compressed.",
         advanced=True,
     ),
+    TemplateField(
+        key="delimiter",
+        label="CSV delimiter",
+        placeholder=",",
+        help_text="One character, or 'tab'. Left out: a comma, and a tab in .tsv objects.",
+        advanced=True,
+    ),
+    TemplateField(
+        key="column_types",
+        label="Column types",
+        value_type="JSON",
+        placeholder='{"zip": "string", "price": "decimal(12,2)"}',
+        help_text=(
+            "CSV columns are text, and JSON columns what their values are, unless this says: string, int8 to int64, "
+            "double, decimal(p,s), bool, date, timestamp, timestamptz, json. What a type cannot hold is refused."
+        ),
+        advanced=True,
+    ),
 ]
 
 _CAPABILITIES = [
+    Capability(key="metadata.collect", label="Collect metadata"),
+    Capability(key="metadata", label="Metadata"),
+    Capability(key="metadata.preview", label="Preview rows"),
+    Capability(key="preview", label="Preview"),
+    Capability(key="ingest.full", label="Read all rows"),
+    Capability(
+        key="ingest.incremental",
+        label="Read new rows",
+        description="Of objects that came since, and of what a sink adds.",
+    ),
     Capability(
         key="sink.object",
         label="Write Parquet objects",
@@ -90,13 +123,17 @@ DESCRIPTOR = EndpointDescriptor(
     family="FILE",
     title="S3",
     vendor="S3",
-    description="Parquet objects in a bucket of Amazon S3, or of any server that speaks its protocol, as a sink.",
+    description=(
+        "Objects of a bucket of Amazon S3, or of any server that speaks its protocol, as a source (Parquet, CSV, JSON "
+        "lines, Arrow); Parquet objects as a sink."
+    ),
     domain="object.s3",
     driver="obstore",
     docs_url="docs/ENDPOINTS.md#objects3",
     agent_prompt=(
         "Ask for the bucket and the prefix in it, for the address of the server unless it is Amazon's, and for the two "
-        "keys unless the machine has a role. Each unit becomes a prefix of Parquet objects."
+        "keys unless the machine has a role. As a source each object is a unit, and so is a prefix that Headrace "
+        "wrote, or a pattern such as events/*.jsonl; as a sink each unit becomes a prefix of Parquet objects."
     ),
     descriptor_version="1",
     min_version="1",
