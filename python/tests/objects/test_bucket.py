@@ -9,7 +9,7 @@ from s3_servers import NAMES, fresh_prefix, s3_server
 
 from headrace.errors import AuthenticationFailed, ConfigInvalid, DataPlaneError, EndpointUnreachable, SourceReplaced
 from headrace.objects.address import ObjectAddress
-from headrace.objects.bucket import Bucket, Taken
+from headrace.objects.bucket import Bucket, Content, Taken
 from headrace.objects.probe import keeps_conditions
 
 pytestmark = pytest.mark.s3_server
@@ -106,6 +106,28 @@ def test_servers_that_keep_conditions_are_known(name: str) -> None:
 
 def test_a_server_that_ignores_conditions_is_found_out() -> None:
     bucket = Bucket(s3_server("ignores conditions").address(fresh_prefix()), "sink")
+
+    assert not keeps_conditions(bucket)
+    assert list(bucket.list("")) == []
+
+
+class IgnoresCreation(Bucket):
+    """A server that keeps ``If-Match`` and not ``If-None-Match``."""
+
+    def create(self, key: str, content: Content) -> str:
+        return self.put(key, content)
+
+
+class IgnoresReplacement(Bucket):
+    """A server that keeps ``If-None-Match`` and not ``If-Match``."""
+
+    def replace(self, key: str, content: Content, etag: str) -> str:
+        return self.put(key, content)
+
+
+@pytest.mark.parametrize("kind", [IgnoresCreation, IgnoresReplacement])
+def test_a_server_that_keeps_one_condition_of_the_two_is_found_out(kind: type[Bucket]) -> None:
+    bucket = kind(s3_server().address(fresh_prefix()), "sink")
 
     assert not keeps_conditions(bucket)
     assert list(bucket.list("")) == []

@@ -210,6 +210,29 @@ def test_a_session_of_another_machine_that_outlived_its_lease_is_swept(
 
 
 @on_a_server
+def test_a_session_of_a_process_whose_number_another_has_now_is_swept(
+    provider: ObjectStoreStaging, server: S3Server, prefix: str
+) -> None:
+    leave_behind(server, prefix)
+    (place,) = [key for key in server.keys(prefix) if key.endswith("owner.json")]
+    server.write(f"{prefix}/{place}", encoded(Owner(this_process().host, this_process().pid, "long ago")))
+
+    assert provider.sweep(0, keep=[])[0] == 1
+
+
+@on_a_server
+def test_a_session_of_a_process_that_lives_is_spared_however_old_it_is(
+    provider: ObjectStoreStaging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(object_store, "LEASE_SECONDS", 0)
+    with closing(provider.allocate_session(context())) as session:
+        session.writer().write_batch(ROWS)
+
+        assert provider.sweep(0, keep=[]) == (0, 0)
+        assert read(session) == list(ROWS)
+
+
+@on_a_server
 def test_a_session_in_use_renews_what_others_go_by(
     provider: ObjectStoreStaging, server: S3Server, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ import datetime
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
@@ -21,6 +21,9 @@ from headrace.errors import Bug, SourceReplaced
 from headrace.objects.address import ObjectAddress
 from headrace.objects.failures import answer_of, failure
 from headrace.protocol import Role
+
+Content: TypeAlias = bytes | memoryview
+"""Written as it lies in memory; nothing of it is copied here."""
 
 _MILLISECOND = datetime.timedelta(milliseconds=1)
 _RETRY: Any = {
@@ -70,7 +73,7 @@ class Bucket:
         """The same for a server that keeps no conditions: they are looked at before the write, and may have changed."""
         return Bucket(self.address, self._role, conditions=False)
 
-    def create(self, key: str, content: bytes) -> str:
+    def create(self, key: str, content: Content) -> str:
         """Write an object that is not there. Returns its etag.
 
         Raises:
@@ -78,11 +81,11 @@ class Bucket:
         """
         return self._put(key, content, "create")
 
-    def replace(self, key: str, content: bytes, etag: str) -> str:
+    def replace(self, key: str, content: Content, etag: str) -> str:
         """Write an object in place of the one that has ``etag``. Raises ``Taken`` when it is another by now."""
         return self._put(key, content, {"e_tag": etag})
 
-    def put(self, key: str, content: bytes) -> str:
+    def put(self, key: str, content: Content) -> str:
         """Write an object, whatever is there."""
         return self._put(key, content, "overwrite")
 
@@ -140,7 +143,7 @@ class Bucket:
             with self._reported("delete objects of", gone[0].rpartition("/")[0]):
                 obstore.delete(self._store, gone)
 
-    def _put(self, key: str, content: bytes, mode: Any) -> str:
+    def _put(self, key: str, content: Content, mode: Any) -> str:
         if not self._conditions and mode != "overwrite":
             found = self.head(key)
             if (None if found is None else found.etag) != (None if mode == "create" else mode["e_tag"]):

@@ -121,12 +121,12 @@ class SessionObjects:
         self._writer = None
         if self._buffer.tell() == 0:
             return
-        content = self._buffer.getvalue().to_pybytes()
+        content = memoryview(self._buffer.getvalue()).cast("B")
         self._buffer = pa.BufferOutputStream()
         name = f"part-{len(self._parts):06d}"
         self._claim()
         self._bucket.put(f"{self._folder}/{name}", content)
-        self._parts.append(_Part(name, len(content), hashlib.sha256(content).hexdigest()))
+        self._parts.append(_Part(name, content.nbytes, hashlib.sha256(content).hexdigest()))
 
     def _read(self, part: _Part) -> bytes:
         self._claim()

@@ -124,6 +124,24 @@ def test_what_came_since_is_read_whatever_its_name(inbox: Inbox) -> None:
     assert inbox.read(checkpoint=after) == ([], after)
 
 
+def test_what_came_in_the_same_second_as_the_first_that_was_read_is_read(inbox: Inbox) -> None:
+    inbox.put("in/m.csv", 1)
+    _, checkpoint = inbox.read()
+    inbox.put("in/a.csv", 2)
+    inbox.hours["in/a.csv"] = inbox.hours["in/m.csv"]
+
+    assert inbox.read(checkpoint=checkpoint)[0] == [2]
+
+
+def test_hidden_objects_and_those_without_bytes_are_left_out(inbox: Inbox) -> None:
+    inbox.put("in/a.csv", 1)
+    inbox.put("in/_b.csv", 2)
+    inbox.put("in/.c.csv", 3)
+    inbox.write("in/d.csv", b"")
+
+    assert inbox.read()[0] == [1]
+
+
 @pytest.mark.usefixtures("_known")
 def test_objects_that_were_read_may_go(inbox: Inbox) -> None:
     for name in "abc":

@@ -80,10 +80,10 @@ class ObjectAttempt:
             # It must not hide why the attempt failed; a sweep deletes what lies in a slot that others took.
             log.warning("what an attempt wrote is left for later: %s", error.message)
 
-    def _put(self, content: bytes, rows: int) -> None:
+    def _put(self, content: memoryview, rows: int) -> None:
         """The name is known before it is written: of a write that fails nobody knows whether it was done."""
         name = part_name(self._name, len(self._files))
-        self._files.append(SlotFile(name=name, bytes=len(content), rows=rows))
+        self._files.append(SlotFile(name=name, bytes=content.nbytes, rows=rows))
         self._bucket.put(f"{self._slot}/{name}", content)
 
     def _settled(self, record: CommitRecord, content: bytes, error: DataPlaneError) -> CommitRecord | None:
@@ -146,7 +146,7 @@ class RowsReader(io.RawIOBase):
         return len(data)
 
 
-def _files(tables: Iterator[pa.Table], schema: pa.Schema, compression: str) -> Iterator[tuple[bytes, int]]:
+def _files(tables: Iterator[pa.Table], schema: pa.Schema, compression: str) -> Iterator[tuple[memoryview, int]]:
     """Whole Parquet files of about ``FILE_BYTES``, and their rows; one without rows when there are none."""
     refuse_unfit(schema)
     buffer, rows, count = pa.BufferOutputStream(), 0, 0
@@ -156,9 +156,9 @@ def _files(tables: Iterator[pa.Table], schema: pa.Schema, compression: str) -> I
         rows += table.num_rows
         if buffer.tell() >= FILE_BYTES:
             writer.close()
-            yield buffer.getvalue().to_pybytes(), rows
+            yield memoryview(buffer.getvalue()).cast("B"), rows
             buffer, rows, count = pa.BufferOutputStream(), 0, count + 1
             writer = pq.ParquetWriter(buffer, schema, compression=compression, write_page_index=True)
     writer.close()
     if rows > 0 or count == 0:
-        yield buffer.getvalue().to_pybytes(), rows
+        yield memoryview(buffer.getvalue()).cast("B"), rows
