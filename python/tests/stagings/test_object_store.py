@@ -7,13 +7,16 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pytest
+from carrying import rows_parameters
 from s3_servers import S3Server, fresh_prefix, s3_server
 
 from headrace.errors import ConfigInvalid, EndpointUnreachable
+from headrace.ingestion import run_ingestion_unit
 from headrace.objects.bucket import Bucket
 from headrace.stagings import object_store
 from headrace.stagings.in_memory import InMemoryStaging
@@ -284,6 +287,23 @@ def test_the_place_comes_from_the_settings(server: S3Server, prefix: str, monkey
         session.writer().write_batch(ROWS)
         assert read(session) == list(ROWS)
         assert server.keys(prefix) != []
+
+
+@on_a_server
+def test_a_run_stages_in_one_prefix_and_lands_in_another_and_leaves_nothing_staged(
+    server: S3Server, prefix: str, configured: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment(server, f"{prefix}/staging").items():
+        monkeypatch.setenv(name, value)
+    configured.configure("rows", "test.rows", rows_parameters(5))
+    configured.configure("lake", "object.s3", server.parameters(f"{prefix}/lake"))
+
+    result = run_ingestion_unit("rows", "lake", "rows", None, {}, "object_store")
+
+    assert (result["errors"], result["stats"]["applied_rows"]) == ([], 5)
+    assert (result["stats"]["stagingProviderId"], result["stats"]["slices"]) == ("object_store", 3)
+    assert server.keys(f"{prefix}/staging") == []
+    assert len([key for key in server.keys(f"{prefix}/lake") if key.endswith(".parquet")]) == 3
 
 
 def test_sweeping_a_place_that_nobody_set_is_nothing_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
