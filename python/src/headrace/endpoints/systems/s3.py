@@ -120,27 +120,14 @@ def _tested(address: ObjectAddress, level: TestLevel) -> ConnectionTest:
     said = f"{address.url} is ready."
     diagnostics = [Diagnostic(level="INFO", code="BUCKET", message=f"{address.url} can be listed.", field="bucket")]
     if level == "read" and not folders and not objects:
-        diagnostics.append(
-            Diagnostic(
-                level="WARN",
-                code="EMPTY",
-                message=f"There is no object below {address.url}.",
-                hint="Correct base_prefix, if there should be.",
-                field="base_prefix",
-            )
-        )
+        what = f"There is no object below {address.url}."
+        diagnostics.append(_warning("EMPTY", what, "Correct base_prefix, if there should be.", "base_prefix"))
     if level == "write":
         details["delivery"] = "B" if keeps_conditions(bucket) else "C"
-        if details["delivery"] == "C":
-            diagnostics.append(
-                Diagnostic(
-                    level="WARN",
-                    code="NO_CONDITIONS",
-                    message="The server does not keep If-None-Match and If-Match on a write, so rows may repeat.",
-                    hint="Use a server or version that does, if each row must land once.",
-                    field="endpoint_url",
-                )
-            )
+    if details.get("delivery") == "C":
+        what = "The server does not keep If-None-Match and If-Match on a write, so rows may repeat."
+        hint = "Use a server or version that does, if each row must land once."
+        diagnostics.append(_warning("NO_CONDITIONS", what, hint, "endpoint_url"))
     return ConnectionTest(
         success=True,
         message=said,
@@ -148,6 +135,10 @@ def _tested(address: ObjectAddress, level: TestLevel) -> ConnectionTest:
         details=details,
         diagnostics=diagnostics,
     )
+
+
+def _warning(code: str, message: str, hint: str, field: str) -> Diagnostic:
+    return Diagnostic(level="WARN", code=code, message=message, hint=hint, field=field)
 
 
 def _failed(error: DataPlaneError, step: str) -> ConnectionTest:
