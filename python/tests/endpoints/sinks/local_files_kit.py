@@ -15,7 +15,7 @@ from headrace.commit import commit_record, first_hash, record_hash
 from headrace.endpoint import Applied, DatasetSchema, SinkEndpoint, Target, WriteDisposition
 from headrace.endpoints.sinks.local_files import LocalFilesSink
 from headrace.protocol import CommitRecord
-from headrace.staging import IngestionContext, Slice
+from headrace.staging import IngestionContext, NativeFile, Slice, StagingProvider
 from headrace.stagings.in_memory import InMemoryStaging
 
 UNIT = "dev/shop/public.orders/lake"
@@ -48,6 +48,17 @@ def described(table: pa.Table) -> DatasetSchema:
     return DatasetSchema(columns=(), arrow=table.schema, primary_key=("id",))
 
 
+def slice_of(seq: int) -> Slice:
+    return Slice(seq=seq, bounds=None, from_checkpoint=seq or None, to_checkpoint=seq + 1)
+
+
+def context_of(where: Target, slice_: Slice, epoch: int) -> IngestionContext:
+    return IngestionContext(
+        tenant="dev", endpoint_id="shop", unit_id=where.unit_id, sink_id="lake", run_id=where.run_id, epoch=epoch,
+        generation=where.generation, slice_seq=slice_.seq, slice=slice_, prev_hash="",
+    )  # fmt: skip
+
+
 def write(
     into: SinkEndpoint,
     where: Target,
@@ -58,12 +69,8 @@ def write(
     prev_hash: str | None = None,
 ) -> Applied:
     """Stage ``table`` and write it as slice ``seq``, whose checkpoint moves from ``seq`` to ``seq + 1``."""
-    slice_ = Slice(seq=seq, bounds=None, from_checkpoint=seq or None, to_checkpoint=seq + 1)
-    context = IngestionContext(
-        tenant="dev", endpoint_id="shop", unit_id=where.unit_id, sink_id="lake", run_id=where.run_id, epoch=epoch,
-        generation=where.generation, slice_seq=seq, slice=slice_, prev_hash="",
-    )  # fmt: skip
-    with closing(InMemoryStaging().allocate_session(context)) as session:
+    slice_ = slice_of(seq)
+    with closing(InMemoryStaging().allocate_session(context_of(where, slice_, epoch))) as session:
         for batch in table.to_batches() if table is not None else ():
             session.writer().write_arrow(batch)
         if table is not None and table.num_rows == 0:
@@ -97,6 +104,25 @@ def land_in(
     return applied
 
 
+def land_file_in(into: SinkEndpoint, staging: StagingProvider, table: pa.Table) -> Applied:
+    """One slice after what is there, staged as a Parquet file; the sink is closed afterwards."""
+    where = target()
+    high = into.high_water(where, 1)
+    assert high is not None
+    into.prepare(where, described(table), {})
+    slice_ = slice_of(high.record.slice_seq + 1)
+    with closing(into), closing(staging.allocate_session(context_of(where, slice_, 1))) as session:
+        path = session.native_path()
+        assert path is not None
+        pq.write_table(table, path)
+        file = NativeFile(format="parquet", path=path, rows=table.num_rows, schema=table.schema)
+        session.writer().write_native_file(file)
+        record = commit_record(
+            unit=where.unit, generation=1, epoch=1, slice_=slice_, seal=session.seal(), prev_hash=high.hash
+        )
+        return into.write(where, slice_, session.reader(), record)
+
+
 def visible(base: Path) -> list[Path]:
     """Every Parquet file a reader would find, in order of slot."""
     return sorted(path for path in base.glob("*/gen=*/slice=*/*.parquet") if not path.parts[-4].startswith("_"))
@@ -116,6 +142,6 @@ def leftovers(base: Path) -> Sequence[Path]:
 
 
 __all__ = [
-    "RUN", "UNIT", "CommitRecord", "described", "ids", "land", "land_in", "leftovers", "record_of", "rows", "sink",
-    "target", "visible", "write",
+    "RUN", "UNIT", "CommitRecord", "described", "ids", "land", "land_file_in", "land_in", "leftovers", "record_of",
+    "rows", "sink", "target", "visible", "write",
 ]  # fmt: skip

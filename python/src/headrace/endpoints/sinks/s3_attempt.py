@@ -11,11 +11,12 @@ import io
 import logging
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headrace.endpoints.sinks.files_parquet import refuse_unfit, row_groups
+from headrace.endpoints.sinks.files_parquet import adoptable, refuse_unfit, row_groups
 from headrace.endpoints.systems.files_record import SlotFile, encode_record
 from headrace.endpoints.systems.s3_layout import commit_key, part_name, slot_key
 from headrace.errors import DataPlaneError, EndpointUnreachable, SinkAmbiguous, Throttled
@@ -26,6 +27,8 @@ from headrace.staging import RecordReader
 log = logging.getLogger("headrace.endpoints.sinks.s3")
 
 FILE_BYTES = 64 * 1024 * 1024
+MOST_ADOPTED_BYTES = 4 * FILE_BYTES
+"""Of a staged file that one request carries; a larger one is written anew, in several."""
 
 
 class ObjectAttempt:
@@ -48,8 +51,12 @@ class ObjectAttempt:
         self._is_kept = False
 
     def write(self, reader: RecordReader, schema: pa.Schema, compression: str) -> int:
-        for content, rows in _files(row_groups(reader), schema, compression):
-            self._put(content, rows)
+        staged = adoptable(reader, schema)
+        if staged is not None and staged.path.stat().st_size <= MOST_ADOPTED_BYTES:
+            self._put(_mapped(staged.path), staged.rows)
+        else:
+            for content, rows in _files(row_groups(reader), schema, compression):
+                self._put(content, rows)
         self._refuse_if_left()
         return sum(file.rows for file in self._files)
 
@@ -144,6 +151,12 @@ class RowsReader(io.RawIOBase):
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)
+
+
+def _mapped(path: Path) -> memoryview:
+    """The bytes of a file, which nobody changes, without a copy of them."""
+    with pa.memory_map(str(path)) as file:
+        return memoryview(file.read_buffer()).cast("B")
 
 
 def _files(tables: Iterator[pa.Table], schema: pa.Schema, compression: str) -> Iterator[tuple[memoryview, int]]:
