@@ -1,4 +1,4 @@
-"""Staging in a bucket keeps the contract on real servers, and what is special to it: parts, owners, the sweep."""
+"""Staging in a bucket keeps the contract on a real server, and what is special to it: parts, owners, the sweep."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ from headrace.testing.staging_suite import ROWS, StagingProviderSuite, context, 
 on_a_server = pytest.mark.s3_server
 
 
-class OnAServer(StagingProviderSuite):
-    server_name: str
+@on_a_server
+class TestObjectStoreStaging(StagingProviderSuite):
+    """Once: what it needs of a server is what ``Bucket`` promises, and that is tested on each."""
 
     @pytest.fixture(autouse=True)
     def _prefix(self) -> None:
-        self.server, self.prefix = s3_server(self.server_name), fresh_prefix()
+        self.server, self.prefix = s3_server(), fresh_prefix()
 
     def provider(self) -> ObjectStoreStaging:
         return ObjectStoreStaging(self.server.address(self.prefix))
@@ -38,16 +39,6 @@ class OnAServer(StagingProviderSuite):
 
     def leftovers(self) -> int:
         return len(self.server.keys(self.prefix))
-
-
-@on_a_server
-class TestObjectStoreStagingOnSeaweedFS(OnAServer):
-    server_name = "seaweedfs"
-
-
-@on_a_server
-class TestObjectStoreStagingOnVersitygw(OnAServer):
-    server_name = "versitygw"
 
 
 @pytest.fixture

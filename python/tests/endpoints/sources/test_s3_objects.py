@@ -1,4 +1,4 @@
-"""What is special to objects as a source: what is a unit, what is new, what was replaced, and what is left out."""
+"""What is special to objects as a source: what is new, what was replaced, and what is left out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from endpoints.sources.s3_inbox import FULL, INCREMENTAL, UNIT, Inbox
 
 from headrace.endpoints.sources import s3_object, s3_seen
 from headrace.endpoints.sources.s3 import S3Source
-from headrace.errors import ConfigInvalid, EndpointUnreachable, SourceReplaced, UnitNotFound
+from headrace.errors import ConfigInvalid, EndpointUnreachable, SourceReplaced
 from headrace.protocol import Json
 
 pytestmark = pytest.mark.s3_server
@@ -30,32 +30,6 @@ def inbox(monkeypatch: pytest.MonkeyPatch) -> Inbox:
 @pytest.fixture(params=[256, 1], ids=["known one by one", "known by their sums"])
 def _known(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3_seen, "MOST_KNOWN", request.param)
-
-
-def test_the_units_are_objects_patterns_and_what_our_sink_wrote(inbox: Inbox) -> None:
-    for key in ("a.csv", "in/x.csv", "in/y.csv", "in/z.jsonl", "in/_hidden.csv", ".git/b.csv", "notes.md", "empty/"):
-        inbox.put(key, 1) if not key.endswith("/") else inbox.write("empty/.keep", b"")
-    land_in(inbox.sink(), target(), rows(1))
-
-    with closing(inbox.source()) as opened:
-        listed = {unit.unit_id: (unit.kind, unit.modes) for unit in opened.list_units()}
-
-    assert listed == {
-        "a.csv": ("file", ["full"]),
-        "in/x.csv": ("file", ["full"]),
-        "in/y.csv": ("file", ["full"]),
-        "in/z.jsonl": ("file", ["full"]),
-        "in/*.csv": ("files", ["full", "incremental"]),
-        "public.orders": ("slices", ["full", "incremental"]),
-    }
-
-
-@pytest.mark.parametrize("unit_id", ["in/x.cvs", "../in/x.csv", "in//x.csv", "_hidden.csv", "in", "", "nothing/*"])
-def test_what_is_no_unit_is_refused_and_near_ones_are_named(inbox: Inbox, unit_id: str) -> None:
-    inbox.put("in/x.csv", 1)
-
-    with closing(inbox.source()) as opened, pytest.raises(UnitNotFound, match=r"in/x\.csv|has 1 units"):
-        opened.describe(unit_id)
 
 
 def test_an_object_alone_is_read_whole_and_has_nothing_new(inbox: Inbox) -> None:
