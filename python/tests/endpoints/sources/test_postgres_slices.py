@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import psycopg
 import pytest
 from postgres_reading import BY_TIME, reader, taken
@@ -97,7 +99,7 @@ def test_ranges_of_any_key_cover_every_row_once_also_in_a_run_that_goes_on_where
 
 @pytest.mark.parametrize("order", [{}, {"mode": "incremental", "cursorField": "at"}], ids=["by key", "by cursor"])
 def test_slices_are_cut_by_columns_the_user_may_see_though_others_are_hidden(
-    server: PostgresServer, order: dict[str, str]
+    server: PostgresServer, order: dict[str, Any]
 ) -> None:
     server.database("create table orders (id int primary key, at int not null, secret text)")
     server.run("shop", "insert into orders select n, n, 'hidden' from generate_series(1, 5) n")
