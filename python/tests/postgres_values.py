@@ -61,6 +61,7 @@ EXACT: Sequence[Case] = (
     Case("timestamp without time zone", _MOMENTS, pa.timestamp("us")),
     Case("timestamp with time zone", [*_MOMENTS, "'2024-06-01 12:00:00.5+05:45'"], pa.timestamp("us", "UTC")),
     Case("timestamp(3) without time zone", _MOMENTS[1:7], pa.timestamp("us"), "timestamp without time zone"),
+    Case("numeric(20,4)", ["9999999999999999.9999", "-0.0001", "0"], pa.decimal128(20, 4)),
     Case("numeric(38,9)", ["99999999999999999999999999999.999999999", "-0.000000001", "0"], pa.decimal128(38, 9)),
     Case("numeric(1,0)", ["-9", "0", "9"], pa.decimal128(1, 0)),
     Case("numeric(76,10)", ["9" * 66 + "." + "9" * 10, "-0.0000000001"], pa.decimal256(76, 10)),

@@ -47,7 +47,8 @@ def _column_hash(field: pa.Field) -> ColumnHash:
         return ColumnHash(field.type)
     except TypeError as error:
         raise RowRejected(
-            f"Column {field.name!r} cannot be staged: {error}.",
+            f"Column {field.name!r} cannot be staged: {error}. Leave it out with the policy's "
+            "columns, or have the source give it as another type.",
             role="staging",
             details={"column": field.name, "row": 0},
         ) from error

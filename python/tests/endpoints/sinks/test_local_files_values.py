@@ -71,6 +71,8 @@ def test_what_parquet_cannot_carry_is_refused_by_name(tmp_path: Path) -> None:
 
     with pytest.raises(SchemaChanged, match="'span'"):
         land(tmp_path, target(), table)
+    with pytest.raises(SchemaChanged, match="'price' of type decimal128"):
+        land(tmp_path, target(), pa.table({"price": pa.array([Decimal("12300")], pa.decimal128(5, -2))}))
     with pytest.raises(SchemaChanged, match="'twice'"):
         land(tmp_path, target(), pa.table([[1], [2]], names=["twice", "twice"]))
 

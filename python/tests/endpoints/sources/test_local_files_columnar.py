@@ -76,6 +76,13 @@ def test_dictionaries_and_views_become_the_plain_values_they_stand_for(tmp_path:
     assert source(tmp_path).describe(name).arrow.equals(plain.schema)
 
 
+def test_runs_of_equal_values_become_the_values(tmp_path: Path) -> None:
+    runs = pa.RunEndEncodedArray.from_arrays([2, 3, 5], ["x", None, ""])
+    write(tmp_path / "n.arrow", pa.table({"v": runs}), 100)
+
+    assert rows_of(tmp_path, "n.arrow") == [{"v": value} for value in ("x", "x", None, "", "")]
+
+
 @pytest.mark.parametrize("group", [1, 3, 7, 100])
 @pytest.mark.parametrize("size", [1, 2, 5, 100])
 def test_slices_have_the_size_asked_for_whatever_the_groups(tmp_path: Path, name: str, group: int, size: int) -> None:

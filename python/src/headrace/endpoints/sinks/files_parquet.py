@@ -80,7 +80,7 @@ def refuse_unfit(schema: pa.Schema) -> None:
     for field in schema:
         try:
             pq.ParquetWriter(pa.BufferOutputStream(), pa.schema([field])).close()
-        except (pa.ArrowException, NotImplementedError) as error:
+        except (pa.ArrowException, NotImplementedError, OSError) as error:  # no disk is involved
             raise SchemaChanged(
                 f"Parquet cannot carry column {field.name!r} of type {field.type}. "
                 "Leave it out, or have the source give it as another type.",

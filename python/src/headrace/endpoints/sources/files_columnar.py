@@ -15,6 +15,7 @@ from itertools import accumulate
 from typing import Any, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 
@@ -210,17 +211,19 @@ class _Stream:
 
 
 def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The same values without dictionaries and views, which not every staging and sink takes."""
+    """The same values without dictionaries, views and runs, which not every staging and sink takes."""
     fields = [f.with_type(_plain_type(f.type)) for f in batch.schema]
-    arrays = [
-        column if column.type == f.type else column.cast(f.type)
-        for column, f in zip(batch.columns, fields, strict=True)
-    ]
+    arrays = [_as(column, f.type) for column, f in zip(batch.columns, fields, strict=True)]
     return pa.record_batch(arrays, schema=pa.schema(fields, metadata=batch.schema.metadata))
 
 
+def _as(column: Any, kind: pa.DataType) -> Any:
+    plain = pc.run_end_decode(column) if pa.types.is_run_end_encoded(column.type) else column
+    return plain if plain.type == kind else plain.cast(kind)
+
+
 def _plain_type(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_dictionary(kind):
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
         return _plain_type(kind.value_type)
     return {"string_view": pa.string(), "binary_view": pa.binary()}.get(str(kind), kind)
 
