@@ -21,7 +21,7 @@ from fidelity.postgres_tables import DuckDBOrigin, PostgresOrigin, PostgresPlace
 from fidelity.text_files import CsvOrigin, JsonLinesOrigin
 
 ORIGINS: Mapping[str, Callable[[Path], Origin]] = {
-    "jdbc.postgres": lambda _: PostgresOrigin(),
+    "jdbc.postgres": lambda _: PostgresOrigin.made(),
     "file.local csv": CsvOrigin,
     "file.local jsonl": JsonLinesOrigin,
     "file.local parquet": ParquetOrigin,
@@ -32,7 +32,7 @@ PLACES: Mapping[str, Callable[[Path], Place]] = {
     "file.local": ParquetPlace,
 }
 NATIVE: Mapping[tuple[str, str], tuple[Callable[[Path], Origin], str]] = {
-    ("jdbc.postgres", "file.local"): (lambda _: DuckDBOrigin(), "DuckDB"),
+    ("jdbc.postgres", "file.local"): (lambda _: DuckDBOrigin.made(), "DuckDB"),
 }
 """Pairs that have a way beside Arrow: a corpus that takes it, and the program that the sink's files name then."""
 

@@ -8,9 +8,11 @@ from pathlib import Path
 from fidelity.carrying_types import Outcome
 from fidelity.matrix import ORIGINS, PLACES, Outcomes, recorded
 from fidelity.page_words import CODES, ORDER, SINKS, SOURCES, group, label, why
+from fidelity.readers import UNLIKE
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "types.md"
 
+LAST = ("Other readers of these files", "Columns that are never NULL", "What is refused")
 TEMPLATE = Path(__file__).with_name("page_template.md")
 
 
@@ -18,10 +20,17 @@ def page() -> str:
     known = recorded()
     sections = [_section(source, {sink: known[source, sink] for sink in PLACES}) for source in ORIGINS]
     refused = [_refusals(source, {sink: known[source, sink] for sink in PLACES}) for source in ORIGINS]
-    titles = [*(SOURCES[source][0] for source in ORIGINS), "Columns that are never NULL", "What is refused"]
+    titles = [*(SOURCES[source][0] for source in ORIGINS), *LAST]
     contents = "\n".join(f"{number}. [{title}](#{_anchor(title)})" for number, title in enumerate(titles, 1))
-    template = TEMPLATE.read_text()
-    return template.format(contents=contents, sections="\n".join(sections), refused="\n".join(refused)).rstrip() + "\n"
+    said = {"sections": "\n".join(sections), "readers": _readers(), "refused": "\n".join(refused)}
+    return TEMPLATE.read_text().format(contents=contents, **said).rstrip() + "\n"
+
+
+def _readers() -> str:
+    rows = (
+        f"| {reader} | {'; '.join(unlike.values()) or 'everything exactly'} |\n" for reader, unlike in UNLIKE.items()
+    )
+    return "| Read by | Exactly, but |\n|---|---|\n" + "".join(rows)
 
 
 def _section(source: str, outcomes: Mapping[str, Outcomes]) -> str:

@@ -6,7 +6,7 @@ import functools
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 from fidelity.contract import KEY, Found
 from fidelity.meanings import of_postgres
@@ -42,6 +42,12 @@ class PostgresOrigin:
                 row = ", ".join(each[number] if number < len(each) else "null" for _, each in values.values())
                 connection.execute(f"insert into {self.table} values ({number}, {row})".encode())
         self._types = _declared(self.server, "public", self.table)
+
+    @classmethod
+    @functools.cache
+    def made(cls) -> Self:
+        """The one there is: its table is made once."""
+        return cls()
 
     def columns(self) -> Mapping[str, str]:
         return {name: of_postgres(declared) for name, declared in self._types.items() if name != KEY}
