@@ -67,4 +67,4 @@ export HEADRACE_TEST_POSTGRES_BIN=$postgres
 export HEADRACE_TEST_WEED=$weed/bin/weed
 export HEADRACE_TEST_VERSITYGW=$gateway/versitygw
 node scripts/test.mjs systems -- --project adapters test/sql test/kv test/unit-state test/run test/endpoint test/template \
-  -- -m "" tests/endpoints tests/stagings tests/objects -k "postgres or s3_server"
+  -- -m "" tests/endpoints tests/fidelity tests/stagings tests/objects -k "postgres or s3_server"

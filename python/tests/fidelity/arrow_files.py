@@ -98,9 +98,9 @@ class _FileOrigin:
         self.base = base
         base.mkdir()
         self.path = base / self.unit_id
-        self.table = self._written()
+        self.table = self._write()
 
-    def _written(self) -> pa.Table:
+    def _write(self) -> pa.Table:
         """Writes the file. Returns what it holds, its columns called by their types."""
         raise NotImplementedError
 
@@ -111,13 +111,17 @@ class _FileOrigin:
         return {name: by_arrow(self.table[name]) for name in columns}
 
     def open(self, columns: Sequence[str]) -> LocalFilesSource:
-        return LocalFilesSource({"base_path": str(self.base)})
+        return LocalFilesSource({"base_path": str(self.base), **self.written(columns)})
+
+    def written(self, columns: Sequence[str]) -> Mapping[str, str]:
+        """Parameters of who reads the file."""
+        return {}
 
 
 class ArrowOrigin(_FileOrigin):
     ending = "arrow"
 
-    def _written(self) -> pa.Table:
+    def _write(self) -> pa.Table:
         table = _table({**{str(array.type): array for array in CORPUS}, **FINE})
         with ipc.new_file(str(self.path), table.schema) as writer:
             writer.write_table(table)
@@ -129,7 +133,7 @@ class ParquetOrigin(_FileOrigin):
 
     ending = "parquet"
 
-    def _written(self) -> pa.Table:
+    def _write(self) -> pa.Table:
         held = {name: array for array in CORPUS if (name := self._type(array)) is not None}
         pq.write_table(_table({**held, **FINE}), self.path, store_schema=False, row_group_size=2)
         return pq.read_table(self.path)

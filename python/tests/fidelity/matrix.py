@@ -18,6 +18,7 @@ from fidelity.carrying_types import Outcome
 from fidelity.contract import Origin, Place
 from fidelity.parquet_files import ParquetPlace
 from fidelity.postgres_tables import DuckDBOrigin, PostgresOrigin, PostgresPlace
+from fidelity.s3_objects import ObjectOrigin
 from fidelity.text_files import CsvOrigin, JsonLinesOrigin
 
 ORIGINS: Mapping[str, Callable[[Path], Origin]] = {
@@ -35,6 +36,13 @@ NATIVE: Mapping[tuple[str, str], tuple[Callable[[Path], Origin], str]] = {
     ("jdbc.postgres", "file.local"): (lambda _: DuckDBOrigin.made(), "DuckDB"),
 }
 """Pairs that have a way beside Arrow: a corpus that takes it, and the program that the sink's files name then."""
+
+ORIGINS_IN_A_BUCKET: Mapping[str, Callable[[Path], Origin]] = {
+    name: lambda base, files=files: ObjectOrigin(files(base))
+    for name, files in ORIGINS.items()
+    if name.startswith("file.local")
+}
+"""``object.s3`` reads objects as ``file.local`` reads files; ``BucketPlace`` holds what files hold."""
 
 RECORDS = Path(__file__).with_name("outcomes.jsonl")
 

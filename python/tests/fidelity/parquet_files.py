@@ -29,13 +29,17 @@ class ParquetPlace:
         return found_in(self.files())
 
     def writers(self) -> set[str]:
-        return {pq.ParquetFile(path).metadata.created_by.split()[0] for path in self.files()}
+        return writers_of(self.files())
 
     def files(self) -> Sequence[Path]:
         slot = {
             path: int(path.parent.name.removeprefix("slice=")) for path in self.base.glob("*/gen=*/slice=*/*.parquet")
         }
         return sorted(slot, key=slot.__getitem__)
+
+
+def writers_of(files: Sequence[Path]) -> set[str]:
+    return {pq.ParquetFile(path).metadata.created_by.split()[0] for path in files}
 
 
 def found_in(files: Sequence[Path]) -> Mapping[str, Found]:

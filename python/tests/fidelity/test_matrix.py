@@ -94,7 +94,8 @@ def test_a_native_way_brings_what_arrow_brings(
 
 
 def test_no_staging_provider_is_left_out() -> None:
-    assert {"in_memory", *OTHER_STAGINGS} == set(STAGINGS)
+    """``test_matrix_of_a_bucket`` has the one that needs a server."""
+    assert {"in_memory", *OTHER_STAGINGS, "object_store"} == set(STAGINGS)
 
 
 def _parted(outcomes: Mapping[str, Outcome]) -> tuple[Mapping[str, Outcome], Mapping[str, Outcome]]:

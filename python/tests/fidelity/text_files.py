@@ -126,6 +126,10 @@ class _TextOrigin:
         return said + [None] * (self.rows - len(said))
 
     def open(self, columns: Sequence[str]) -> LocalFilesSource:
+        return LocalFilesSource({"base_path": str(self.base), **self.written(columns)})
+
+    def written(self, columns: Sequence[str]) -> Mapping[str, str]:
+        """Writes the file. Returns the parameters of who reads it."""
         cases = {name: self.cases[name] for name in columns}
         rows = [
             [case.written[number] if number < len(case.written) else None for case in cases.values()]
@@ -133,7 +137,7 @@ class _TextOrigin:
         ]
         (self.base / self.unit_id).write_text(self.content(list(cases), rows), newline="")
         types = {KEY: "int32"} | {name: case.word for name, case in cases.items() if case.word}
-        return LocalFilesSource({"base_path": str(self.base), "column_types": json.dumps(types)})
+        return {"column_types": json.dumps(types)}
 
     def content(self, names: Sequence[str], rows: Sequence[Sequence[str | None]]) -> str:
         raise NotImplementedError
