@@ -198,6 +198,31 @@ def test_a_column_without_a_name_is_called_by_its_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("content", "line", "mark"),
+    [("sep=;\na;b\n1;2\n", 1, ";"), ("\ufeffSEP=,\r\na,b\r\n1,2\r\n", 1, ","), ('\n"sep=\t"\na\tb\n', 2, "tab")],
+)
+def test_the_line_that_tells_excel_what_divides_fields_is_refused_with_the_parameter_that_tells_us(
+    tmp_path: Path, content: str, line: int, mark: str
+) -> None:
+    csv(tmp_path, content)
+
+    with pytest.raises(ConfigInvalid, match=rf"line {line}: .*Remove the line, and set the delimiter .* to '{mark}'"):
+        rows_of(tmp_path, "f.csv")
+
+
+def test_a_column_may_be_called_as_that_line_begins(tmp_path: Path) -> None:
+    csv(tmp_path, "sep=x,b\n1,2\n")
+
+    assert rows_of(tmp_path, "f.csv") == [{"sep=x": "1", "b": "2"}]
+
+
+def test_line_ends_may_be_of_both_kinds_and_a_blank_after_a_delimiter_belongs_to_the_value(tmp_path: Path) -> None:
+    csv(tmp_path, 'a,b\r\n1,2\n3, 4\r\n"5\r\n","6\n"\n')
+
+    assert rows_of(tmp_path, "f.csv") == [{"a": "1", "b": "2"}, {"a": "3", "b": " 4"}, {"a": "5\r\n", "b": "6\n"}]
+
+
+@pytest.mark.parametrize(
     ("content", "why"),
     [(b"", "is empty"), (b"\n\n", "is empty"), (b"a,b,a\n1,2,3\n", "Two columns .* are called 'a'"),
      (b"column_2,\n1,2\n", "are called 'column_2'"), ("a,b\n".encode("utf-16"), "iconv -f UTF-16"),

@@ -8,6 +8,7 @@ anything is NULL, a quoted one with nothing in it is empty text.
 from __future__ import annotations
 
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -24,6 +25,8 @@ from headrace.endpoints.sources.files_parts import Cut, Mark, Shape, Want, chose
 from headrace.endpoints.sources.files_records import BOM, Block, Records, blocks, line_of, refuse_unreadable
 from headrace.endpoints.sources.files_text import cut_records, estimated_records, resumed, text_start
 from headrace.errors import Bug, ConfigInvalid, EndpointUnreachable
+
+_SEPARATOR = re.compile(rb'"?sep=([^"\w\s]|\t)"?', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +154,7 @@ class CsvPart:
             self._refuse_left_open(block, records)
             refuse_unreadable(self._file.shown, replace(block, data=block.data[:end]), records)
             line = block.line + block.data.count(b"\n", 0, begin) + 1
+            self._refuse_separator(block.data[begin:end], line)
             names = self._names(block.data[begin:end], line)
             body = Mark(at=block.at + end, line=block.line + block.data.count(b"\n", 0, end))
             return Header(names=names, body=body, is_ended=block.is_whole)
@@ -159,6 +163,19 @@ class CsvPart:
             "Write the header, or remove the file.",
             role="source",
             details={"path": self._file.shown},
+        )
+
+    def _refuse_separator(self, header: bytes, line: int) -> None:
+        """The line by which Excel is told what divides fields would be taken for the header."""
+        found = _SEPARATOR.fullmatch(header.rstrip(b"\r\n"))
+        if found is None:
+            return
+        mark = {"\t": "tab"}.get(found[1].decode(), found[1].decode())
+        raise ConfigInvalid(
+            f"{self._file.shown}, line {line}: {found[0].decode().strip()} is for Excel and no header. "
+            f"Remove the line, and set the delimiter parameter to {mark!r}.",
+            role="source",
+            details={"path": self._file.shown, "line": line, "field": "delimiter"},
         )
 
     def _names(self, header: bytes, line: int) -> tuple[str, ...]:
