@@ -35,6 +35,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "suggestions": (set(), set()),
     "policy": (CONTRACTS | {"suggestions"}, set()),
     "commit": (CONTRACTS, {"msgspec"}),
+    "footers": ({"__init__"}, set()),
     # what every staging provider shares
     "rowtypes": (set(), {"pyarrow"}),
     "rows": (CONTRACTS | {"rowtypes"}, {"pyarrow"}),
@@ -53,12 +54,12 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         | {"objects", "systems", "commit", "rowtypes", "suggestions", "previews", "datasets", "source_policy"},
         ARROW,
     ),
-    "sinks": (CONTRACTS | {"objects", "systems", "commit", "rowtypes"}, ARROW),
+    "sinks": (CONTRACTS | {"objects", "systems", "commit", "footers", "rowtypes"}, ARROW),
     "registry": (CONTRACTS | {"systems", "sources", "sinks"}, set()),
     # the steps of a run
     "records": (CONTRACTS | {"rowtypes"}, ARROW),
     "exporting": (CARRYING, {"pyarrow"}),
-    "negotiation": (CARRYING, set()),
+    "negotiation": (CARRYING | {"footers"}, set()),
     "importing": (CARRYING, {"pyarrow"}),
     "saying": (CARRYING, {"msgspec"}),
     "tally": (CARRYING | {"exporting"}, set()),

@@ -2,17 +2,19 @@
 
 The source learns it from the policy it is given, in keys that no user writes:
 ``nativeFormat`` for both kinds of native data, and for a slice that is to be one
-file ``nativeFile``, ``{"path": …}`` with the options of the sink.
+file ``nativeFile``: its ``path``, its ``footer``, and the options of the sink.
 """
 
 from __future__ import annotations
 
 from typing import cast
 
+from headrace.commit import unit_path
 from headrace.endpoint import Policy, SinkEndpoint, SourceEndpoint, WriteDisposition
+from headrace.footers import footer
 from headrace.policy import RunPolicy
 from headrace.protocol import Json
-from headrace.staging import FILE_FORMATS, StagingProvider, StagingSession
+from headrace.staging import FILE_FORMATS, IngestionContext, StagingProvider, StagingSession
 
 
 def reading_policy(
@@ -42,7 +44,13 @@ def slice_policy(policy: Policy, session: StagingSession, sink: SinkEndpoint | N
     path = session.native_path() if sink is not None and named in FILE_FORMATS else None
     if sink is None or path is None:
         return policy
-    return {**policy, "nativeFile": {"path": str(path), **sink.capabilities().native_options.get(str(named), {})}}
+    options = sink.capabilities().native_options.get(str(named), {})
+    return {**policy, "nativeFile": {"path": str(path), "footer": _footer(session.context), **options}}
+
+
+def _footer(context: IngestionContext) -> dict[str, Json]:
+    unit = unit_path(context.tenant, context.endpoint_id, context.unit_id, context.sink_id)
+    return {**footer(unit=unit, run_id=context.run_id, generation=context.generation, slice_seq=context.slice_seq)}
 
 
 def _can_be_staged(name: str, provider: StagingProvider) -> bool:

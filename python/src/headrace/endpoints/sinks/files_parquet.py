@@ -14,7 +14,9 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from headrace.endpoint import Target
 from headrace.errors import SchemaChanged
+from headrace.footers import footer
 from headrace.staging import NativeFile, RecordReader
 
 ROW_GROUP_BYTES = 32 * 1024 * 1024
@@ -44,6 +46,12 @@ def parquet_schema(file: BinaryIO) -> pa.Schema:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise NotParquet("its columns cannot be read") from error
+
+
+def with_footer(schema: pa.Schema, target: Target, generation: int, slice_seq: int) -> pa.Schema:
+    """The schema of a file that says which slice it is."""
+    said = footer(unit=target.unit, run_id=target.run_id, generation=generation, slice_seq=slice_seq)
+    return schema.with_metadata({**(schema.metadata or {}), **said})
 
 
 def adoptable(reader: RecordReader, schema: pa.Schema) -> NativeFile | None:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from headrace.commit import first_hash, record_hash
 from headrace.endpoint import Target
-from headrace.endpoints.sinks.files_parquet import NotParquet, parquet_schema
+from headrace.endpoints.sinks.files_parquet import NotParquet, parquet_schema, with_footer
 from headrace.errors import CheckpointAheadOfSink, SinkFenced
 from headrace.protocol import CommitRecord
 from headrace.staging import RecordReader
@@ -160,11 +160,12 @@ def close_generations_before(log: SlotLog, generation: int, epoch: int, run_id: 
                 attempt.take(closing_record)
 
 
-def leave_columns(log: SlotLog, generation: int, epoch: int, run_id: str, columns: pa.Schema, compression: str) -> None:
+def leave_columns(log: SlotLog, target: Target, epoch: int, columns: pa.Schema, compression: str) -> None:
     """End the generation with a slice without rows, whose file has the columns."""
+    generation = target.generation
     record = _after(log, generation, _last(log, generation), epoch, hashlib.sha256(b"").hexdigest())
-    with log.attempt(run_id, generation, record.slice_seq) as attempt:
-        attempt.write_columns(columns, compression)
+    with log.attempt(target.run_id, generation, record.slice_seq) as attempt:
+        attempt.write_columns(with_footer(columns, target, generation, record.slice_seq), compression)
         attempt.take(record)
 
 

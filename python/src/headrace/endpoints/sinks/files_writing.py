@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from headrace.commit import record_hash
 from headrace.endpoint import Applied, DatasetSchema, HighWater, Policy, Target
-from headrace.endpoints.sinks.files_parquet import joint_schema, refuse_unfit
+from headrace.endpoints.sinks.files_parquet import joint_schema, refuse_unfit, with_footer
 from headrace.endpoints.sinks.files_slots import (
     SlotLog,
     close_generations_before,
@@ -86,6 +86,8 @@ class SlotWriting:
         if found is not None:
             return _adopted(log, found, commit)
         schema = self._schema_to_write(log, reader.schema)
+        if schema is not None:
+            schema = with_footer(schema, target, commit.generation, commit.slice_seq)
         with log.attempt(target.run_id, commit.generation, commit.slice_seq) as attempt:
             rows = 0 if schema is None else attempt.write(reader, schema, self._place.compression)
             if rows != commit.rows:
@@ -111,7 +113,7 @@ class SlotWriting:
         """Readers find columns also where there never was a row: a last slice without rows, and a file with it."""
         columns, epoch = self._described.get(log.shown), self._epochs.get(log.shown)
         if columns and epoch is not None and self._schemas.get(log.shown) is None:
-            leave_columns(log, target.generation, epoch, target.run_id, columns, self._place.compression)
+            leave_columns(log, target, epoch, columns, self._place.compression)
 
     def _schema_to_write(self, log: SlotLog, staged: pa.Schema | None) -> pa.Schema | None:
         """None when nothing was staged, not even columns: such a slice has no file."""

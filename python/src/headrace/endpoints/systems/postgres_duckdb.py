@@ -108,16 +108,19 @@ class DuckDBReader:
     def write_parquet(self, rows: Rows, path: Path, schema: pa.Schema, options: Mapping[str, Any]) -> int:
         """Write ``rows``, which must have the types of ``schema``, and return their number.
 
-        ``options["compression"]`` is snappy, zstd, gzip or none. Raises ``DuckDBFailed``.
+        ``options["compression"]`` is snappy, zstd, gzip or none, ``options["footer"]`` what the file is to say of
+        itself. Raises ``DuckDBFailed``.
         """
-        described = quote_literal(base64.b64encode(schema.serialize().to_pybytes()).decode())
+        metadata = {"ARROW:schema": base64.b64encode(schema.serialize().to_pybytes()).decode()}
+        metadata |= options.get("footer", {})
+        said = ", ".join(f"{quote_literal(key)}: {quote_literal(value)}" for key, value in metadata.items())
         codec = _CODECS.get(str(options["compression"]), str(options["compression"]))
         with self._working:
             ((written,),) = self._do(
                 f"copy (select {_selected(rows)} from postgres_query('pg', {quote_literal(rows.statement)})) "
                 f"to {quote_literal(str(path))} "
                 f"(format parquet, compression {quote_literal(codec)}, row_group_size {ROW_GROUP_ROWS}, "
-                f"use_tmp_file false, kv_metadata {{'ARROW:schema': {described}}})"
+                f"use_tmp_file false, kv_metadata {{{said}}})"
             )
         self._see(path, schema, written)
         return int(written)
