@@ -21,7 +21,11 @@ SOURCES: Mapping[str, tuple[str, str]] = {
         "From JSON lines",
         "A column is what its values are, or what [`column_types`](../ENDPOINTS.md#filelocal) says.",
     ),
-    "file.local parquet": ("From Parquet", "Types as other programs write them, in the words of the format."),
+    "file.local parquet": (
+        "From Parquet",
+        "Types as other programs write them, in the words of the format. An `INT96`, as Spark, Hive and Impala write, "
+        "is a `TIMESTAMP(MICROS)` of any year; one with nanoseconds is refused: `ROW_REJECTED`.",
+    ),
     "file.local arrow": ("From Arrow", "Types of an Arrow IPC file."),
 }
 """Heading, and what one has to know before reading its table."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 from decimal import Decimal
 from pathlib import Path
@@ -74,6 +75,36 @@ def test_dictionaries_and_views_become_the_plain_values_they_stand_for(tmp_path:
 
     assert pa.lib.Table.from_batches(found).equals(plain)
     assert source(tmp_path).describe(name).arrow.equals(plain.schema)
+
+
+FAR = [datetime.datetime(1, 1, 1), None, datetime.datetime(9999, 12, 31, 23, 59, 59, 999999)]
+"""Years that nanoseconds of 64 bits do not reach."""
+
+
+def int96(base: Path, **columns: pa.Array) -> None:
+    pq.write_table(pa.table(columns), base / "n.parquet", use_deprecated_int96_timestamps=True, row_group_size=2)
+
+
+def test_an_int96_of_any_year_is_a_timestamp_of_microseconds(tmp_path: Path) -> None:
+    moments = pa.array(FAR, pa.timestamp("us"))
+    int96(tmp_path, v=moments, n=pa.array([1, 2, 3]), deep=pa.array([[{"at": each}] for each in FAR]))
+
+    (whole,) = pa.lib.Table.from_batches(batches(tmp_path, "n.parquet", columns=["v"])).columns
+    deep = rows_of(tmp_path, "n.parquet")
+
+    assert whole.combine_chunks().equals(moments)
+    assert [row["deep"][0]["at"] for row in deep] == FAR
+
+
+def test_an_int96_with_nanoseconds_is_refused_by_column_unless_it_is_left_out(tmp_path: Path) -> None:
+    fine = pa.array([0, None, 1_000_000_001], pa.timestamp("ns"))
+    int96(tmp_path, id=pa.array([1, 2, 3]), at=fine)
+
+    with pytest.raises(RowRejected, match=r"n\.parquet has nanoseconds in column at, .*TIMESTAMP\(NANOS\)") as refusal:
+        batches(tmp_path, "n.parquet")
+
+    assert refusal.value.details["column"] == "at"
+    assert [batch.num_rows for batch in batches(tmp_path, "n.parquet", columns=["id"])] == [3]
 
 
 def test_runs_of_equal_values_become_the_values(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from headrace.endpoint import Column
 from headrace.endpoints.sources.files_bytes import FileRange, SourceBytes
+from headrace.endpoints.sources.files_int96 import UNIT, int96_columns, refuse_nanoseconds
 from headrace.endpoints.sources.files_parts import Cut, Mark, Shape, Want, chosen_columns
 from headrace.errors import Bug, ConfigInvalid, RowRejected
 
@@ -41,6 +42,10 @@ class _Library(Protocol):
         ...
 
     def batches(self, first_group: int, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]: ...
+    def sample(self, rows: int) -> pa.RecordBatch | None:
+        """The first rows, to measure them; None when there are none."""
+        ...
+
     def estimated_rows(self) -> int: ...
 
 
@@ -99,7 +104,7 @@ class ColumnarPart:
     @cached_property
     def _row_bytes(self) -> int:
         """Of the first rows, in memory: on the disk they may be much smaller."""
-        first = next(self._library.batches(0, self._library.schema.names, _SAMPLE_ROWS), None)
+        first = self._library.sample(_SAMPLE_ROWS)
         return 1 if first is None else max(1, _plain(first).nbytes // max(1, first.num_rows))
 
     def _stream_at(self, row: int, columns: tuple[str, ...]) -> _Stream:
@@ -134,8 +139,9 @@ class ParquetLibrary:
     name = "a Parquet file"
 
     def __init__(self, file: SourceBytes) -> None:
-        stream = pa.PythonFile(FileRange(file, 0, file.size), mode="r")
-        self._file: Any = pq.ParquetFile(stream, buffer_size=_READ_BYTES, pre_buffer=False)
+        self._source = file
+        self._file: Any = self._opened(UNIT)
+        self._int96 = int96_columns(self._file)
         self.schema: pa.Schema = self._file.schema_arrow
         metadata = self._file.metadata
         self._groups = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
@@ -145,7 +151,23 @@ class ParquetLibrary:
 
     def batches(self, first_group: int, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         groups = list(range(first_group, len(self._groups)))
-        return self._file.iter_batches(rows, groups, list(columns), use_threads=False)
+        batches = self._file.iter_batches(rows, groups, list(columns), use_threads=False)
+        int96 = [name for name in columns if name in self._int96]
+        if not int96:
+            return batches
+        return self._looked_at(batches, self._opened("ns").iter_batches(rows, groups, int96, use_threads=False))
+
+    def sample(self, rows: int) -> pa.RecordBatch | None:
+        return next(self._file.iter_batches(rows, use_threads=False), None)
+
+    def _looked_at(self, batches: Iterator[pa.RecordBatch], fine: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch, same in zip(batches, fine, strict=True):
+            refuse_nanoseconds(batch, same, self._source.shown)
+            yield batch
+
+    def _opened(self, int96_unit: str) -> Any:
+        stream = pa.PythonFile(FileRange(self._source, 0, self._source.size), mode="r")
+        return pq.ParquetFile(stream, buffer_size=_READ_BYTES, pre_buffer=False, coerce_int96_timestamp_unit=int96_unit)
 
     def estimated_rows(self) -> int:
         return sum(self._groups)
@@ -172,6 +194,9 @@ class ArrowLibrary:
             batch = reader.get_batch(group).select(list(columns))
             for start in range(0, batch.num_rows, rows):
                 yield batch.slice(start, rows)
+
+    def sample(self, rows: int) -> pa.RecordBatch | None:
+        return next(self.batches(0, self.schema.names, rows), None)
 
     def estimated_rows(self) -> int:
         """Batches are of one size, by and large."""
