@@ -76,8 +76,6 @@ LABELS: Mapping[str, str | None] = {
     "mood[]": "an array of an enum",
     "place": "a composite type",
     "hstore": "a type of an extension, such as `hstore`",
-    "no type": "nothing in `column_types`",
-    "text": "`text`",
 }
 """How a column of the corpus is called where its name is not what readers look for; None for one that another says."""
 
@@ -95,12 +93,26 @@ WHY: Sequence[tuple[str, str]] = (
 )
 """Why a column is wider in a sink, or when it fits; by the name it has in the corpus."""
 
+TEXT_LABELS: Mapping[str, str] = {
+    "no type": "nothing in `column_types`",
+    "double": "`double`, the nearest to the digits that stand there",
+    "integer": "an integer",
+    "number": "a number with a fraction or an exponent, and integers among such",
+    "true, false": "`true`, `false`",
+    "object": "an object",
+    "list": "a list",
+    "text": "a text",
+}
+"""The same for CSV and JSON lines."""
+
 CODES: Mapping[str, str] = {"RowRejected": "ROW_REJECTED", "SchemaChanged": "SCHEMA_DRIFT"}
 
 
 def label(source: str, column: str) -> str | None:
-    said = LABELS.get(column, "") if source == "jdbc.postgres" or column == "no type" else ""
-    return f"`{column}`" if said == "" else said
+    known: Mapping[str, str | None] = LABELS if source == "jdbc.postgres" else {}
+    if source in ("file.local csv", "file.local jsonl"):
+        known = TEXT_LABELS
+    return known.get(column, f"`{column}`")
 
 
 def why(column: str) -> str:
