@@ -57,7 +57,7 @@ LABELS: Mapping[str, str | None] = {
     "numeric(3,-2)": "`numeric(3,-2)`, of negative scale",
     "numeric(3,5)": "`numeric(3,5)`, of more places than digits",
     "numeric": "`numeric` without bounds; its NaN and infinities too",
-    "varchar(10)": "`varchar(10)`, `varchar`; the limit is not kept",
+    "varchar(10)": "`varchar(10)`, as every `varchar`",
     "char(5)": "`char(5)`, with its blanks",
     "time without time zone": "`time`",
     "timestamp without time zone": "`timestamp`, years 4714 BC to 294246",

@@ -14,6 +14,7 @@ from fidelity.telling import Told, by_postgres
 from postgres_server import PostgresServer, postgres_server
 from postgres_values import AROUND, CASES, REFUSED, Case, quoted
 
+from headrace.endpoint import SourceCapabilities
 from headrace.endpoints.sinks.postgres import PostgresSink
 from headrace.endpoints.sources.postgres import PostgresSource
 
@@ -69,6 +70,21 @@ class DuckDBOrigin(PostgresOrigin):
         for case in CASES
         if not case.declared.endswith("[]") and case.declared != "numeric(76,10)"
     )
+
+
+class AsArrowOrigin(PostgresOrigin):
+    """Read by a source that offers no format of its own."""
+
+    table = "as_arrow"
+    refused = ()
+
+    def open(self, columns: Sequence[str]) -> PostgresSource:
+        return _ArrowSource(self.server.parameters(DATABASE))
+
+
+class _ArrowSource(PostgresSource):
+    def capabilities(self) -> SourceCapabilities:
+        return replace(super().capabilities(), native_formats=())
 
 
 @functools.cache

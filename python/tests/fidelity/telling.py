@@ -73,11 +73,11 @@ def _time(value: Any, kind: pa.DataType) -> str:
 
 def by_postgres(column: str, declared: str) -> str:
     """The SQL expression; ``declared`` is the column's type as ``format_type`` spells it, a domain's its base."""
-    if declared.endswith("[]"):
-        return (
-            f"case when {column} is not null then array(select {_sql('e', declared[:-2])} from unnest({column}) e) end"
-        )
-    return _sql(column, declared)
+    if not declared.endswith("[]"):
+        return _sql(column, declared)
+    told = f"array(select {_sql('e', declared[:-2])} from unnest({column}) e)"
+    is_plain = f"coalesce(array_ndims({column}) = 1 and array_lower({column}, 1) = 1, true)"
+    return f"case when {column} is not null then case when {is_plain} then {told} else array[{column}::text] end end"
 
 
 def _sql(value: str, declared: str) -> str:
@@ -85,8 +85,13 @@ def _sql(value: str, declared: str) -> str:
     return tell(value) if tell is not None and declared != "time with time zone" else f"{value}::text"
 
 
-def _microseconds(value: str) -> str:
-    return f"((extract(epoch from {value}) * 1000000)::int8::numeric * 1000)::text"
+def _nanoseconds(value: str) -> str:
+    return f"trunc(extract(epoch from {value}) * 1000000000)::text"
+
+
+def _if_finite(value: str, told: str) -> str:
+    """Infinity is told by its name."""
+    return f"case when isfinite({value}) then {told} else {value}::text end"
 
 
 _SQL: dict[str, Callable[[str], str]] = {
@@ -94,7 +99,7 @@ _SQL: dict[str, Callable[[str], str]] = {
     "double precision": lambda v: f"case when {v} = 'NaN' then 'nan' else encode(float8send({v}), 'hex') end",
     "bytea": lambda v: f"encode({v}, 'hex')",
     "character": lambda v: f"textin(bpcharout({v}))",  # a cast would cut the blanks off that belong to it
-    "date": lambda v: f"({v} - date '1970-01-01')::text",
-    "time": _microseconds,
-    "timestamp": _microseconds,
+    "date": lambda v: _if_finite(v, f"({v} - date '1970-01-01')::text"),
+    "time": _nanoseconds,
+    "timestamp": lambda v: _if_finite(v, _nanoseconds(v)),
 }

@@ -12,6 +12,7 @@ import pytest
 from fidelity.carrying_types import Carried, Outcome, carried
 from fidelity.contract import Origin
 from fidelity.matrix import NATIVE, ORIGINS, PLACES, record, recorded
+from fidelity.postgres_tables import AsArrowOrigin
 
 from headrace.staging import StagingProvider
 from headrace.stagings import STAGINGS
@@ -70,12 +71,16 @@ def test_what_arrives_is_the_same_through_every_staging(
     assert found.outcomes == arriving
 
 
-@pytest.mark.parametrize(("origin", "place"), PAIRS, ids=map(" to ".join, PAIRS))
-def test_what_travels_as_arrow_is_written_by_the_sink(carry: Callable[..., Carried], origin: str, place: str) -> None:
-    """So that the ways below are another."""
-    found = carry(ORIGINS[origin], place, InMemoryStaging(), _parted(recorded()[origin, place])[1])
+@pytest.mark.parametrize(("place", "writers"), [("file.local", {"parquet-cpp-arrow"}), ("jdbc.postgres", set[str]())])
+def test_what_a_table_sends_as_arrow_arrives_unchanged(
+    carry: Callable[..., Carried], place: str, writers: set[str]
+) -> None:
+    """Whatever other way there is, and whatever its types."""
+    found = carry(lambda _: AsArrowOrigin.made(), place, InMemoryStaging())
 
-    assert found.place.writers() <= {"parquet-cpp-arrow"}
+    assert found.changed == {}
+    assert {outcome.how for outcome in found.outcomes.values()} == {"exact", "widened", "as text"}
+    assert found.place.writers() == writers
 
 
 @pytest.mark.parametrize("staging", ["in_memory", *OTHER_STAGINGS])
