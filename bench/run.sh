@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Prints our figures, each beside raw COPY of the same table in the same run. Takes a few minutes and about 3 GB of disk.
+# Measures Headrace and its rivals side by side and writes docs/benchmarks.md: bench/README.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 node scripts/setup.mjs python/requirements-dev.lock
 npx tsc -b tsconfig.build.json
-exec .venv/bin/python bench/bench.py "$@"
+exec .venv/bin/python -m bench "$@"

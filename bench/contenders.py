@@ -1,0 +1,42 @@
+"""Who takes part in a workload: what is run, on which table, with which settings, and what a correct result is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from bench.meter import Action
+
+# Settings of a tool, as its script's flags: {"threads": "2"} is --threads 2.
+Options = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a look at the result found: ``wrong`` fails the run, ``notes`` are printed beside its figures."""
+
+    wrong: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Contender:
+    label: str
+    # Which of ``tools.RIVALS`` it needs; "headrace" is ours, whose settings are never searched.
+    tool: str
+    action: Callable[[str, Options], Action]
+    check: Callable[[str], Verdict]
+    table: str = "lineitem"
+    # More than one: the search tries each on a quarter of the rows, the fastest takes part.
+    options: tuple[Options, ...] = field(default=({},))
+    before: Callable[[str], None] = lambda _table: None
+    # Where it is not the number of rows of the table.
+    rows: int = 0
+
+
+def flags(options: Options) -> tuple[str, ...]:
+    return tuple(word for name, value in options.items() for word in (f"--{name}", value))
+
+
+def named(options: Options) -> str:
+    return " ".join(f"{name}={value}" for name, value in options.items()) or "defaults"

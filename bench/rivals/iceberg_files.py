@@ -1,0 +1,34 @@
+"""Prints what an Iceberg table of a SQL catalog holds, as JSON: its snapshots, delete files and data files."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from pyiceberg.catalog.sql import SqlCatalog
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("uri")
+    parser.add_argument("warehouse")
+    parser.add_argument("table", help="namespace.table; a name without dot is found in any namespace")
+    arguments = parser.parse_args()
+    catalog = SqlCatalog("bench", uri=arguments.uri, warehouse=arguments.warehouse)
+    names = [name for space in catalog.list_namespaces() for name in catalog.list_tables(space)]
+    name = next(name for name in names if ".".join(name).endswith(arguments.table))
+    table = catalog.load_table(name)
+    tasks = list(table.scan().plan_files())
+    print(
+        json.dumps(
+            {
+                "snapshots": len(table.snapshots()),
+                "deletes": sum(len(task.delete_files) for task in tasks),
+                "files": [task.file.file_path.removeprefix("file://") for task in tasks],
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
