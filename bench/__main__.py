@@ -16,9 +16,17 @@ from bench import cluster, ledger, machine, page, places, running, tools
 from bench.data import load
 from bench.ledger import Ledger
 from bench.workload import Bench, Entry
-from bench.workloads import a_parquet
+from bench.workloads import a_parquet, b_postgres, c_iceberg, d_incremental, e_memory, f_odd, g_files
 
-WORKLOADS = (Entry("A", a_parquet.workload),)
+WORKLOADS = (
+    Entry("A", a_parquet.workload),
+    Entry("B", b_postgres.workload),
+    Entry("C", c_iceberg.workload),
+    Entry("D", d_incremental.workload),
+    Entry("E", e_memory.workload, usual=False),
+    Entry("F", f_odd.workload, usual=False),
+    Entry("G", g_files.workload, usual=False),
+)
 LETTERS = [entry.letter for entry in WORKLOADS]
 
 

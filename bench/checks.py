@@ -54,6 +54,17 @@ def postgres(database: str, relation: str, reference: Mapping[str, str], key_is_
     return seen if has_key or not key_is_due else Verdict((*seen.wrong, "no primary key"), seen.notes)
 
 
+SUMS = """select count(*), sum(l_quantity)::numeric(38,2), sum(extract(epoch from updated_at))::numeric(38,6),
+  sum(length(rtrim(l_shipinstruct::text)) + length(l_comment)) from {relation}"""
+
+
+def same_as_source(source: str, table: str, target: str, relation: str) -> Verdict:
+    """Of a table that changes: the sums of the source right now."""
+    wanted = cluster.rows(source, SUMS.format(relation=table))[0]
+    found = cluster.rows(target, SUMS.format(relation=relation))[0]
+    return Verdict() if found == wanted else Verdict((f"{found}, where the source has {wanted}",))
+
+
 def iceberg(uri: str, warehouse: str, table: str, reference: Mapping[str, str]) -> Verdict:
     """Of an Iceberg table: exactly one commit without deletes, read by PyIceberg's plan and DuckDB's reader."""
     command = [places.interpreter("duckdb"), "-m", "bench.rivals.iceberg_files", uri, warehouse, table]

@@ -27,10 +27,11 @@ class Contender:
     action: Callable[[str, Options], Action]
     check: Callable[[str], Verdict]
     table: str = "lineitem"
-    # More than one: the search tries each on a quarter of the rows, the fastest takes part.
+    # More than one: the search tries each on a quarter of the rows (``part``), the fastest takes part.
     options: tuple[Options, ...] = field(default=({},))
+    part: str = "li_q"
     before: Callable[[str], None] = lambda _table: None
-    # Where it is not the number of rows of the table.
+    # Of a table that is not lineitem or a part of it; 0 where no rate is meant.
     rows: int = 0
 
 

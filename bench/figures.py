@@ -93,6 +93,13 @@ def spread(one: Sequence[Record], other: Sequence[Record]) -> float | None:
     return statistics.median(found) if found else None
 
 
+def busy(runs: Iterable[Record]) -> float:
+    """What part of the machine everything else used while the runs ran."""
+    known = [run for run in runs if "times" not in run]
+    seconds = sum(run["wall"] * run["cores"] for run in known)
+    return sum(run["other_cpu"] for run in known) / seconds if seconds else 0.0
+
+
 def percentile(samples: Sequence[float], part: float) -> float:
     """The least sample that ``part`` of all are not above; of 100 samples p99 is the 99th."""
     if not samples:

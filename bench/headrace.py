@@ -11,7 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,8 @@ class Server:
     port: int
     data: Path
     log: Path
+    # Ids of what was registered, by name.
+    endpoints: dict[str, str] = field(default_factory=dict)
 
     @property
     def pid(self) -> int:
@@ -68,7 +70,8 @@ class Server:
         config = {"templateId": template, "parameters": parameters, "ingestionPolicy": policy or {}}
         with closing(self.connection()) as asking:
             made = ask(asking, REGISTER, {"i": {"name": name, "verb": "POST", "config": config}})
-        return made["registerEndpoint"]["id"]
+        self.endpoints[name] = made["registerEndpoint"]["id"]
+        return self.endpoints[name]
 
     def run(self, endpoint: str, unit: str, sink: str, every: float = 0.005) -> tuple[float, Mapping[str, Any]]:
         """Seconds from the mutation until the unit is SUCCEEDED, as a client with an open connection sees it, and

@@ -31,7 +31,11 @@ class Command:
 
 @dataclass(frozen=True)
 class Call:
-    """Work done by a server whose first process is ``root``; what it answers becomes part of the record."""
+    """Work done by a server whose first process is ``root``; what it answers becomes part of the record.
+
+    A ``wall`` among it is the time that counts, where the work also prepares something; ``times`` says how often it
+    was done, and CPU is then that of one.
+    """
 
     work: Callable[[], Record]
     root: int
@@ -84,8 +88,10 @@ def measure(action: Action, postmaster: int, timeout: float) -> Record:
     machine, server = processes.machine_cpu(), processes.tree_cpu(postmaster)
     figures = run_command(action, timeout) if isinstance(action, Command) else run_call(action)
     server = processes.tree_cpu(postmaster) - server
-    others = processes.machine_cpu() - machine - figures["client_cpu"] - server
-    return {**figures, "server_cpu": round(server, 2), "other_cpu": round(max(others, 0), 2)}
+    others = max(processes.machine_cpu() - machine - figures["client_cpu"] - server, 0)
+    times = figures.get("times", 1)
+    used = {"client_cpu": figures["client_cpu"], "server_cpu": server, "other_cpu": others}
+    return {**figures, "cores": os.cpu_count(), **{name: round(each / times, 3) for name, each in used.items()}}
 
 
 def run_call(call: Call) -> Record:

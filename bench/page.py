@@ -31,10 +31,12 @@ distinct keys, types. A wrong or missing one is a failed run, and whoever has on
 *time* is the median (least–most) of the rounds. *×* is the time for the same rows ÷ that of the one whose × is 1, the median round by
 round. *CPU* is seconds of the tool and, behind the +, of the PostgreSQL server. *MiB* is the highest of the whole process tree: RSS, and PSS, in
 which shared pages count once. *other* is CPU used meanwhile by the rest of the machine. Rivals ran with the fastest of the settings that are listed,
-each tried twice on a quarter of the rows; Headrace ran with its defaults.
+each tried once on a quarter of the rows; Headrace ran with its defaults.
 """
 
 NOISE = 0.1
+# Fewer rounds are a trial.
+ENOUGH = 5
 
 
 def description(workload: Workload) -> Record:
@@ -46,6 +48,7 @@ def description(workload: Workload) -> Record:
         "about": workload.about,
         "base": workload.base,
         "twins": workload.twins,
+        "rounds": workload.rounds or ENOUGH,
         "labels": [each.label for each in workload.contenders],
         "tools": {each.label: each.tool for each in workload.contenders},
     }
@@ -110,13 +113,15 @@ def cells(each: Summary, ratio: float | None) -> list[str]:
 
 
 def seconds(value: float) -> str:
-    return f"{value:.2f}" if value < 100 else f"{value:.0f}"
+    return f"{value:.3f}" if value < 1 else f"{value:.2f}" if value < 100 else f"{value:.0f}"
 
 
 def remarks(book: Sequence[Record], about: Record, runs: goals.Runs, summaries: Sequence[Summary]) -> list[str]:
     """What the figures alone do not say: rounds, noise, parts of memory, latencies, results, settings, who is missing."""
     rounds = max((each.runs for each in summaries), default=0)
-    lines = [f"* {rounds} rounds{'' if rounds >= 5 else ': a trial, too few to be quoted'}."]
+    lines = [f"* Rounds: {rounds}{'' if rounds >= about['rounds'] else ', a trial and too few to be quoted'}."]
+    if busy := figures.busy(run for each in runs.values() for run in each if run["ok"]):
+        lines[0] += f" The rest of the machine used {busy:.0%} of it meanwhile."
     if about["twins"]:
         noise = figures.spread(*(runs[label] for label in about["twins"]))
         if noise is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 from bench import places, tools
@@ -26,30 +28,46 @@ def duckdb_postgres(database: str, table: str, options: Options, target: str) ->
     return python("duckdb", "duckdb_copy", database, table, "--target", target, *flags(options))
 
 
+def duckdb_iceberg(database: str, table: str, options: Options, warehouse: Path) -> Command:
+    return python("duckdb", "duckdb_iceberg", database, table, str(warehouse), *flags(options))
+
+
 def dlt(to: str, database: str, table: str, options: Options, place: str, state: Path) -> Command:
     return python("dlt", "dlt_full", to, database, table, place, "--state", str(state), *flags(options))
 
 
+def dlt_incremental(source: str, target: str, state: str, options: Options) -> Command:
+    return python("dlt", "dlt_incremental", source, target, "--state", state, *flags(options))
+
+
+def duckdb_files(source: str, to: tuple[str, ...], options: Options) -> Command:
+    return python("duckdb", "duckdb_files", source, *to, *flags(options))
+
+
+def dlt_files(source: str, place: str, state: str, options: Options) -> Command:
+    return python("dlt", "dlt_files", source, place, "--state", state, *flags(options))
+
+
 def ingestr(database: str, table: str, options: Options, to: str, as_table: str, *more: str) -> Command:
-    """Version 1; ``to`` is its destination's URI."""
+    return ingestr_from(places.url(database) + SSL, f"public.{table}", options, to, as_table, *more)
+
+
+def ingestr_from(source: str, unit: str, options: Options, to: str, as_table: str, *more: str) -> Command:
+    """Version 1; source and destination are URIs."""
     argv = (
         *(str(tools.ingestr()), "ingest", "--yes", "--progress", "log", "--no-load-timestamp"),
-        *("--source-uri", places.url(database) + SSL, "--source-table", f"public.{table}"),
+        *("--source-uri", source, "--source-table", unit),
         *("--dest-uri", to, "--dest-table", as_table, *flags(options), *more),
     )
     return Command(argv, tools.QUIET)
 
 
-def sling(database: str, table: str, *to: str) -> Command:
-    """Parquet comes from its Go writer: by default it would download a DuckDB of its own."""
+def sling(database: str, table: str, *to: str, target: str = "") -> Command:
+    """Parquet comes from its Go writer: by default it would download a DuckDB of its own. DST is the target."""
     home = {"SLING_HOME_DIR": str(places.HOME / "sling"), "SLING_DUCKDB_COMPUTE": "false"}
-    ends = {"SRC": places.url(database, driver="postgres") + SSL}
+    ends = {name: places.url(each, driver="postgres") + SSL for name, each in (("SRC", database), ("DST", target))}
     argv = (str(tools.sling()), "run", "--src-conn", "SRC", "--src-stream", f"public.{table}", *to)
     return Command(argv, {**tools.QUIET, **home, **ends})
-
-
-def sling_target(database: str) -> dict[str, str]:
-    return {"DST": places.url(database, driver="postgres") + SSL}
 
 
 def copy_out(database: str, table: str, condition: str = "") -> str:
@@ -96,3 +114,8 @@ def pipe_two(database: str, table: str, target: str) -> Command:
 
 def shell(line: str) -> Command:
     return Command(("bash", "-euo", "pipefail", "-c", line))
+
+
+def done(command: Command) -> None:
+    """Runs what is not measured."""
+    subprocess.run(command.argv, env={**os.environ, **command.env}, check=True, capture_output=True)

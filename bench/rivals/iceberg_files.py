@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
+import sqlalchemy
 from pyiceberg.catalog.sql import SqlCatalog
 
 
@@ -12,9 +13,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("uri")
     parser.add_argument("warehouse")
-    parser.add_argument("table", help="namespace.table; a name without dot is found in any namespace")
+    parser.add_argument("table", help="found in any namespace")
     arguments = parser.parse_args()
-    catalog = SqlCatalog("bench", uri=arguments.uri, warehouse=arguments.warehouse)
+    with sqlalchemy.create_engine(arguments.uri).connect() as session:
+        # A catalog sees the tables of its own name alone, and tools name theirs as they like.
+        called = session.execute(sqlalchemy.text("select catalog_name from iceberg_tables")).scalars().first()
+    catalog = SqlCatalog(called, uri=arguments.uri, warehouse=arguments.warehouse)
     names = [name for space in catalog.list_namespaces() for name in catalog.list_tables(space)]
     name = next(name for name in names if ".".join(name).endswith(arguments.table))
     table = catalog.load_table(name)

@@ -40,8 +40,9 @@ DLT_PYARROW: tuple[Options, ...] = (
 )
 
 ABOUT = """The whole of lineitem, 16 columns, into Parquet with snappy. *Server* is a warm Headrace asked through
-GraphQL until the unit is SUCCEEDED; *command* is `headrace ingest` from cold, which also starts and stops the database of its
-checkpoints. Both replace what the round before wrote, in slices that are each forced to the disk and committed."""
+GraphQL until the unit is SUCCEEDED; *command* is `headrace ingest` from cold, which also starts and stops the database
+of its checkpoints. Both replace what the round before wrote, in slices that are each forced to the disk and
+committed."""
 
 
 @contextmanager
