@@ -67,23 +67,29 @@ def write(path: Path, folder: Path, letters: Sequence[str]) -> None:
 
 def text(books: Sequence[Sequence[Record]]) -> str:
     head = next(record["head"] for record in books[0] if record["kind"] == "head")
-    rows = max(record["rows"] for book in books for record in book if record["kind"] == "run")
+    rows = max((run["rows"] for book in books for run in book if run.get("table") == "lineitem"), default=0)
     tools = "; ".join(f"{version}" for _, version in sorted(head["tools"].items()))
     parts = [HEAD.format(**{**head, "tools": tools}, rows=rows)]
-    return "\n".join([*parts, *(section(book) for book in books)])
+    return "\n".join([*parts, *(section(book, head) for book in books)])
 
 
-def section(book: Sequence[Record]) -> str:
+def section(book: Sequence[Record], head: Mapping[str, Any]) -> str:
     about = [record for record in book if record["kind"] == "workload"][-1]
     runs = ledger.rounds(list(book), about["labels"])
     summaries = [figures.summary(label, runs[label]) for label in about["labels"] if runs[label]]
     base = runs.get(about["base"], [])
     lines = [f"## {about['letter']}: {about['title']}", "", about["about"], ""]
     lines += table(summaries, {each.label: figures.ratio(runs[each.label], base) for each in summaries})
-    lines += ["", *remarks(book, about, runs, summaries)]
+    lines += ["", *otherwise(book, head), *remarks(book, about, runs, summaries)]
     if judgements := [record for record in book if record["kind"] == "goals"]:
         lines += ["", *goal_table(judgements[-1]["goals"])]
     return "\n".join(lines) + "\n"
+
+
+def otherwise(book: Sequence[Record], head: Mapping[str, Any]) -> list[str]:
+    """What was not as the head of the page says when this workload was measured."""
+    own = next(record["head"] for record in book if record["kind"] == "head")
+    return [f"* Measured with another {name}: {own[name]}." for name in own if own[name] != head.get(name)]
 
 
 def table(summaries: Sequence[Summary], ratios: Mapping[str, float | None]) -> list[str]:

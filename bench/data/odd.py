@@ -19,7 +19,7 @@ WIDE = [
 ]
 ODD = [
     "n as id",
-    "jsonb_build_object('n', n, 'tags', jsonb_build_array('a', n % 7), 'deep', jsonb_build_object('x', n / 3.0)) as doc",
+    "jsonb_build_object('n', n, 'tags', jsonb_build_array('a', n % 7), 'x', n / 3.0) as doc",
     "array[n, n + 1, n + 2] as numbers",
     "array['one', 'two ' || n % 10, null] as words",
     "case when n % 100 = 0 then repeat(md5(n::text), 32768) else md5(n::text) end as body",

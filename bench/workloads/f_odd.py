@@ -17,8 +17,8 @@ from bench.meter import Action, Call, Command, Record
 from bench.rivals import commands
 from bench.workload import Bench, Workload
 
-ABOUT = """Tables that are not like lineitem, to Parquet, two rounds: *wide* has 200 columns, *odd* has JSON, arrays and in
-every hundredth row a text of a megabyte, *narrow* has two columns of numbers. Reported, without a goal."""
+ABOUT = """Tables that are not like lineitem, to Parquet, two rounds: *wide* has 200 columns, *odd* has JSON, arrays and
+in every hundredth row a text of a megabyte, *narrow* has two columns of numbers. Reported, without a goal."""
 
 
 @contextmanager

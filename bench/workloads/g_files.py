@@ -17,9 +17,8 @@ from bench.workload import Bench, Workload
 
 CSV, POSTGRES = "CSV → Parquet", "Parquet → PostgreSQL"
 TYPES = {"BIGINT": "int64", "INTEGER": "int32", "DECIMAL(15,2)": "decimal(15,2)", "DATE": "date", "VARCHAR": "string"}
-INGESTR_TYPES = ",".join(
-    f"{name}:{type_.lower()}" for name, (_, type_) in lineitem.COLUMNS.items() if type_ != "VARCHAR"
-)
+INGESTR = {"BIGINT": "bigint", "INTEGER": "int", "DECIMAL(15,2)": "decimal(15,2)", "DATE": "date", "VARCHAR": "string"}
+INGESTR_TYPES = ",".join(f"{name}:{INGESTR[duckdb]}" for name, (_, duckdb) in lineitem.COLUMNS.items())
 THREADS: tuple[Options, ...] = ({"threads": "2"}, {"threads": "4"})
 DLT: tuple[Options, ...] = ({}, {"chunk": "500000"})
 
