@@ -92,9 +92,9 @@ def to_parquet(bench: Bench) -> list[Contender]:
         return commands.dlt_files(str(csv), str(out), str(bench.out / "g-dlt"), options)
 
     def ingestr(_table: str, options: Options) -> Command:
-        return commands.ingestr_from(
-            f"csv://{csv}", "lineitem", options, f"parquet://{out}/ingestr.parquet", "lineitem"
-        )
+        types = ("--columns", INGESTR_TYPES)
+        to = f"parquet://{out}/ingestr.parquet"
+        return commands.ingestr_from(f"csv://{csv}", "lineitem", options, to, "lineitem", *types)
 
     return [
         Contender(f"DuckDB, {CSV}", "duckdb", duckdb, seen, options=THREADS, part="lineitem", before=emptied),
