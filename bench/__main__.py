@@ -82,6 +82,9 @@ def main() -> int:
             load.forget(arguments.rows)
             return 0
         failures = measured(arguments, missing)
+    except KeyboardInterrupt:
+        print("\nInterrupted. The same command goes on with the run that was cut off.", file=sys.stderr)
+        return 130
     finally:
         if arguments.stop:
             cluster.stop()

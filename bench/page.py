@@ -180,9 +180,9 @@ def in_order(times: Mapping[str, float]) -> list[tuple[str, float]]:
 
 
 def goal_table(outcomes: Sequence[Record]) -> list[str]:
-    lines = ["| Goal | measured | |", "|---|---|---|"]
+    lines = ["| Goal | bound | measured | |", "|---|---|---|---|"]
     for each in outcomes:
         measured = "–" if each["value"] is None else f"{each['value']:.2f} {each['unit']}"
-        extra = "" if each["met"] is None else ("met" if each["met"] else f"**missed** (bound {each['bound']:.2f})")
-        lines.append(f"| {each['text']} | {measured} | {extra or 'not measured'} |")
+        said = "not measured" if each["met"] is None else "met" if each["met"] else "**missed**"
+        lines.append(f"| {each['text']} | {each['bound']:.2f} {each['unit']} | {measured} | {said} |")
     return lines

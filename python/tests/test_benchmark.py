@@ -24,7 +24,7 @@ HEAD = {
     "python": "3.11",
     "tools": {"duckdb": "duckdb 1"},
 }
-DASH = chr(0x2013)
+DASH, TIMES = chr(0x2013), chr(0xD7)
 
 
 def ran(label: str, round_: int, wall: float, **more: Any) -> dict[str, Any]:
@@ -36,8 +36,8 @@ def ran(label: str, round_: int, wall: float, **more: Any) -> dict[str, Any]:
 
 
 def failed(label: str, round_: int) -> dict[str, Any]:
-    record = {"kind": "run", "label": label, "round": round_, "table": "lineitem", "rows": 1000, "options": {}}
-    return {**record, "ok": False, "failure": "wrong result: rows is 9, not 10"}
+    """Of a run that was fast and wrong."""
+    return {**ran(label, round_, 0.1), "ok": False, "failure": "wrong result: rows is 9, not 10"}
 
 
 # ---- figures
@@ -88,7 +88,7 @@ def test_a_percentile_is_a_sample_that_so_many_are_not_above(part: float, wanted
 
 
 def test_the_fastest_settings_are_of_a_run_that_was_right() -> None:
-    quick = {**failed("duckdb", 1), "wall": 0.1, "options": {"threads": "8"}}
+    quick = {**failed("duckdb", 1), "options": {"threads": "8"}}
 
     slow = ran("duckdb", 1, 2.0, options={"threads": "2"})
     assert figures.fastest([slow, quick, ran("duckdb", 1, 1.0, options={"threads": "4"})]) == {"threads": "4"}
@@ -238,6 +238,17 @@ def test_the_page_gives_no_time_and_no_ratio_to_whoever_failed_once() -> None:
     assert f"| ours | 1,000 | failed in 1 of 2 |{f' {DASH} |' * 5}" in found
     assert "* ours failed: wrong result: rows is 9, not 10" in found
     assert ", a trial and too few to be quoted" in found
+
+
+def test_the_page_says_the_bound_of_a_goal_and_whether_it_was_met() -> None:
+    runs = [ran("ours", 1, 1.0), ran("theirs", 1, 1.5)]
+    told = vars(goals.outcome(goals.faster("ours", 2, "theirs"), {"ours": runs[:1], "theirs": runs[1:]}))
+
+    found = page.text(
+        [[{"kind": "head", "head": HEAD}, described("theirs"), *runs, {"kind": "goals", "goals": [told]}]]
+    )
+
+    assert f"2{TIMES} the rows a second of theirs | 2.00 {TIMES} | 1.50 {TIMES} | **missed** |" in found
 
 
 def test_the_page_says_what_a_workload_was_measured_with_when_it_was_something_else() -> None:
