@@ -1,4 +1,4 @@
-"""Prints what an Iceberg table of a SQL catalog holds, as JSON: its snapshots, delete files and data files."""
+"""Prints what an Iceberg table of a SQL catalog holds, as JSON: how its rows appeared, delete files and data files."""
 
 from __future__ import annotations
 
@@ -23,15 +23,11 @@ def main() -> None:
     name = next(name for name in names if ".".join(name).endswith(arguments.table))
     table = catalog.load_table(name)
     tasks = list(table.scan().plan_files())
-    print(
-        json.dumps(
-            {
-                "snapshots": len(table.snapshots()),
-                "deletes": sum(len(task.delete_files) for task in tasks),
-                "files": [task.file.file_path.removeprefix("file://") for task in tasks],
-            }
-        )
-    )
+    # What readers of the table saw: slices may be snapshots of their own, as long as rows appear in one step.
+    sizes = {each.snapshot_id: each.summary.additional_properties.get("total-records") for each in table.snapshots()}
+    seen = [each for each in table.history() if sizes.get(each.snapshot_id) != "0"]
+    counts = {"snapshots": len(sizes), "shown": len(seen), "deletes": sum(len(task.delete_files) for task in tasks)}
+    print(json.dumps({**counts, "files": [task.file.file_path.removeprefix("file://") for task in tasks]}))
 
 
 if __name__ == "__main__":

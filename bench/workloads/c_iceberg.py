@@ -19,8 +19,9 @@ APPEND = "DuckDB → PyIceberg append"
 DUCKDB: tuple[Options, ...] = ({"batches": "whole"}, {"batches": "stream"}, {"batches": "whole", "threads": "4"})
 DLT: tuple[Options, ...] = ({}, {"chunk": "500000"}, {"arrow": "arrow"})
 
-ABOUT = """The whole of lineitem into a table that is not there yet, in one snapshot of a SQL catalog; every tool
-writes with its own default codec. Headrace to Parquet is A once more, in the same rounds."""
+ABOUT = """The whole of lineitem into a table that is not there yet, of a SQL catalog and local files; to readers all
+rows appear in one step. Every tool writes with its own default codec. Headrace to Parquet is A once more, in the same
+rounds."""
 
 
 @contextmanager
