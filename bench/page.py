@@ -138,7 +138,9 @@ def remarks(book: Sequence[Record], about: Record, runs: goals.Runs, summaries: 
     if again := sum(record["kind"] == "run" for record in book) - sum(len(each) for each in runs.values()):
         lines.append(f"* {again} runs failed or were cut off, and were done again.")
     lines += settings(book)
-    lines += [f"* Missing: {each['tool']}, {each['why']}." for each in book if each["kind"] == "missing"]
+    present = {about["tools"][each.label] for each in summaries}
+    absent = {each["tool"]: each["why"] for each in book if each["kind"] == "missing" and each["tool"] not in present}
+    lines += [f"* Missing: {tool}, {why}." for tool, why in absent.items()]
     return lines
 
 

@@ -230,6 +230,14 @@ def test_the_page_says_the_median_the_ratio_and_who_is_missing() -> None:
     assert "a trial" not in found
 
 
+def test_a_rival_that_was_missing_once_and_came_later_is_not_missing() -> None:
+    missing = {"kind": "missing", "tool": "duckdb", "why": "left out"}
+
+    found = page.text([[{"kind": "head", "head": HEAD}, described("theirs"), missing, ran("theirs", 1, 1.0)]])
+
+    assert "Missing" not in found
+
+
 def test_the_page_gives_no_time_and_no_ratio_to_whoever_failed_once() -> None:
     runs = [ran("ours", 1, 1.0), failed("ours", 2), ran("theirs", 1, 2.0), ran("theirs", 2, 2.0)]
 
