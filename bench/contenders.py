@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 from bench.meter import Action
 
@@ -27,6 +27,7 @@ class Contender:
     action: Callable[[str, Options], Action]
     check: Callable[[str], Verdict]
     table: str = "lineitem"
+    _: KW_ONLY
     # More than one: the search tries each on a quarter of the rows (``part``), the fastest takes part.
     options: tuple[Options, ...] = field(default=({},))
     part: str = "li_q"

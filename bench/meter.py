@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 from bench import processes
@@ -68,7 +69,7 @@ class Sampler(threading.Thread):
             now = processes.memory_by_part(self.root, found, processes.part)
             for part, size in now.items():
                 self.parts[part] = size.most(self.parts.get(part, Memory(0, 0)))
-            self.all = self.all.most(sum(now.values(), Memory(0, 0)))
+            self.all = self.all.most(reduce(Memory.plus, now.values(), Memory(0, 0)))
             samples += 1
             self.ended.wait(QUICK_PAUSE if samples < QUICK_SAMPLES else PAUSE)
 

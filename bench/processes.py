@@ -65,8 +65,8 @@ class Memory(NamedTuple):
     rss: int
     pss: int
 
-    def __add__(self, other: tuple[int, ...]) -> Memory:
-        return Memory(self.rss + other[0], self.pss + other[1])
+    def plus(self, other: Memory) -> Memory:
+        return Memory(self.rss + other.rss, self.pss + other.pss)
 
     def most(self, other: Memory) -> Memory:
         return Memory(max(self.rss, other.rss), max(self.pss, other.pss))
@@ -99,5 +99,5 @@ def memory_by_part(root: int, found: dict[int, Process], name: Callable[[int, st
     sums: dict[str, Memory] = {}
     for pid, parent in tree(root, found):
         parts[pid] = name(pid, parts[parent])
-        sums[parts[pid]] = sums.get(parts[pid], Memory(0, 0)) + memory(pid)
+        sums[parts[pid]] = sums.get(parts[pid], Memory(0, 0)).plus(memory(pid))
     return sums

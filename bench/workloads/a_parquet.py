@@ -122,7 +122,7 @@ def rivals(bench: Bench) -> list[Contender]:
         Contender("DuckDB", "duckdb", duckdb, look, options=DUCKDB, before=emptied),
         Contender("ingestr", "ingestr", ingestr, look, options=INGESTR, before=emptied),
         Contender("dlt, connectorx", "dlt", dlt, look, options=DLT_CONNECTORX, before=emptied),
-        Contender("dlt, pyarrow", "dlt", dlt, look, "li_q", DLT_PYARROW, emptied),
+        Contender("dlt, pyarrow", "dlt", dlt, look, "li_q", options=DLT_PYARROW, before=emptied),
         Contender("Sling", "sling", sling, look, "li_30", before=emptied),
     ]
 

@@ -162,9 +162,9 @@ def rivals(bench: Bench) -> list[Contender]:
 
     to_dlt = partial(look, bench, target, "dlt_bench", False)
     return [
-        Contender("DuckDB", "duckdb", duckdb, seen, "li_q", DUCKDB, keyed),
+        Contender("DuckDB", "duckdb", duckdb, seen, "li_q", options=DUCKDB, before=keyed),
         Contender("ingestr", "ingestr", ingestr, seen, options=INGESTR, before=fresh),
-        Contender("dlt, connectorx", "dlt", dlt, to_dlt, "li_q", DLT, fresh),
+        Contender("dlt, connectorx", "dlt", dlt, to_dlt, "li_q", options=DLT, before=fresh),
         Contender("Sling", "sling", sling, seen, "li_30", before=fresh),
     ]
 

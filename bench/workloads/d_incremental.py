@@ -147,7 +147,7 @@ def pair(
     look = partial(same, bench, relation)
     for what in (NOTHING, CHANGED):
         before = partial(caught_up, what == CHANGED)
-        yield Contender(f"{label}, {what}", tool, command, look, "li_1m", (options,), before)
+        yield Contender(f"{label}, {what}", tool, command, look, "li_1m", options=(options,), before=before)
 
 
 def copied(bench: Bench, table: str) -> None:
