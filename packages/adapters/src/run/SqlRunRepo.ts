@@ -1,18 +1,19 @@
 /**
- * `RunRepo` over the table `hr_run`. Opening gives up what dead owners left open,
- * then writes one row; the indexes on owned open runs and on epochs keep the unit
- * single, whoever opens at the same moment.
+ * `RunRepo` over the tables `hr_lease`, `hr_generation` and `hr_run`, and over the
+ * existing `"IngestionUnitState"`. The lease is what keeps a unit single: one row
+ * a unit, which one of those who would acquire it at the same moment writes first.
  */
 import { PgClient } from "@effect/sql-pg"
 import { EndpointId } from "@headrace/core/domain/Endpoint"
 import { Epoch, Generation, RunId, SliceSeq } from "@headrace/core/domain/Run"
+import { RunOutcome } from "@headrace/core/domain/RunOutcome"
 import { SinkId, UnitId, UnitKey } from "@headrace/core/domain/Unit"
 import { Run, RunRepo, RunRepoError, UnitBusy } from "@headrace/core/services/RunRepo"
-import { Data, Effect, Layer, Option, Schedule, Schema } from "effect"
-import type { Fragment } from "effect/sql/Statement"
+import { Data, DateTime, Effect, Layer, Option, Schedule, Schema } from "effect"
 import * as RunOwner from "./RunOwner.ts"
+import { statements } from "./RunStatements.ts"
 
-type Request = Parameters<RunRepo["Service"]["open"]>[0]
+type Request = Parameters<RunRepo["Service"]["acquire"]>[0]
 
 const Row = Schema.Struct({
   runId: RunId,
@@ -27,135 +28,81 @@ const Row = Schema.Struct({
 })
 const decodeRows = Schema.decodeUnknownEffect(Schema.Array(Row))
 
+/** The one row that closing answers. */
+const decodeReached = Schema.decodeUnknownEffect(
+  Schema.Tuple([Schema.Struct({ outcome: RunOutcome, isShown: Schema.Boolean })])
+)
+
 const runOf = ({ endpointId, unitId, ...row }: typeof Row.Type): Run =>
   Run.make({ ...row, unit: UnitKey.make({ endpointId, unitId }) })
 
 const failed = (cause: unknown) => new RunRepoError({ cause })
 
-/** Our session is broken, so that a run of ours would look like a dead one's; or somebody else was first. */
-class NotOpened extends Data.TaggedError("NotOpened") {
+/** Our session is broken, so that a run of ours would look like a dead one's; or who was first has ended since. */
+class NotAcquired extends Data.TaggedError("NotAcquired") {
   override readonly message = "the database session that shows that this process lives is broken"
 }
 
-/** A broken session is replaced within moments, and who was first is busy now; nothing was opened until then. */
-const untilOpened = <A, E>(opening: Effect.Effect<A, E | NotOpened>) =>
-  opening.pipe(
+/** A broken session is replaced within moments; nothing was acquired until then. */
+const untilAcquired = <A, E>(acquiring: Effect.Effect<A, E | NotAcquired>) =>
+  acquiring.pipe(
     Effect.retry({
-      while: (error) => error instanceof NotOpened,
+      while: (error) => error instanceof NotAcquired,
       schedule: Schedule.spaced("50 millis")
     }),
     Effect.timeoutOrElse({
       duration: "10 seconds",
-      orElse: () => Effect.fail(new NotOpened())
+      orElse: () => Effect.fail(new NotAcquired())
     })
   )
-
-/** The statements of opening, in the order in which they are said. */
-const statements = (sql: PgClient.PgClient) => {
-  const columns = sql.literal(
-    `run_id as "runId", tenant, endpoint_id as "endpointId", unit_id as "unitId", sink_id as "sinkId",
-     epoch::float8 as epoch, generation::float8 as generation, next_seq::float8 as "nextSeq",
-     started_at as "startedAt"`
-  )
-  const ofUnit = ({ endpointId, unitId }: UnitKey) => sql`endpoint_id = ${endpointId} and unit_id = ${unitId}`
-  const ownerLives = RunOwner.lives(sql, sql.literal("owner"))
-  return {
-    ofUnit,
-    ownerLives,
-
-    /** The unit's open run whose owner lives; those of dead owners have none from now on. */
-    busy: (unit: UnitKey) => sql`
-      with dead as (
-        update hr_run set owner = null
-        where ${ofUnit(unit)} and closed_at is null and owner is not null and not ${ownerLives}
-      )
-      select ${columns} from hr_run
-      where ${ofUnit(unit)} and closed_at is null and owner is not null and ${ownerLives}`,
-
-    open: (where: Fragment) => sql`select ${columns} from hr_run where closed_at is null and ${where}`,
-
-    /**
-     * Goes on where the latest run into the sink stopped, or begins a generation. No row when `owner` is dead,
-     * or when somebody else was first: the run it goes on from must have been closed before this statement began.
-     */
-    insert: ({ runId, tenant, unit, sinkId, fresh }: Request, owner: string) => sql`
-      with latest as (
-        select generation, next_seq, generation_ended or ${fresh} as ended from hr_run
-        where tenant = ${tenant} and ${ofUnit(unit)} and sink_id = ${sinkId}
-        order by epoch desc limit 1
-      )
-      insert into hr_run
-        (tenant, run_id, endpoint_id, unit_id, sink_id, epoch, generation, next_seq, owner, started_at)
-      select ${tenant}, ${runId}, ${unit.endpointId}, ${unit.unitId}, ${sinkId},
-        (select coalesce(max(epoch), 0) + 1 from hr_run where ${ofUnit(unit)}),
-        coalesce((select generation + ended::int from latest), 1),
-        coalesce((select next_seq from latest where not ended), 0),
-        ${owner}::uuid, clock_timestamp()::timestamptz(3)
-      where ${RunOwner.lives(sql, sql`${owner}`)}
-        and not exists (select from hr_run where ${ofUnit(unit)} and closed_at is null and owner is not null)
-      on conflict do nothing
-      returning ${columns}`
-  }
-}
 
 export const make = Effect.gen(function* () {
   const sql = yield* PgClient.PgClient
   const owner = yield* Effect.mapError(RunOwner.make(sql), failed)
   const say = statements(sql)
+  const now = Effect.map(DateTime.now, DateTime.toDateUtc)
 
-  const select = (where: Fragment) =>
-    say.open(where).pipe(
+  const runsOf = (rows: ReturnType<typeof say.live>) =>
+    rows.pipe(
       Effect.flatMap(decodeRows),
-      Effect.map((rows) => rows.map(runOf))
+      Effect.map((found) => found.map(runOf))
     )
 
-  const open = Effect.fnUntraced(function* (request: Request) {
-    const [busy] = yield* Effect.flatMap(say.busy(request.unit), decodeRows)
+  const acquire = Effect.fnUntraced(function* (request: Request) {
+    const [run] = yield* runsOf(say.acquire(request, owner.id, yield* now))
+    if (run !== undefined) return run
+    const [busy] = yield* runsOf(say.live(request.unit))
     if (busy !== undefined) return yield* new UnitBusy({ unit: request.unit, runId: busy.runId })
-    const [run] = yield* Effect.flatMap(say.insert(request, owner.id), decodeRows)
-    return run === undefined ? yield* new NotOpened() : runOf(run)
+    return yield* new NotAcquired()
   })
 
   return RunRepo.of({
-    open: Effect.fn("SqlRunRepo.open")((request) =>
+    acquire: Effect.fn("SqlRunRepo.acquire")((request) =>
       owner.present.pipe(
-        Effect.andThen(open(request)),
-        untilOpened,
+        Effect.andThen(acquire(request)),
+        untilAcquired,
         Effect.mapError((error) => (error._tag === "UnitBusy" ? error : failed(error)))
       )
     ),
-    advance: Effect.fn("SqlRunRepo.advance")((runId: RunId, nextSeq: SliceSeq) =>
-      sql`update hr_run set next_seq = ${nextSeq} where run_id = ${runId} and closed_at is null`.pipe(
-        Effect.asVoid,
-        Effect.mapError(failed)
-      )
+    advance: Effect.fn("SqlRunRepo.advance")((run, to) =>
+      say.advance(run, to).pipe(Effect.asVoid, Effect.mapError(failed))
     ),
-    close: Effect.fn("SqlRunRepo.close")((runId, outcome, { complete }) =>
-      sql`
-        update hr_run
-        set closed_at = now(), outcome = ${outcome}, generation_ended = generation_ended or ${complete}
-        where run_id = ${runId} and closed_at is null`.pipe(Effect.asVoid, Effect.mapError(failed))
-    ),
+    close: Effect.fn("SqlRunRepo.close")(function* (run, ending) {
+      const rows = yield* Effect.mapError(say.close(run, ending, yield* now), failed)
+      const [reached] = yield* Effect.mapError(decodeReached(rows), failed)
+      return reached
+    }),
     live: Effect.fn("SqlRunRepo.live")((unit: UnitKey) =>
-      select(sql`${say.ofUnit(unit)} and owner is not null and ${say.ownerLives}`).pipe(
+      runsOf(say.live(unit)).pipe(
         Effect.map(([run]) => Option.fromNullishOr(run)),
         Effect.mapError(failed)
       )
     ),
-    openRuns: select(sql`owner is not null and ${say.ownerLives} order by started_at`).pipe(
-      Effect.mapError(failed),
-      Effect.withSpan("SqlRunRepo.openRuns")
-    ),
+    openRuns: runsOf(say.openRuns).pipe(Effect.mapError(failed), Effect.withSpan("SqlRunRepo.openRuns")),
     endGeneration: Effect.fn("SqlRunRepo.endGeneration")((tenant: string, unit: UnitKey, sinkId: SinkId) =>
-      sql`
-        update hr_run set generation_ended = true
-        where tenant = ${tenant} and ${say.ofUnit(unit)} and sink_id = ${sinkId}
-          and not generation_ended`.pipe(Effect.asVoid, Effect.mapError(failed))
+      say.endGeneration(tenant, unit, sinkId).pipe(Effect.asVoid, Effect.mapError(failed))
     ),
-    orphans: select(sql`(owner is null or not ${say.ownerLives}) order by started_at`).pipe(
-      Effect.mapError(failed),
-      Effect.withSpan("SqlRunRepo.orphans")
-    )
+    orphans: runsOf(say.orphans).pipe(Effect.mapError(failed), Effect.withSpan("SqlRunRepo.orphans"))
   })
 })
 

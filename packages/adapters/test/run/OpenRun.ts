@@ -13,7 +13,7 @@ const [path = "", database = "", endpointId = ""] = process.argv.slice(2)
 const hold = Effect.gen(function* () {
   const unit = UnitKey.make({ endpointId: EndpointId.make(endpointId), unitId: UnitId.make("orders") })
   const runId = RunId.make(`run-of-${process.pid}`)
-  yield* (yield* RunRepo).open({ runId, tenant: "dev", unit, sinkId: knowledgeBase, fresh: false })
+  yield* (yield* RunRepo).acquire({ runId, tenant: "dev", unit, sinkId: knowledgeBase, fresh: false })
   yield* Effect.sync(() => process.stdout.write(`${runId}\n`))
   return yield* Effect.never
 })

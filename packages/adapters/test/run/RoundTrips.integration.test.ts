@@ -3,15 +3,13 @@ import { assert, layer } from "@effect/vitest"
 import * as SqlRunRepo from "@headrace/adapters/run/SqlRunRepo"
 import * as SqlUnitStateRepo from "@headrace/adapters/unit-state/SqlUnitStateRepo"
 import { EndpointId } from "@headrace/core/domain/Endpoint"
-import { IngestionUnitEvent } from "@headrace/core/domain/IngestionUnitState"
-import { RunId } from "@headrace/core/domain/Run"
+import { RunId, SliceSeq } from "@headrace/core/domain/Run"
 import { knowledgeBase, UnitId, UnitKey } from "@headrace/core/domain/Unit"
-import { DateTime, Effect, Tracer } from "effect"
+import { Effect, Option, Tracer } from "effect"
 import * as Database from "../Database.ts"
 
 const unit = UnitKey.make({ endpointId: EndpointId.make("shop"), unitId: UnitId.make("orders") })
 const [runId, sinkId] = [RunId.make("run-1"), knowledgeBase]
-const { Completed, Started } = IngestionUnitEvent.cases
 
 /** What was said to the database meanwhile, in order; a transaction says where it begins and ends. */
 const saying = Effect.fnUntraced(function* <A, E, R>(asking: Effect.Effect<A, E, R>) {
@@ -28,22 +26,24 @@ const saying = Effect.fnUntraced(function* <A, E, R>(asking: Effect.Effect<A, E,
 })
 
 layer(Database.layer, { excludeTestServices: true })("a run", (it) => {
-  it.effect("is opened in two statements, and moves its unit in two each time", () =>
+  it.effect("takes one statement to acquire its unit, one for each slice, and one to close", () =>
     Effect.gen(function* () {
       const runs = yield* SqlRunRepo.make
-      const units = yield* SqlUnitStateRepo.make
-      const at = yield* DateTime.now
+      const states = yield* SqlUnitStateRepo.make
 
-      const opened = yield* saying(runs.open({ runId, tenant: "dev", unit, sinkId, fresh: false }))
-      const started = yield* saying(units.apply(unit, Started.make({ runId, sinkId, at })))
-      const ended = yield* saying(units.apply(unit, Completed.make({ runId, stats: {}, at })))
-      const closed = yield* saying(runs.close(runId, "SUCCEEDED", { complete: false }))
+      const acquired = yield* saying(runs.acquire({ runId, tenant: "dev", unit, sinkId, fresh: false }))
+      const run = Option.getOrThrow(yield* runs.live(unit))
+      const slice = { nextSeq: SliceSeq.make(1), checkpoint: { cursor: { next: 1 } } }
+      const advanced = yield* saying(runs.advance(run, slice))
+      const closed = yield* saying(runs.close(run, { _tag: "Completed", stats: {}, filled: "whole" }))
 
+      const said = [acquired, advanced, closed]
       assert.deepStrictEqual(
-        [opened, started, ended, closed].map(({ length }) => length),
-        [2, 2, 2, 1],
-        [...opened, ...started, ...ended, ...closed].join(", ")
+        said.map(({ length }) => length),
+        [1, 1, 1],
+        said.flat().join(", ")
       )
+      assert.strictEqual(Option.getOrThrow(yield* states.get(unit)).state, "SUCCEEDED")
     })
   )
 })

@@ -24,7 +24,7 @@ const opening = (unit: UnitKey, runId: string) => ({
 /** Returns when nobody holds the lock of the run's owner: waits for it as the server lets others wait. */
 const ownerGone = Effect.fnUntraced(function* (runId: string) {
   const sql = yield* PgClient.PgClient
-  const lock = sql`select pg_advisory_xact_lock(hashtextextended(owner::text, 4852)) from hr_run where run_id = ${runId}`
+  const lock = sql`select pg_advisory_xact_lock(hashtextextended(owner::text, 4852)) from hr_lease where run_id = ${runId}`
   yield* lock
 })
 
@@ -61,18 +61,18 @@ layer(Database.layer, { timeout: "60 seconds", excludeTestServices: true })("the
       const sql = yield* PgClient.PgClient
       const runs = yield* SqlRunRepo.make
       const unit = unitOf("broken")
-      const run = yield* runs.open(opening(unit, "run-1"))
+      const run = yield* runs.acquire(opening(unit, "run-1"))
       const broken = yield* sql`
-        select pg_terminate_backend(l.pid, 5000) as ended from pg_locks l, hr_run
+        select pg_terminate_backend(l.pid, 5000) as ended from pg_locks l, hr_lease
         where l.locktype = 'advisory' and run_id = ${run.runId}
           and (l.classid::int8 << 32 | l.objid::int8) = hashtextextended(owner::text, 4852)`
 
-      const other = yield* runs.open(opening(unitOf("after"), "run-2"))
+      const other = yield* runs.acquire(opening(unitOf("after"), "run-2"))
 
       assert.deepStrictEqual(broken, [{ ended: true }])
       assert.strictEqual(other.runId, "run-2")
       assert.strictEqual(Option.getOrThrow(yield* runs.live(unit)).runId, "run-1")
-      const refused = yield* Effect.flip(runs.open(opening(unit, "run-3")))
+      const refused = yield* Effect.flip(runs.acquire(opening(unit, "run-3")))
       assert.deepInclude(refused, { _tag: "UnitBusy", runId: run.runId })
     })
   )

@@ -1,5 +1,7 @@
 import * as SqlRunRepo from "@headrace/adapters/run/SqlRunRepo"
+import * as SqlUnitStateRepo from "@headrace/adapters/unit-state/SqlUnitStateRepo"
 import * as RunRepoSuite from "@headrace/core/testing/RunRepoSuite"
+import { Layer } from "effect"
 import * as Database from "../Database.ts"
 
-RunRepoSuite.suite("sql", Database.layer, SqlRunRepo.layer)
+RunRepoSuite.suite("sql", SqlUnitStateRepo.layer.pipe(Layer.provideMerge(Database.layer)), SqlRunRepo.layer)

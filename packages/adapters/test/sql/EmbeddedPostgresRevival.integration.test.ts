@@ -102,7 +102,7 @@ layer(Folders.Template.layer, { timeout: "60 seconds", excludeTestServices: true
         const database = Database.layerEmbedded.pipe(Layer.provide(Layer.succeed(EmbeddedPostgres, server)))
         yield* Effect.gen(function* () {
           const repo = yield* SqlRunRepo.make
-          const { runId } = yield* repo.open(opening)
+          const run = yield* repo.acquire(opening)
 
           process.kill(pid, "SIGKILL")
 
@@ -112,9 +112,9 @@ layer(Folders.Template.layer, { timeout: "60 seconds", excludeTestServices: true
             unit: UnitKey.make({ endpointId: unit.endpointId, unitId: UnitId.make("other") })
           }
           // Each connection of the pool finds out for itself that its server is gone.
-          yield* again(repo.open(other))
-          assert.strictEqual(Option.getOrThrow(yield* again(repo.live(unit))).runId, runId)
-          yield* again(repo.close(runId, "FAILED", { complete: false }))
+          yield* again(repo.acquire(other))
+          assert.strictEqual(Option.getOrThrow(yield* again(repo.live(unit))).runId, run.runId)
+          yield* again(repo.close(run, { _tag: "Failed", reason: "BUG: It broke." }))
           assert.deepStrictEqual(yield* again(repo.live(unit)), Option.none())
           assert.deepStrictEqual(yield* again(repo.orphans), [])
         }).pipe(Effect.provide(database))

@@ -43,7 +43,9 @@ layer(Database.layerEmpty, excluded)("migrations of an empty database", (it) => 
           "MetadataEndpointTemplate",
           "MetadataProject",
           "hr_endpoint",
+          "hr_generation",
           "hr_kv",
+          "hr_lease",
           "hr_migration",
           "hr_run"
         ].toSorted()

@@ -38,7 +38,8 @@ const lifecycle = Lookups.layer.pipe(
   Layer.provideMerge(Templates.layer),
   Layer.provideMerge(IngestionRun.layer),
   Layer.provideMerge(SliceDecisions.layer),
-  Layer.provideMerge(Layer.mergeAll(CheckpointLog.layer, RunClaim.layer, RunSettlement.layer))
+  Layer.provideMerge(Layer.mergeAll(CheckpointLog.layer, RunSettlement.layer)),
+  Layer.provideMerge(RunClaim.layer)
 )
 
 /** Headrace with runs carried by `engine`; needs its stores, a worker, secrets and events. */
@@ -58,10 +59,9 @@ export const layerStoresMemory = Layer.mergeAll(
   MemoryGraphStore.layer,
   MemoryKvStore.layer,
   MemoryRunEvents.layer,
-  MemoryRunRepo.layer,
   MemorySecrets.layer,
   MemoryTemplateCatalog.layer,
-  MemoryUnitStateRepo.layer
+  Layer.provideMerge(MemoryRunRepo.layer, MemoryUnitStateRepo.layer)
 )
 
 /** All of it in one process, with a data plane in memory as well: for examples and tests. */

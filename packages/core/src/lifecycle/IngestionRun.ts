@@ -112,12 +112,13 @@ const make = Effect.gen(function* () {
     const now = yield* Ref.updateAndGet(account, (before) => ({ ...before, worker: finished.stats }))
     const stats = yield* RunAccount.statsOf(request, now)
     const counts = !now.stopped && (yield* claim.holds(request.run))
-    if (counts) yield* decisions.moveTo(request, account, finished.newCheckpoint)
-    yield* settlement.settle(
-      request.run,
-      { _tag: "Completed", stats },
-      { complete: counts && finished.newCheckpoint === null, tally: now.tally }
-    )
+    const end = counts
+      ? {
+          filled: finished.newCheckpoint === null ? ("whole" as const) : ("so far" as const),
+          checkpoint: yield* decisions.moveTo(request, account, finished.newCheckpoint)
+        }
+      : { filled: "part" as const }
+    yield* settlement.settle(request.run, { _tag: "Completed", stats, ...end }, { tally: now.tally })
   })
 
   /** Says why in the state and beside the checkpoint, which stays where the last committed slice left it. */

@@ -1,6 +1,6 @@
 /**
- * The end of a run, whoever ends it: the unit's state settled, the run closed,
- * and exactly one terminal event, in this order. A unit that was paused or
+ * The end of a run, whoever ends it: the run closed and its end shown by the
+ * unit, and then exactly one terminal event. A unit that was paused or
  * reset meanwhile stays so; then that is how the run ended.
  *
  * Settling never fails. A store that cannot be reached is asked again for a
@@ -8,35 +8,24 @@
  * somebody has it recorded, at the latest the next round of `Recovery`. When
  * the process dies before that, the run is settled as an orphan.
  */
-import { Cause, Context, DateTime, Effect, Layer, Option, Schedule } from "effect"
-import {
-  type IngestionState,
-  IngestionUnitEvent,
-  type IngestionUnitState
-} from "../domain/IngestionUnitState.ts"
-import type { RunId, RunStats } from "../domain/Run.ts"
+import { Cause, Context, DateTime, Effect, Layer, Schedule } from "effect"
+import type { RunId } from "../domain/Run.ts"
+import { type RunOutcome, stateAfter } from "../domain/RunOutcome.ts"
 import type { UnitKey } from "../domain/Unit.ts"
 import { RunEvents, type RunHappening, RunProgress } from "../services/RunEvents.ts"
-import { type Run, type RunOutcome, RunRepo, type RunRepoError } from "../services/RunRepo.ts"
-import { UnitStateRepo, type UnitStateRepoError } from "../services/UnitStateRepo.ts"
+import { type Ending, type Run, RunRepo, type RunRepoError } from "../services/RunRepo.ts"
+import type { UnitStateRepoError } from "../services/UnitStateRepo.ts"
+import { RunClaim } from "./RunClaim.ts"
 import { lastErrorOf, type RunError, RunRevoked } from "./RunFailure.ts"
 import { emptyTally, rowsShown, type RunTally } from "./RunTally.ts"
 
-export type Ending =
-  | { readonly _tag: "Completed"; readonly stats: RunStats }
-  | { readonly _tag: "Failed"; readonly reason: string }
-
 export interface Closing {
-  /** The generation holds everything there was. */
-  readonly complete: boolean
   readonly tally: RunTally
-  /** Done after the state is FAILED and before anybody can start again. */
+  /** Done when the run failed and the unit is still its own, before anybody can start again. */
   readonly onFailed: Effect.Effect<void>
 }
 
 type StoreError = RunRepoError | UnitStateRepoError
-
-const { Completed, Failed } = IngestionUnitEvent.cases
 
 /** Half a minute in all: long enough for a database to restart, short enough for a shutdown. */
 const again = { schedule: Schedule.exponential("100 millis"), times: 8 }
@@ -47,33 +36,6 @@ const happenings: { readonly [Outcome in RunOutcome]: RunHappening } = {
   PAUSED: "RUN_PAUSED",
   RESET: "RUN_RESET"
 }
-
-const states: { readonly [Outcome in RunOutcome]: IngestionState } = {
-  SUCCEEDED: "SUCCEEDED",
-  FAILED: "FAILED",
-  PAUSED: "PAUSED",
-  RESET: "IDLE"
-}
-
-const outcomes: { readonly [State in IngestionState]: RunOutcome } = {
-  SUCCEEDED: "SUCCEEDED",
-  FAILED: "FAILED",
-  RUNNING: "FAILED",
-  PAUSED: "PAUSED",
-  IDLE: "RESET"
-}
-
-/** How a run ended; `isShown` says that the unit shows it, and no later run of the unit. */
-interface Reached {
-  readonly outcome: RunOutcome
-  readonly isShown: boolean
-}
-
-/** How a run ended whose end changed nothing, because it is noted already or the unit is no longer its own. */
-const reachedBefore = (run: Run, current: Option.Option<IngestionUnitState>): Reached =>
-  Option.isNone(current) || current.value.lastRunId !== run.runId
-    ? { outcome: "FAILED", isShown: false }
-    : { outcome: outcomes[current.value.state], isShown: true }
 
 /** An end that no store has taken yet. Recording it again changes nothing. */
 interface Unsettled {
@@ -102,101 +64,77 @@ export class RunSettlement extends Context.Service<
     readonly settleLeft: (unit: UnitKey | null) => Effect.Effect<void, StoreError>
   }
 >()("@headrace/core/lifecycle/RunSettlement") {
-  static readonly layer: Layer.Layer<RunSettlement, never, RunEvents | RunRepo | UnitStateRepo> =
-    Layer.effect(
-      RunSettlement,
-      Effect.gen(function* () {
-        const units = yield* UnitStateRepo
-        const runs = yield* RunRepo
-        const events = yield* RunEvents
-        const unsettled = new Map<RunId, Unsettled>()
+  static readonly layer: Layer.Layer<RunSettlement, never, RunClaim | RunEvents | RunRepo> = Layer.effect(
+    RunSettlement,
+    Effect.gen(function* () {
+      const claim = yield* RunClaim
+      const runs = yield* RunRepo
+      const events = yield* RunEvents
+      const unsettled = new Map<RunId, Unsettled>()
 
-        const settleState = Effect.fnUntraced(function* (run: Run, ending: Ending) {
-          const at = yield* DateTime.now
-          const event =
-            ending._tag === "Completed"
-              ? Completed.make({ runId: run.runId, stats: ending.stats, at })
-              : Failed.make({ runId: run.runId, reason: ending.reason, at })
-          return yield* units.apply(run.unit, event).pipe(
-            Effect.as<Reached>({
-              outcome: ending._tag === "Completed" ? "SUCCEEDED" : "FAILED",
-              isShown: true
-            }),
-            Effect.catchTag("IllegalTransition", () =>
-              Effect.map(units.get(run.unit), (current) => reachedBefore(run, current))
-            )
-          )
-        })
+      const record = Effect.fnUntraced(function* (run: Run, ending: Ending, onFailed: Closing["onFailed"]) {
+        if (ending._tag === "Failed" && (yield* claim.holds(run))) yield* onFailed
+        return (yield* runs.close(run, ending)).outcome
+      })
 
-        const record = Effect.fnUntraced(function* (
-          run: Run,
-          ending: Ending,
-          { complete, onFailed }: Pick<Closing, "complete" | "onFailed">
-        ) {
-          const { outcome, isShown } = yield* settleState(run, ending)
-          if (outcome === "FAILED" && isShown) yield* onFailed
-          yield* runs.close(run.runId, outcome, { complete })
-          return outcome
-        })
+      const tell = Effect.fnUntraced(function* (
+        run: Run,
+        ending: Ending,
+        { outcome, why }: { readonly outcome: RunOutcome; readonly why: string },
+        tally: RunTally
+      ) {
+        yield* events.publish(
+          RunProgress.make({
+            at: yield* DateTime.now,
+            unit: run.unit,
+            runId: run.runId,
+            event: happenings[outcome],
+            state: stateAfter[outcome],
+            phase: null,
+            slice: null,
+            sliceCount: tally.sliceCount,
+            ...rowsShown(tally),
+            bytes: tally.bytes,
+            rowsTotal: tally.rowsTotal,
+            message: outcome === "FAILED" ? why : null,
+            stats: outcome === "SUCCEEDED" && ending._tag === "Completed" ? ending.stats : null
+          })
+        )
+      })
 
-        const tell = Effect.fnUntraced(function* (
-          run: Run,
-          ending: Ending,
-          { outcome, why }: { readonly outcome: RunOutcome; readonly why: string },
-          tally: RunTally
-        ) {
-          yield* events.publish(
-            RunProgress.make({
-              at: yield* DateTime.now,
-              unit: run.unit,
-              runId: run.runId,
-              event: happenings[outcome],
-              state: states[outcome],
-              phase: null,
-              slice: null,
-              sliceCount: tally.sliceCount,
-              ...rowsShown(tally),
-              bytes: tally.bytes,
-              rowsTotal: tally.rowsTotal,
-              message: outcome === "FAILED" ? why : null,
-              stats: outcome === "SUCCEEDED" && ending._tag === "Completed" ? ending.stats : null
+      return RunSettlement.of({
+        settle: Effect.fn("RunSettlement.settle")(function* (run, ending, closing = {}) {
+          const { tally = emptyTally, onFailed = Effect.void } = closing
+          const recording = record(run, ending, onFailed)
+          const { outcome, why } = yield* recording.pipe(
+            Effect.retry(again),
+            Effect.map((reached) => ({ outcome: reached, why: whyFailed(ending, superseded) })),
+            Effect.catchCause((cause) => {
+              // A mistake of ours would meet itself again; a store comes back.
+              if (cause.reasons.some(Cause.isFailReason))
+                unsettled.set(run.runId, { unit: run.unit, record: recording })
+              return Effect.as(
+                Effect.logError("The end of a run could not be recorded yet", run.runId, cause),
+                { outcome: "FAILED" as const, why: whyFailed(ending, cause) }
+              )
             })
           )
-        })
+          yield* tell(run, ending, { outcome, why }, tally)
+          return outcome
+        }, Effect.uninterruptible),
 
-        return RunSettlement.of({
-          settle: Effect.fn("RunSettlement.settle")(function* (run, ending, closing = {}) {
-            const { complete = false, tally = emptyTally, onFailed = Effect.void } = closing
-            const recording = record(run, ending, { complete, onFailed })
-            const { outcome, why } = yield* recording.pipe(
-              Effect.retry(again),
-              Effect.map((reached) => ({ outcome: reached, why: whyFailed(ending, superseded) })),
-              Effect.catchCause((cause) => {
-                // A mistake of ours would meet itself again; a store comes back.
-                if (cause.reasons.some(Cause.isFailReason))
-                  unsettled.set(run.runId, { unit: run.unit, record: recording })
-                return Effect.as(
-                  Effect.logError("The end of a run could not be recorded yet", run.runId, cause),
-                  { outcome: "FAILED" as const, why: whyFailed(ending, cause) }
-                )
-              })
-            )
-            yield* tell(run, ending, { outcome, why }, tally)
-            return outcome
-          }, Effect.uninterruptible),
-
-          settleLeft: Effect.fn("RunSettlement.settleLeft")(function* (unit) {
-            const left = [...unsettled].filter(([, end]) => isOf(unit)(end))
-            const [, failures] = yield* Effect.partition(left, ([runId, { record: recording }]) =>
-              Effect.tap(recording, (outcome) => {
-                unsettled.delete(runId)
-                return Effect.logInfo("The end of a run is recorded after all", runId, outcome)
-              })
-            )
-            const [first] = failures
-            if (first !== undefined) return yield* Effect.fail(first)
-          }, Effect.uninterruptible)
-        })
+        settleLeft: Effect.fn("RunSettlement.settleLeft")(function* (unit) {
+          const left = [...unsettled].filter(([, end]) => isOf(unit)(end))
+          const [, failures] = yield* Effect.partition(left, ([runId, { record: recording }]) =>
+            Effect.tap(recording, (outcome) => {
+              unsettled.delete(runId)
+              return Effect.logInfo("The end of a run is recorded after all", runId, outcome)
+            })
+          )
+          const [first] = failures
+          if (first !== undefined) return yield* Effect.fail(first)
+        }, Effect.uninterruptible)
       })
-    )
+    })
+  )
 }

@@ -4,7 +4,7 @@
  * was. Progress moves only after what it promises is durable: the checkpoint
  * follows the sink's commit, or the knowledge base's write, never the export.
  */
-import { Context, Duration, Effect, Equal, Layer, Match, Ref } from "effect"
+import { Context, Duration, Effect, Equal, Layer, Match, Ref, type Schema } from "effect"
 import type { Checkpoint } from "../domain/Checkpoint.ts"
 import { SliceSeq } from "../domain/Run.ts"
 import { type CommitRecord, isConserved } from "../domain/Slice.ts"
@@ -14,7 +14,6 @@ import { PythonWorker, PythonWorkerError, WorkerContractViolation } from "../ser
 import type { RunRequest } from "../services/RunEngine.ts"
 import { RunEvents } from "../services/RunEvents.ts"
 import { RunRepo } from "../services/RunRepo.ts"
-import { UnitStateRepo } from "../services/UnitStateRepo.ts"
 import { asStored, CheckpointLog, cursorOf } from "./CheckpointLog.ts"
 import { type AccountRef, happening, placeOf, statsOf } from "./RunAccount.ts"
 import { RunClaim } from "./RunClaim.ts"
@@ -31,12 +30,12 @@ const violation = (issue: string) => new PythonWorkerError({ reason: new WorkerC
 export class SliceDecisions extends Context.Service<
   SliceDecisions,
   {
-    /** Writes the checkpoint, as of now, and the copy of it that readers of the state table see. */
+    /** Writes the checkpoint, as of now, and answers it as it is stored. */
     readonly moveTo: (
       request: RunRequest,
       account: AccountRef,
       cursor: Checkpoint | null
-    ) => Effect.Effect<void, RunError>
+    ) => Effect.Effect<Schema.Json, RunError>
 
     /** Does what the event asks for. `Finished` is the workflow's own. */
     readonly answer: (
@@ -73,7 +72,6 @@ const make = Effect.gen(function* () {
   const events = yield* RunEvents
   const graph = yield* GraphStore
   const runs = yield* RunRepo
-  const units = yield* UnitStateRepo
   const worker = yield* PythonWorker
 
   const publish = (request: RunRequest, account: AccountRef, said: Parameters<typeof happening>[2]) =>
@@ -88,7 +86,13 @@ const make = Effect.gen(function* () {
     const to = { cursor, runId: request.run.runId, stats }
     const kept = yield* checkpoints.advance(placeOf(request), now.kept, to)
     yield* Ref.update(account, (before) => ({ ...before, kept }))
-    yield* units.copyCheckpoint(request.run.unit, asStored(kept))
+    return asStored(kept)
+  })
+
+  /** Counts the slice, and shows the checkpoint behind it to readers of the state. */
+  const count = Effect.fnUntraced(function* ({ run }: RunRequest, account: AccountRef, sliceSeq: SliceSeq) {
+    const { kept } = yield* Ref.get(account)
+    yield* runs.advance(run, { nextSeq: SliceSeq.make(sliceSeq + 1), checkpoint: asStored(kept) })
   })
 
   /** A slice is where it should be: the checkpoint moves behind it. All or nothing, whoever interrupts. */
@@ -99,7 +103,7 @@ const make = Effect.gen(function* () {
   ) {
     yield* Ref.update(account, (now) => ({ ...now, tally: withSlice(now.tally, slice.rows) }))
     yield* moveTo(request, account, slice.to)
-    yield* runs.advance(request.run.runId, SliceSeq.make(slice.sliceSeq + 1))
+    yield* count(request, account, slice.sliceSeq)
     yield* publish(request, account, { event: "SLICE_COMMITTED", slice: slice.sliceSeq, phase: "commit" })
   }, Effect.uninterruptible)
 
@@ -115,7 +119,7 @@ const make = Effect.gen(function* () {
     if (relation === "ahead" || relation === "fork") yield* new CheckpointMismatch({ kind: relation })
     if (newest === null) return
     if (relation === "behind") yield* moveTo(request, account, newest.toCkpt)
-    if (relation !== "same") yield* runs.advance(request.run.runId, next(newest.sliceSeq))
+    if (relation !== "same") yield* count(request, account, newest.sliceSeq)
   }, Effect.uninterruptible)
 
   const announceSlice = Effect.fnUntraced(function* (request: RunRequest, account: AccountRef, seq: number) {
@@ -225,10 +229,8 @@ const make = Effect.gen(function* () {
   })
 })
 
-const next = (seq: SliceSeq) => SliceSeq.make(seq + 1)
-
 export const layer: Layer.Layer<
   SliceDecisions,
   never,
-  CheckpointLog | GraphStore | PythonWorker | RunClaim | RunEvents | RunRepo | UnitStateRepo
+  CheckpointLog | GraphStore | PythonWorker | RunClaim | RunEvents | RunRepo
 > = Layer.effect(SliceDecisions, make)

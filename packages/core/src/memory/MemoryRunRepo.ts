@@ -3,11 +3,16 @@
  * what would be the database, each `layerProcess` over it is one process, alive
  * as long as its scope. `layer` is one process with a store of its own.
  */
-import { Context, DateTime, Effect, Layer, Option } from "effect"
+import { Context, DateTime, Effect, Layer, Option, Semaphore } from "effect"
 import { unitPath } from "../domain/Checkpoint.ts"
+import { IngestionUnitEvent } from "../domain/IngestionUnitState.ts"
 import { Epoch, Generation, type RunId, SliceSeq } from "../domain/Run.ts"
+import { type Reached, reachedBefore } from "../domain/RunOutcome.ts"
 import type { SinkId, UnitKey } from "../domain/Unit.ts"
-import { Run, RunRepo, UnitBusy } from "../services/RunRepo.ts"
+import { type Ending, type Filled, Run, RunRepo, RunRepoError, UnitBusy } from "../services/RunRepo.ts"
+import { UnitStateRepo } from "../services/UnitStateRepo.ts"
+
+const { Completed, Failed, Started } = IngestionUnitEvent.cases
 
 interface Row {
   readonly run: Run
@@ -15,26 +20,29 @@ interface Row {
   readonly open: boolean
 }
 
-/** Where the next run into a sink goes on; `ended` once its generation is complete or reset. */
+/** Where the next run into a sink goes on; `spent` once its generation is whole or was reset. */
 interface Filling {
   readonly generation: Generation
   readonly nextSeq: SliceSeq
-  readonly ended: boolean
+  readonly complete: boolean
+  readonly spent: boolean
 }
 
-/** What processes share: the rows, and which owners live. */
+/** What processes share: the rows, which owners live, and whose turn it is to change them. */
 export class RunStore extends Context.Service<
   RunStore,
   {
     readonly rows: Map<RunId, Row>
     readonly fillings: Map<string, Filling>
     readonly alive: Set<symbol>
+    readonly turn: Semaphore.Semaphore
   }
 >()("@headrace/core/memory/MemoryRunRepo/RunStore") {
   static readonly make = (): RunStore["Service"] => ({
     rows: new Map(),
     fillings: new Map(),
-    alive: new Set()
+    alive: new Set(),
+    turn: Semaphore.makeUnsafe(1)
   })
 }
 
@@ -55,51 +63,118 @@ const nextEpoch = ({ rows }: RunStore["Service"], unit: UnitKey) =>
   )
 
 const nextFilling = (last: Filling | undefined, fresh: boolean): Filling => {
-  if (last !== undefined && !fresh && !last.ended) return last
-  return { generation: Generation.make((last?.generation ?? 0) + 1), nextSeq: SliceSeq.make(0), ended: false }
+  if (last !== undefined && !last.spent && !(last.complete && fresh)) return last
+  const generation = Generation.make((last?.generation ?? 0) + 1)
+  return { generation, nextSeq: SliceSeq.make(0), complete: false, spent: false }
 }
+
+const filledMore = (filling: Filling, filled: Filled): Filling => ({
+  ...filling,
+  complete: filling.complete || filled !== "part",
+  spent: filling.spent || filled === "whole"
+})
 
 const pathOf = ({ tenant, unit, sinkId }: { tenant: string; unit: UnitKey; sinkId: SinkId }) =>
   unitPath(tenant, unit, sinkId)
 
+const lost = "Its process died."
+
+/** What a run writes into the state of its unit, by the lifecycle's own rules. */
+const showing = (units: UnitStateRepo["Service"]) => {
+  const start = Effect.fnUntraced(function* ({ unit, runId, sinkId }: Run) {
+    return yield* units.apply(unit, Started.make({ runId, sinkId, at: yield* DateTime.now }))
+  })
+
+  return {
+    /** The unit is acquired, so a run that its state still calls RUNNING is dead. */
+    begin: (run: Run) =>
+      start(run).pipe(
+        Effect.catchTag("IllegalTransition", ({ currentRunId }) =>
+          Effect.gen(function* () {
+            if (currentRunId !== null) {
+              const dead = Failed.make({ runId: currentRunId, reason: lost, at: yield* DateTime.now })
+              yield* units.apply(run.unit, dead)
+            }
+            yield* start(run)
+          })
+        ),
+        Effect.catchTag("IllegalTransition", (refused) => Effect.die(refused))
+      ),
+
+    end: Effect.fnUntraced(function* ({ unit, runId }: Run, ending: Ending) {
+      const at = yield* DateTime.now
+      const isCompleted = ending._tag === "Completed"
+      const event = isCompleted
+        ? Completed.make({ runId, stats: ending.stats, at })
+        : Failed.make({ runId, reason: ending.reason, at })
+      const written = Effect.gen(function* () {
+        yield* units.apply(unit, event)
+        if (isCompleted && ending.checkpoint !== undefined)
+          yield* units.copyCheckpoint(unit, ending.checkpoint)
+        const reached: Reached = { outcome: isCompleted ? "SUCCEEDED" : "FAILED", isShown: true }
+        return reached
+      })
+      const found = Effect.map(units.get(unit), (now) => reachedBefore(runId, Option.getOrUndefined(now)))
+      return yield* Effect.catchTag(written, "IllegalTransition", () => found)
+    })
+  }
+}
+
+const failed = (cause: unknown) => new RunRepoError({ cause })
+
 export const make = Effect.gen(function* () {
   const store = yield* RunStore
+  const units = yield* UnitStateRepo
+  const shown = showing(units)
   const owner = Symbol("owner")
   yield* Effect.acquireRelease(
     Effect.sync(() => store.alive.add(owner)),
     () => Effect.sync(() => store.alive.delete(owner))
   )
 
+  const inTurn = store.turn.withPermits(1)
+
+  /** The run's row while it holds its unit: nobody acquired the unit after it. */
+  const rowOf = ({ runId, unit, epoch }: Run) => {
+    const row = store.rows.get(runId)
+    return row !== undefined && row.open && nextEpoch(store, unit) === epoch + 1 ? row : undefined
+  }
+
+  const acquire: RunRepo["Service"]["acquire"] = Effect.fnUntraced(function* ({ fresh, ...request }) {
+    const busy = liveRow(store, request.unit)
+    if (busy !== undefined) return yield* new UnitBusy({ unit: request.unit, runId: busy.run.runId })
+    const startedAt = yield* DateTime.now
+    const filling = nextFilling(store.fillings.get(pathOf(request)), fresh)
+    const { generation, nextSeq } = filling
+    const epoch = nextEpoch(store, request.unit)
+    const run = Run.make({ ...request, epoch, generation, nextSeq, startedAt })
+    yield* Effect.mapError(shown.begin(run), failed)
+    store.fillings.set(pathOf(run), filling)
+    store.rows.set(run.runId, { run, owner, open: true })
+    return run
+  })
+
+  const advance: RunRepo["Service"]["advance"] = Effect.fnUntraced(function* (run, { nextSeq, checkpoint }) {
+    const filling = store.fillings.get(pathOf(run))
+    if (rowOf(run) === undefined || filling === undefined) return
+    yield* Effect.mapError(units.copyCheckpoint(run.unit, checkpoint), failed)
+    store.fillings.set(pathOf(run), { ...filling, nextSeq })
+  })
+
+  const close: RunRepo["Service"]["close"] = Effect.fnUntraced(function* (run, ending) {
+    const reached = yield* Effect.mapError(shown.end(run, ending), failed)
+    const filling = store.fillings.get(pathOf(run))
+    if (ending._tag === "Completed" && rowOf(run) !== undefined && filling !== undefined)
+      store.fillings.set(pathOf(run), filledMore(filling, ending.filled))
+    const row = store.rows.get(run.runId)
+    if (row !== undefined) store.rows.set(run.runId, { ...row, open: false })
+    return reached
+  })
+
   return RunRepo.of({
-    open: Effect.fnUntraced(function* ({ fresh, ...request }) {
-      const busy = liveRow(store, request.unit)
-      if (busy !== undefined) return yield* new UnitBusy({ unit: request.unit, runId: busy.run.runId })
-      const startedAt = yield* DateTime.now
-      const filling = nextFilling(store.fillings.get(pathOf(request)), fresh)
-      const { generation, nextSeq } = filling
-      const epoch = nextEpoch(store, request.unit)
-      const run = Run.make({ ...request, epoch, generation, nextSeq, startedAt })
-      store.fillings.set(pathOf(request), filling)
-      store.rows.set(run.runId, { run, owner, open: true })
-      return run
-    }),
-    advance: (runId, nextSeq) =>
-      Effect.sync(() => {
-        const row = store.rows.get(runId)
-        if (row === undefined || !row.open) return
-        const path = pathOf(row.run)
-        const ended = store.fillings.get(path)?.ended === true
-        store.fillings.set(path, { generation: row.run.generation, nextSeq, ended })
-      }),
-    close: (runId, _outcome, { complete }) =>
-      Effect.sync(() => {
-        const row = store.rows.get(runId)
-        if (row === undefined || !row.open) return
-        store.rows.set(runId, { ...row, open: false })
-        const filling = store.fillings.get(pathOf(row.run))
-        if (complete && filling !== undefined)
-          store.fillings.set(pathOf(row.run), { ...filling, ended: true })
-      }),
+    acquire: (request) => inTurn(acquire(request)),
+    advance: (run, to) => inTurn(advance(run, to)),
+    close: (run, ending) => inTurn(close(run, ending)),
     live: (unit) =>
       Effect.sync(() => Option.map(Option.fromNullishOr(liveRow(store, unit)), (row) => row.run)),
     openRuns: Effect.sync(() => openRows(store, true).map((row) => row.run)),
@@ -107,7 +182,7 @@ export const make = Effect.gen(function* () {
       Effect.sync(() => {
         const path = unitPath(tenant, unit, sinkId)
         const filling = store.fillings.get(path)
-        if (filling !== undefined) store.fillings.set(path, { ...filling, ended: true })
+        if (filling !== undefined) store.fillings.set(path, { ...filling, spent: true })
       }),
     orphans: Effect.sync(() => openRows(store, false).map((row) => row.run))
   })
@@ -116,6 +191,6 @@ export const make = Effect.gen(function* () {
 export const layerStore: Layer.Layer<RunStore> = Layer.sync(RunStore, RunStore.make)
 
 /** One process over the store it shares with others; build it with `Layer.fresh` for each of several. */
-export const layerProcess: Layer.Layer<RunRepo, never, RunStore> = Layer.effect(RunRepo, make)
+export const layerProcess: Layer.Layer<RunRepo, never, RunStore | UnitStateRepo> = Layer.effect(RunRepo, make)
 
-export const layer: Layer.Layer<RunRepo> = layerProcess.pipe(Layer.provide(layerStore))
+export const layer: Layer.Layer<RunRepo, never, UnitStateRepo> = layerProcess.pipe(Layer.provide(layerStore))

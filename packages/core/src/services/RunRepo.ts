@@ -1,18 +1,35 @@
 /**
- * RunRepo — which runs were accepted, who carries each, and where the next one
- * takes over.
+ * RunRepo — who holds each unit, which runs were accepted, and where in a sink
+ * the next one takes over.
  *
- * It is what keeps a unit single: while a run is open and its owner lives, no
- * other can be opened for the unit, from whatever process. An owner is one
+ * It is what keeps a unit single: while a run holds the unit and its owner
+ * lives, no other can acquire it, from whatever process. An owner is one
  * process; it lives as long as its layer's scope, and how a store notices a
  * death is the adapter's affair (Postgres: the end of a session, no clock).
+ *
+ * Acquiring and closing write the unit's state with them, all of it or nothing:
+ * a unit is RUNNING from the moment it is held, and free once its end is shown.
  */
 import { Context, type Effect, type Option, Schema } from "effect"
-import { Epoch, Generation, RunId, SliceSeq } from "../domain/Run.ts"
+import { Epoch, Generation, RunId, type RunStats, SliceSeq } from "../domain/Run.ts"
+import type { Reached } from "../domain/RunOutcome.ts"
 import { SinkId, UnitKey } from "../domain/Unit.ts"
 
-export const RunOutcome = Schema.Literals(["SUCCEEDED", "FAILED", "PAUSED", "RESET"])
-export type RunOutcome = typeof RunOutcome.Type
+/**
+ * How much of a generation is there when a run has ended: a part, all there was
+ * so far, up to a cursor, or all, with nothing to go on from.
+ */
+export type Filled = "part" | "so far" | "whole"
+
+export type Ending =
+  | {
+      readonly _tag: "Completed"
+      readonly stats: RunStats
+      readonly filled: Filled
+      /** The copy of the checkpoint record that readers of the state see; unsaid: as it is. */
+      readonly checkpoint?: Schema.Json
+    }
+  | { readonly _tag: "Failed"; readonly reason: string }
 
 export class Run extends Schema.Class<Run>("headrace/services/Run")({
   runId: RunId,
@@ -31,13 +48,15 @@ export class RunRepo extends Context.Service<
   RunRepo,
   {
     /**
-     * Opens a run and names its place: the epoch is new. `fresh: true` begins a
-     * new generation at `nextSeq` 0, larger than any before; `fresh: false` goes
-     * on with the generation and `nextSeq` of the unit's latest run into the same
-     * sink, or begins one when there is none or that generation is complete or reset.
-     * Fails with `UnitBusy` while another run of the unit is open and its owner lives.
+     * Acquires the unit for a run and names its place, and the unit is RUNNING under
+     * its id, whatever its state said of a run that died. The epoch is one more than
+     * any before. The run goes on with the sink's generation at its next slice, or
+     * begins a larger one at slice 0: when there is none, when the last one is whole
+     * or was reset, and, `fresh`, when all there was so far is in it.
+     * Fails with `UnitBusy` while another run holds the unit and its owner lives;
+     * then nothing has changed.
      */
-    readonly open: (run: {
+    readonly acquire: (run: {
       readonly runId: RunId
       readonly tenant: string
       readonly unit: UnitKey
@@ -45,19 +64,21 @@ export class RunRepo extends Context.Service<
       readonly fresh: boolean
     }) => Effect.Effect<Run, UnitBusy | RunRepoError>
 
-    /** Notes that the slice before `nextSeq` is committed. No-op when the run is closed. */
-    readonly advance: (runId: RunId, nextSeq: SliceSeq) => Effect.Effect<void, RunRepoError>
+    /**
+     * Notes that the slice before `nextSeq` is committed, and the copy of the
+     * checkpoint behind it. No-op when the run does not hold its unit any more.
+     */
+    readonly advance: (
+      run: Run,
+      to: { readonly nextSeq: SliceSeq; readonly checkpoint: Schema.Json }
+    ) => Effect.Effect<void, RunRepoError>
 
     /**
-     * Closes the run. Closing twice is closing once: the first outcome stays. `complete`
-     * says that the generation holds everything there was, so that a run without a
-     * cursor begins a new one.
+     * Ends the run, frees its unit, and answers how it ended: as said while the unit
+     * is RUNNING under its id, else as the state says. Closing twice is closing once:
+     * the first end stays, and is answered again.
      */
-    readonly close: (
-      runId: RunId,
-      outcome: RunOutcome,
-      options: { readonly complete: boolean }
-    ) => Effect.Effect<void, RunRepoError>
+    readonly close: (run: Run, ending: Ending) => Effect.Effect<Reached, RunRepoError>
 
     /** The unit's open run whose owner lives, if any. */
     readonly live: (unit: UnitKey) => Effect.Effect<Option.Option<Run>, RunRepoError>

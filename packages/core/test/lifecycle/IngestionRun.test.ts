@@ -6,6 +6,7 @@ import { Ingestion } from "../../src/lifecycle/Ingestion.ts"
 import * as Headrace from "../../src/lifecycle/Headrace.ts"
 import * as MemoryDataPlane from "../../src/memory/MemoryDataPlane.ts"
 import * as MemoryPythonWorker from "../../src/memory/MemoryPythonWorker.ts"
+import * as MemoryRunRepo from "../../src/memory/MemoryRunRepo.ts"
 import { EndpointRepo } from "../../src/services/EndpointRepo.ts"
 import { KvStore } from "../../src/services/KvStore.ts"
 import { UnitStateRepo } from "../../src/services/UnitStateRepo.ts"
@@ -93,6 +94,7 @@ describe("a run into a sink", () => {
     }).pipe(
       Effect.provide(
         Headrace.layer.pipe(
+          Layer.provideMerge(Layer.fresh(MemoryRunRepo.layer)),
           Layer.provideMerge(copying),
           Layer.provideMerge(Headrace.layerStoresMemory),
           Layer.provideMerge(MemoryPythonWorker.layer)

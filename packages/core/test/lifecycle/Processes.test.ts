@@ -47,7 +47,7 @@ it.effect("gives up on a run elsewhere that does not end in half a minute, and l
     yield* Shop.run(shop.name)
     const before = yield* Shop.kept(shop)
     const there = Context.get(yield* Layer.build(Layer.fresh(MemoryRunRepo.layerProcess)), RunRepo)
-    const { runId } = yield* there.open({ ...shop.place, runId: RunId.make("hung"), fresh: false })
+    const { runId } = yield* there.acquire({ ...shop.place, runId: RunId.make("hung"), fresh: false })
 
     const error = yield* Shop.whileTimePasses(Effect.flip(Shop.reset(shop.name)))
 

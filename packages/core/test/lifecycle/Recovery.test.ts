@@ -1,8 +1,7 @@
 /** Runs whose process died: they end, their staging goes, and their units can be started again. */
 import { assert, it } from "@effect/vitest"
-import { Context, DateTime, Effect, Exit, Fiber, Layer, Option, Scope } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Option, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { IngestionUnitEvent } from "../../src/domain/IngestionUnitState.ts"
 import { RunId, SliceSeq } from "../../src/domain/Run.ts"
 import * as Headrace from "../../src/lifecycle/Headrace.ts"
 import { Recovery } from "../../src/lifecycle/Recovery.ts"
@@ -10,7 +9,6 @@ import * as MemoryDataPlane from "../../src/memory/MemoryDataPlane.ts"
 import * as MemoryPythonWorker from "../../src/memory/MemoryPythonWorker.ts"
 import * as MemoryRunRepo from "../../src/memory/MemoryRunRepo.ts"
 import { RunRepo, RunRepoError } from "../../src/services/RunRepo.ts"
-import { UnitStateRepo } from "../../src/services/UnitStateRepo.ts"
 import * as Shop from "./Shop.ts"
 
 /** The surviving process; `runs` is what it thinks of runs. */
@@ -30,10 +28,7 @@ const killed = Effect.fnUntraced(function* (shop: Shop.Shop, runId = RunId.make(
     yield* Layer.buildWithScope(Layer.fresh(MemoryRunRepo.layerProcess), scope),
     RunRepo
   )
-  const run = yield* there.open({ ...shop.place, runId, fresh: false })
-  const at = yield* DateTime.now
-  const started = IngestionUnitEvent.cases.Started.make({ runId, sinkId: shop.place.sinkId, at })
-  yield* (yield* UnitStateRepo).apply(shop.key, started)
+  const run = yield* there.acquire({ ...shop.place, runId, fresh: false })
   const { staged } = yield* MemoryDataPlane.MemoryDataPlane
   staged.add({ runId, sliceSeq: 0 })
   yield* Scope.close(scope, Exit.void)

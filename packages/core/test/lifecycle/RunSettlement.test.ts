@@ -5,19 +5,22 @@ import { EndpointId } from "../../src/domain/Endpoint.ts"
 import { IngestionUnitEvent } from "../../src/domain/IngestionUnitState.ts"
 import { RunId } from "../../src/domain/Run.ts"
 import { SinkId, UnitId, UnitKey } from "../../src/domain/Unit.ts"
-import { type Closing, type Ending, RunSettlement } from "../../src/lifecycle/RunSettlement.ts"
+import { RunClaim } from "../../src/lifecycle/RunClaim.ts"
+import { type Closing, RunSettlement } from "../../src/lifecycle/RunSettlement.ts"
 import * as MemoryRunEvents from "../../src/memory/MemoryRunEvents.ts"
 import * as MemoryRunRepo from "../../src/memory/MemoryRunRepo.ts"
 import * as MemoryUnitStateRepo from "../../src/memory/MemoryUnitStateRepo.ts"
 import { RunEvents } from "../../src/services/RunEvents.ts"
-import { RunRepo, RunRepoError } from "../../src/services/RunRepo.ts"
+import { type Ending, RunRepo, RunRepoError } from "../../src/services/RunRepo.ts"
 import { UnitStateRepo } from "../../src/services/UnitStateRepo.ts"
 
-const { Paused, Reset, Started } = IngestionUnitEvent.cases
+const { Failed, Paused, Reset, Started } = IngestionUnitEvent.cases
 const unit = UnitKey.make({ endpointId: EndpointId.make("shop"), unitId: UnitId.make("orders") })
 const sinkId = SinkId.make("lake")
 
-const stores = Layer.mergeAll(MemoryRunEvents.layer, MemoryRunRepo.layer, MemoryUnitStateRepo.layer)
+const stores = Layer.mergeAll(MemoryRunEvents.layer, MemoryRunRepo.layer, RunClaim.layer).pipe(
+  Layer.provideMerge(MemoryUnitStateRepo.layer)
+)
 
 /** A store of runs that is away for the first `times` closings. */
 const away = (times: number) =>
@@ -42,8 +45,7 @@ const layer = (times = 0) =>
 const running = Effect.gen(function* () {
   const runs = yield* RunRepo
   const runId = RunId.make("run-1")
-  const run = yield* runs.open({ runId, tenant: "acme", unit, sinkId, fresh: false })
-  yield* (yield* UnitStateRepo).apply(unit, Started.make({ runId, sinkId, at: yield* DateTime.now }))
+  const run = yield* runs.acquire({ runId, tenant: "acme", unit, sinkId, fresh: false })
   const told = yield* (yield* RunEvents).subscribe
   return { run, first: Effect.map(Stream.runHead(told), Option.getOrThrow) }
 })
@@ -51,7 +53,7 @@ const running = Effect.gen(function* () {
 const settle = Effect.fnUntraced(function* (...settling: Parameters<RunSettlement["Service"]["settle"]>) {
   return yield* (yield* RunSettlement).settle(...settling)
 })
-const completed = { _tag: "Completed", stats: { exported_rows: 3 } } as const
+const completed = { _tag: "Completed", stats: { exported_rows: 3 }, filled: "so far" } as const
 const failed = { _tag: "Failed", reason: "BUG: It broke." } as const
 
 const state = Effect.flatMap(UnitStateRepo, (units) => Effect.map(units.get(unit), Option.getOrThrow))
@@ -85,7 +87,7 @@ describe("a run that ends", () => {
 
         yield* settle(run, failed, { onFailed })
 
-        assert.deepStrictEqual(seen, [["FAILED", true]])
+        assert.deepStrictEqual(seen, [["RUNNING", true]])
         assert.isFalse(yield* isOpen)
         assert.deepInclude(yield* first, { event: "RUN_FAILED", message: failed.reason, stats: null })
       }).pipe(Effect.provide(layer()))
@@ -194,9 +196,10 @@ describe("a store that is away", () => {
     Effect.gen(function* () {
       let noted = 0
       const onFailed = Effect.sync(() => void noted++)
-      const { settleLeft } = yield* unrecorded(failed, { onFailed })
+      const { run, settleLeft } = yield* unrecorded(failed, { onFailed })
       const units = yield* UnitStateRepo
       const [runId, at] = [RunId.make("run-2"), yield* DateTime.now]
+      yield* units.apply(unit, Failed.make({ runId: run.runId, reason: "lost", at }))
       yield* units.apply(unit, Started.make({ runId, sinkId, at }))
       noted = 0
 

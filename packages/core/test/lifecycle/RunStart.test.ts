@@ -1,62 +1,24 @@
 /** Accepting a run: what is acquired, and given back when a run cannot begin. */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Layer } from "effect"
+import { Effect, Layer } from "effect"
 import { IngestionUnitEvent } from "../../src/domain/IngestionUnitState.ts"
 import { RunId } from "../../src/domain/Run.ts"
 import * as Headrace from "../../src/lifecycle/Headrace.ts"
 import * as MemoryDataPlane from "../../src/memory/MemoryDataPlane.ts"
 import * as MemoryPythonWorker from "../../src/memory/MemoryPythonWorker.ts"
+import * as MemoryRunRepo from "../../src/memory/MemoryRunRepo.ts"
 import { RunRepo } from "../../src/services/RunRepo.ts"
 import { UnitStateRepo, UnitStateRepoError } from "../../src/services/UnitStateRepo.ts"
 import * as Shop from "./Shop.ts"
 
 /** Headrace over stores of which some misbehave. */
-const over = <A>(
-  stores: Layer.Layer<A, never, RunRepo | UnitStateRepo>,
-  script: MemoryPythonWorker.Script = {}
-) =>
+const over = <A>(stores: Layer.Layer<A, never, UnitStateRepo>, script: MemoryPythonWorker.Script = {}) =>
   Headrace.layer.pipe(
     Layer.provideMerge(stores),
     Layer.provideMerge(Headrace.layerStoresMemory),
     Layer.provideMerge(MemoryPythonWorker.layerScript(script)),
     Layer.provideMerge(MemoryDataPlane.layer())
   )
-
-describe("a run whose end is shown", () => {
-  const closing = Deferred.makeUnsafe<void>()
-  const books = Deferred.makeUnsafe<void>()
-  const slow = Layer.effect(
-    RunRepo,
-    Effect.map(RunRepo, (runs) =>
-      RunRepo.of({
-        ...runs,
-        close: (...said) =>
-          Deferred.succeed(closing, undefined).pipe(
-            Effect.andThen(Deferred.await(books)),
-            Effect.andThen(runs.close(...said))
-          )
-      })
-    )
-  )
-  it.effect("is only closing its books: the next start waits for them, and is not refused", () =>
-    Effect.gen(function* () {
-      const shop = yield* Shop.opened()
-      const first = yield* Shop.started(shop.name)
-      yield* Deferred.await(closing)
-      const shown = (yield* Shop.status(shop)).state
-      const starting = yield* Effect.forkChild(Shop.whileTimePasses(Shop.start(shop.name)), {
-        startImmediately: true
-      })
-
-      yield* Deferred.succeed(books, undefined)
-      const second = yield* Fiber.join(starting)
-
-      assert.strictEqual(shown, "SUCCEEDED")
-      assert.isTrue(second.ok)
-      assert.notStrictEqual(second.runId, first.runId)
-    }).pipe(Effect.provide(over(slow)))
-  )
-})
 
 describe("a run that cannot begin", () => {
   const away = Layer.effect(
@@ -82,11 +44,11 @@ describe("a run that cannot begin", () => {
       const free = yield* (yield* RunRepo).live(shop.key)
       const end = yield* Shop.run(shop.name)
 
-      assert.strictEqual(error._tag, "UnitStateRepoError")
+      assert.strictEqual(error._tag, "RunRepoError")
       assert.strictEqual(free._tag, "None")
       assert.strictEqual(end.event, "RUN_SUCCEEDED")
       assert.strictEqual((yield* Shop.asked)[0]?.generation, 1)
-    }).pipe(Effect.provide(over(away)))
+    }).pipe(Effect.provide(over(Layer.fresh(MemoryRunRepo.layer).pipe(Layer.provideMerge(away)))))
   )
 
   it.effect("because its endpoint names no template is accepted, and ends FAILED with what to do", () =>

@@ -105,8 +105,8 @@ describe("a checkpoint that moved before its slice was counted", () => {
       let isLeft = true
       return RunRepo.of({
         ...runs,
-        advance: (runId, nextSeq) => {
-          if (nextSeq !== 2 || !isLeft) return runs.advance(runId, nextSeq)
+        advance: (run, to) => {
+          if (to.nextSeq !== 2 || !isLeft) return runs.advance(run, to)
           isLeft = false
           return Effect.fail(new RunRepoError({ cause: "away" }))
         }
