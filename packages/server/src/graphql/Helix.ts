@@ -11,10 +11,10 @@ import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { ExecutionResult, GraphQLError, GraphQLSchema } from "graphql"
 import { processRequest } from "graphql-helix"
 import * as ConsolePage from "./ConsolePage.ts"
+import * as Documents from "./Documents.ts"
 import { explain, explainUnexpected, type Shown } from "./errors.ts"
 import { withoutValues } from "./ErrorText.ts"
 import { type GraphqlRequest, type NotGraphql, read } from "./GraphqlRequest.ts"
-import { parseWithinLimits } from "./Limits.ts"
 import { negotiate, statusOf, wantsPage } from "./Negotiation.ts"
 
 /** What every resolver gets as its context: a way to run an Effect where it belongs. Rejects with `GraphQLError` only. */
@@ -74,6 +74,7 @@ const withErrorsMasked = Effect.fnUntraced(function* (payload: ExecutionResult) 
 /** Runs one request through graphql-helix; `bridgeOf` chooses by operation where resolvers run. */
 const execute = Effect.fnUntraced(function* <R>(
   schema: GraphQLSchema,
+  { parse, validate }: Documents.Documents,
   method: string,
   request: GraphqlRequest,
   bridgeOf: (operation: string) => Bridge<R>
@@ -83,7 +84,8 @@ const execute = Effect.fnUntraced(function* <R>(
       // It negotiates less well than `Negotiation`, so it is told what to answer.
       request: { method, headers: { accept: "application/json" }, query: {}, body: {} },
       schema,
-      parse: parseWithinLimits,
+      parse,
+      validate,
       query: request.query,
       ...(request.operationName != null && { operationName: request.operationName }),
       ...(request.variables != null && { variables: { ...request.variables } }),
@@ -103,6 +105,7 @@ export const make = Effect.fnUntraced(function* <R>(schema: GraphQLSchema) {
   const mutations = yield* FiberSet.make()
   const mutating = bridge(yield* FiberSet.runtimePromise(mutations)<R>())
   const services = yield* Effect.context<R>()
+  const documents = Documents.make()
 
   return Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
@@ -114,8 +117,12 @@ export const make = Effect.fnUntraced(function* <R>(schema: GraphQLSchema) {
 
     const fibers = yield* FiberSet.make()
     const querying = bridge(yield* FiberSet.runtimePromise(fibers)<R>().pipe(Effect.provideContext(services)))
-    const { status, payload } = yield* execute(schema, request.method, asked.success, (operation) =>
-      operation === "mutation" ? mutating : querying
+    const { status, payload } = yield* execute(
+      schema,
+      documents,
+      request.method,
+      asked.success,
+      (operation) => (operation === "mutation" ? mutating : querying)
     )
     const refused = status === 200 ? undefined : status
     return answer(
