@@ -105,6 +105,34 @@ layer(Place.layer, live)("headrace ingest", (it) => {
       })
   )
 
+  it.effect("keeps a checkpoint for each schema of a database that is the sink", () =>
+    Effect.gen(function* () {
+      const { headrace, shop, uri } = yield* Place.Place
+      yield* Shop.makeTable(shop, "twice", 20)
+      const into = (schema: string) =>
+        headrace(
+          "ingest",
+          "--source",
+          uri,
+          "-u",
+          "public.twice",
+          "--sink",
+          `${uri}?schemas=${schema}`,
+          ...byChange
+        )
+
+      const runs = [yield* into("one"), yield* into("two"), yield* into("one")]
+
+      assert.deepStrictEqual(
+        runs.map(({ exit }) => exit),
+        [0, 0, 0],
+        runs.map(({ stderr }) => stderr).join("\n")
+      )
+      assert.match(runs[1]?.stdout ?? "", /^✓ public\.twice   20 rows/)
+      assert.match(runs[2]?.stdout ?? "", /^✓ public\.twice   nothing new/)
+    })
+  )
+
   it.effect("goes on to its end when nobody reads its output any more", () =>
     Effect.gen(function* () {
       const { folder, surroundings, shop, uri } = yield* Place.Place

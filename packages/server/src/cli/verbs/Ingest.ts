@@ -25,6 +25,7 @@ import type { Reference } from "../Reference.ts"
 import { withReset } from "../ResetAdvice.ts"
 import { Screen } from "../Screen.ts"
 import { exitOf, type Signal, Signals } from "../Signals.ts"
+import { renameFormer, sinkIdOf } from "../SinkName.ts"
 import { onlyUnitOf } from "../Units.ts"
 import type { Verb } from "../Verb.ts"
 import { watch } from "../Watch.ts"
@@ -79,16 +80,14 @@ const carry = Effect.fn("ingest.carry")(function* ({ source, sink, unit, policy 
   )
 }, Effect.scoped)
 
-/** A sink's own name: one database may be both, under two users. */
-export const sinkIdOf = ({ sourceId }: Pick<Reference, "sourceId">): string => `${sourceId}#sink`
-
 /** Known to Headrace from now on; tested before it is stored. */
 const registered = Effect.fnUntraced(function* (reference: Reference, side: "source" | "sink") {
   const { templateId, parameters, sourceId } = reference
+  if (side === "sink") yield* Effect.mapError(renameFormer(reference), refusedByStore)
   return yield* (yield* Endpoints)
     .ensure(
       yield* Owner,
-      fromTemplate(side === "source" ? sourceId : sinkIdOf({ sourceId }), templateId, parameters)
+      fromTemplate(side === "source" ? sourceId : sinkIdOf(reference), templateId, parameters)
     )
     .pipe(Effect.mapError((error) => refusedBySystem(error, side, reference)))
 })

@@ -3,13 +3,13 @@ import * as Effect from "effect/Effect"
 import { Ingestion } from "@headrace/core/lifecycle/Ingestion"
 import { Owner, withEngine } from "../Engine.ts"
 import { Exit } from "../Exit.ts"
-import { refusedAction } from "../Failures.ts"
+import { refusedAction, refusedByStore } from "../Failures.ts"
 import { given } from "../Given.ts"
 import { refuse, type Refused } from "../Message.ts"
 import type { Reference } from "../Reference.ts"
 import { Screen } from "../Screen.ts"
+import { renameFormer, sinkIdOf } from "../SinkName.ts"
 import type { Verb } from "../Verb.ts"
-import { sinkIdOf } from "./Ingest.ts"
 
 interface ResetFlags {
   readonly source: string
@@ -35,6 +35,7 @@ const forgotten = Effect.fn("reset.forgotten")(function* (
   sink: Reference,
   unitId: string
 ) {
+  yield* Effect.mapError(renameFormer(sink), refusedByStore)
   const named = { endpointId: source.sourceId, unitId, sinkEndpointId: sinkIdOf(sink) }
   yield* (yield* Ingestion).reset(yield* Owner, named).pipe(
     Effect.catchTags({
