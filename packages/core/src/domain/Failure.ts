@@ -5,6 +5,8 @@
  * The table is exhaustive by construction: whoever has a new kind of failure
  * cannot ask for its code before the kind stands here.
  */
+import { withoutSecrets } from "./Redaction.ts"
+import { masked } from "./SecretText.ts"
 
 /** One code, or one for each side it can happen on; `none` where no side is known. */
 type Code =
@@ -97,18 +99,11 @@ const cut = (text: string) =>
     ? text
     : `${text.slice(0, maximumLastError - 1).replace(/[\uD800-\uDBFF]$/, "")}…`
 
-/** Short values are no secrets worth the damage: replacing every "a" would leave no message. */
-const withoutSecrets = (text: string, secrets: ReadonlyArray<string>) =>
-  secrets
-    .filter((secret) => secret.length >= 3)
-    .toSorted((a, b) => b.length - a.length)
-    .reduce((clean, secret) => clean.replaceAll(secret, "****"), text)
-
 /**
  * The text of `lastError`: `<CODE>: <message>` on one line, at most 500
  * characters, without any of `secrets`, however the message breaks their lines.
  */
 export const lastError = (code: string, message: string, secrets: ReadonlyArray<string> = []): string => {
-  const line = oneLine(withoutSecrets(message, secrets))
-  return cut(oneLine(`${code}: ${withoutSecrets(line, secrets.map(oneLine))}`))
+  const line = oneLine(withoutSecrets(message, secrets, masked))
+  return cut(oneLine(`${code}: ${withoutSecrets(line, secrets.map(oneLine), masked)}`))
 }
