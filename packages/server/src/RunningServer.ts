@@ -43,12 +43,27 @@ export const find = Effect.fn("RunningServer.find")(function* (data: string) {
   return (yield* answers(note.value.url)) ? Option.some(note.value.url) : Option.none<string>()
 })
 
-/** Another process has the turn and does not answer: it comes up, or goes down. */
-export class Occupied extends Schema.TaggedError<Occupied>()("Occupied", { data: Schema.String }) {}
+/** Another process has the turn and does not answer: it comes up, goes down, or has been stopped. */
+export class Occupied extends Schema.TaggedError<Occupied>()("Occupied", {
+  data: Schema.String,
+  /** The file whose lock says so. */
+  lock: Schema.String,
+  /** Of the server that noted itself last; null when it noted nothing yet. */
+  pid: Schema.NullOr(Schema.Int)
+}) {}
+
+const lockFile = (data: string): string => join(data, "server.lock")
+
+const occupied = (data: string) =>
+  new Occupied({
+    data,
+    lock: lockFile(data),
+    pid: Option.getOrNull(Option.map(read(data), ({ pid }) => pid))
+  })
 
 /** SQLite asks the system for the lock; the file holds nothing. Null: another process has it. */
 const lock = (data: string): DatabaseSync | null => {
-  const held = new DatabaseSync(join(data, "server.lock"))
+  const held = new DatabaseSync(lockFile(data))
   try {
     held.exec("pragma journal_mode = off; begin exclusive")
     return held
@@ -66,30 +81,43 @@ const locked = (data: string) =>
       catch: (cause) =>
         new PrivateFolder.FolderNotPrivate({
           path: data,
-          why: cause instanceof Error ? cause.message : String(cause)
+          why: `${lockFile(data)}: ${cause instanceof Error ? cause.message : String(cause)}`
         })
     }),
     (held) => Effect.sync(() => held?.close())
   ).pipe(
     Effect.filterOrFail(
       (held) => held !== null,
-      () => new Occupied({ data })
+      () => occupied(data)
     )
   )
 
-/** How long the other may take until it answers, or has gone. */
-const patience = { schedule: Schedule.spaced("100 millis"), times: 600 }
+/** How long the other may take until it answers, or has gone; and after how long people are told that we wait for it. */
+const patience = { look: Schedule.spaced("100 millis"), whole: "1 minute", unsaid: "3 seconds" } as const
 
 /**
  * The turn to serve the data directory, held until the scope ends; or, while another process has it,
- * the url at which that one answers.
+ * the url at which that one answers. `waiting` is told, once, of another that does neither for seconds.
  */
-export const turn = Effect.fn("RunningServer.turn")(function* (wanted: string) {
+export const turn = Effect.fn("RunningServer.turn")(function* (
+  wanted: string,
+  waiting: (other: Occupied) => Effect.Effect<void>
+) {
   const data = yield* PrivateFolder.prepare(wanted)
   const look = Effect.flatMap(find(data), (running) =>
     Option.isSome(running) ? Effect.succeed(running) : Effect.as(locked(data), Option.none<string>())
   )
-  return yield* Effect.retry(look, { ...patience, while: ({ _tag }) => _tag === "Occupied" })
+  const sayingSo = Effect.delay(
+    Effect.suspend(() => waiting(occupied(data))),
+    patience.unsaid
+  )
+  return yield* Effect.retry(look, {
+    schedule: patience.look,
+    while: ({ _tag }) => _tag === "Occupied"
+  }).pipe(
+    Effect.raceFirst(Effect.andThen(sayingSo, Effect.never)),
+    Effect.timeoutOrElse({ duration: patience.whole, orElse: () => Effect.fail(occupied(data)) })
+  )
 })
 
 /** Leaves the note for as long as the scope lives. */

@@ -32,7 +32,9 @@ export const serve: Verb = Effect.gen(function* () {
  */
 export const started = Effect.fn("serve.started")(function* (config: ServerConfig) {
   const data = resolve(config.data)
-  const other = yield* Effect.mapError(RunningServer.turn(data), noTurn)
+  const screen = yield* Screen
+  const waiting = (other: RunningServer.Occupied) => Effect.sync(() => screen.tell(`  ${waitingFor(other)}`))
+  const other = yield* Effect.mapError(RunningServer.turn(data, waiting), noTurn)
   if (Option.isSome(other)) return { url: other.value, services: null }
   const services = yield* Effect.mapError(Layer.build(Serve.layer(config)), cannotStart)
   const url = Serve.urlOf(Context.get(services, HttpServer.HttpServer))
@@ -41,16 +43,35 @@ export const started = Effect.fn("serve.started")(function* (config: ServerConfi
 })
 
 const noTurn = (error: Effect.Error<ReturnType<typeof RunningServer.turn>>): Refused =>
-  error._tag === "Occupied" ? runsAlready(error.data, null) : unusable(error)
+  error._tag === "Occupied"
+    ? running(
+        error.data,
+        [`${ofOther(error)} has held ${error.lock} for a minute and does not answer.`],
+        [
+          error.pid === null
+            ? "Wait until it has started or ended, or set HEADRACE_DATA to another folder."
+            : `If it was stopped, let it go on (kill -CONT ${error.pid}); or end it, or set HEADRACE_DATA to another folder.`
+        ]
+      )
+    : unusable(error)
 
-const runsAlready = (data: string, url: string | null): Refused =>
+const ofOther = ({ pid }: RunningServer.Occupied): string =>
+  pid === null ? "Another process" : `Another server (process ${pid})`
+
+const waitingFor = (other: RunningServer.Occupied): string =>
+  `${ofOther(other)} holds ${other.lock} and does not answer. Waiting a minute for it to answer or end…`
+
+const runsAlready = (data: string, url: string): Refused =>
+  running(data, [`It answers at ${url}.`], ["Use it, stop it, or set HEADRACE_DATA to another folder."])
+
+const running = (data: string, why: ReadonlyArray<string>, advice: ReadonlyArray<string>): Refused =>
   refuse({
     title: "A server already runs for this data directory",
     number: "HR5601",
     exit: Exit.running,
     where: data,
-    why: [url === null ? "It has been starting or stopping for a minute." : `It answers at ${url}.`],
-    advice: ["Use it, stop it, or set HEADRACE_DATA to another folder."]
+    why,
+    advice
   })
 
 type CannotStart = Layer.Error<ReturnType<typeof Serve.layer>>
