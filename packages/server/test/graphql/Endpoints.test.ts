@@ -51,6 +51,42 @@ layer(MemoryServer.layer(), { excludeTestServices: true })("registering an endpo
     })
   )
 
+  const nested = (depth: number) => JSON.parse(`${'{"a":'.repeat(depth)}1${"}".repeat(depth)}`)
+
+  it.effect.each([
+    ["a name with a NUL", { name: "a\0b" }, /\["name"\]|must not hold a NUL character/],
+    ["half of a surrogate pair", { name: "x", description: "a\uD800" }, /surrogate pair/],
+    ["a NUL in a label", { name: "x", labels: ["ok", "a\0"] }, /must not hold a NUL character/],
+    [
+      "a NUL in the configuration",
+      { name: "x", config: { parameters: { host: "d\0b" } } },
+      /parameters\.host must not hold a NUL character; leave it out/
+    ],
+    ["a NUL in a key", { name: "x", config: { p: { "ke\0y": 1 } } }, /p\.ke must not hold a NUL character/],
+    ["a deep configuration", { name: "x", config: nested(65) }, /must not be nested deeper than 64 levels/],
+    [
+      "one deeper than any stack",
+      { name: "x", config: nested(4_000) },
+      /must not be nested deeper than 64 levels/
+    ]
+  ] as const)("refuses %s, and says which field and what to do", ([, input, why]) =>
+    Effect.gen(function* () {
+      const answer = yield* registering({ url: "https://x", ...input })
+
+      assert.deepStrictEqual(codes(answer), ["E_INPUT_INVALID"])
+      assert.match(answer.errors?.[0]?.message ?? "", why)
+      assert.isBelow(JSON.stringify(answer).length, 1000)
+    })
+  )
+
+  it.effect("takes a configuration as deep as may be", () =>
+    Effect.gen(function* () {
+      const { id } = yield* register({ name: "Deep", url: "https://x", config: nested(64) })
+
+      assert.match(id, /^[0-9a-f-]{36}$/)
+    })
+  )
+
   it.effect("shows no secret in config or url, to anybody (D12)", () =>
     Effect.gen(function* () {
       const registered = yield* register({ ...MemoryServer.source(), projectSlug: "secrets" })

@@ -1,9 +1,10 @@
 /** The fields of the schema about endpoints. */
-import { type Endpoint, JsonObject } from "@headrace/core/domain/Endpoint"
+import type { Endpoint } from "@headrace/core/domain/Endpoint"
 import { Endpoints } from "@headrace/core/lifecycle/Endpoints"
 import { Effect, Option, Schema } from "effect"
 import { decoder, optional } from "../Arguments.ts"
 import { Caller } from "../Caller.ts"
+import * as Storable from "../Storable.ts"
 
 /** What clients see of an endpoint; collections and datasets are not kept yet. */
 const seen = ({ scope, ...row }: Endpoint) => ({
@@ -19,7 +20,7 @@ const scopeOf = (project: string | null | undefined) =>
 
 const decodePage = decoder(
   Schema.Struct({
-    projectSlug: optional(Schema.String),
+    projectSlug: optional(Storable.Text),
     capability: optional(Schema.String),
     search: optional(Schema.String),
     first: optional(Schema.Int),
@@ -35,7 +36,7 @@ export const endpoints = Effect.fn("Query.endpoints")(function* (args: unknown) 
   return found.map(seen)
 })
 
-const decodeId = decoder(Schema.Struct({ id: Schema.String }))
+const decodeId = decoder(Schema.Struct({ id: Storable.Text }))
 
 export const endpoint = Effect.fn("Query.endpoint")(function* (args: unknown) {
   const { id } = yield* decodeId(args)
@@ -44,22 +45,22 @@ export const endpoint = Effect.fn("Query.endpoint")(function* (args: unknown) {
   return Option.getOrNull(Option.map(found, seen))
 })
 
-const Text = optional(Schema.String)
-const Texts = optional(Schema.Array(Schema.String))
+const Text = optional(Storable.Text)
+const Texts = optional(Schema.Array(Storable.Text))
 
 const decodeRegistration = decoder(
   Schema.Struct({
     input: Schema.Struct({
       projectSlug: Text,
       sourceId: Text,
-      name: Schema.String,
+      name: Storable.Text,
       description: Text,
-      verb: Schema.String,
+      verb: Storable.Text,
       url: Text,
       authPolicy: Text,
       domain: Text,
       labels: Texts,
-      config: optional(JsonObject),
+      config: optional(Storable.Config),
       capabilities: Texts
     })
   })
@@ -86,8 +87,8 @@ export const registerEndpoint = Effect.fn("Mutation.registerEndpoint")(function*
 const decodeTest = decoder(
   Schema.Struct({
     input: Schema.Struct({
-      templateId: Schema.String,
-      connection: JsonObject,
+      templateId: Storable.Text,
+      connection: Storable.Config,
       endpointId: Text
     })
   })
