@@ -162,6 +162,31 @@ def test_a_disposition_that_cannot_be_kept_is_refused(
     assert refusal.value.details == {"field": field}
 
 
+@pytest.mark.parametrize(
+    ("policy", "key", "allowed"),
+    [
+        ({"maxParallelSlices": -1}, "maxParallelSlices", "from 1 to 64"),
+        ({"maxParallelSlices": 65}, "maxParallelSlices", "from 1 to 64"),
+        ({"maxParallelSlices": True}, "maxParallelSlices", "from 1 to 64"),
+        ({"attempts": 101}, "attempts", "from 1 to 100"),
+        ({"targetSliceSize": 0}, "targetSliceSize", "from 1 to 999999999999999"),
+        ({"sliceBytes": 10**15}, "sliceBytes", "from 1 to 999999999999999"),
+        ({"batchBytes": 0.5}, "batchBytes", "from 1 to 999999999999999"),
+        ({"limit": -3}, "limit", "from 0 to 999999999999999"),
+        ({"staging": {"maxBytes": "many"}}, "staging.maxBytes", "from 1 to 999999999999999"),
+        ({"limits": {"rowBytes": [1] * 1000}}, "limits.rowBytes", "from 1 to 999999999999999"),
+        ({"quarantine": {"maxRows": -1}}, "quarantine.maxRows", "from 0 to 999999999999999"),
+    ],
+)
+def test_a_number_out_of_its_range_is_refused_with_key_and_range(policy: Any, key: str, allowed: str) -> None:
+    with pytest.raises(ConfigInvalid) as refusal:
+        parse(policy)
+
+    assert refusal.value.details == {"field": f"policy.{key}"}
+    assert f"policy's {key} is wrong: a whole number {allowed} is expected, not " in str(refusal.value)
+    assert len(str(refusal.value)) < 200
+
+
 def test_nothing_is_set_aside_unless_the_policy_allows_it() -> None:
     assert parse({}).quarantine == Quarantine(max_rows=0, max_ratio=0.0)
     assert parse({"quarantine": {}}).quarantine == Quarantine(max_rows=1000, max_ratio=0.001)

@@ -68,7 +68,15 @@ const rows: Readonly<Record<string, Row>> = {
   ),
   "server/graphql": {
     ours: seen,
-    libraries: ["effect", "effect/http", "@effect/platform-node/*", "graphql", "graphql-helix", "node:*"]
+    libraries: [
+      "effect",
+      "effect/http",
+      "effect/sql/*",
+      "@effect/platform-node/*",
+      "graphql",
+      "graphql-helix",
+      "node:*"
+    ]
   },
   "server/http": {
     ours: [...seen, "server/Config.ts", "server/graphql"],

@@ -26,6 +26,10 @@ _Value = TypeVar("_Value")
 
 DEFAULT_PARALLEL_SLICES = 2
 """With a third being written, enough to keep two cores and a database busy; more mostly costs memory."""
+MOST_PARALLEL_SLICES = 64
+MOST_ATTEMPTS = 100
+LARGEST = 999_999_999_999_999
+"""Of any other number: what every part of Headrace, and JSON between them, keeps exact."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,14 +119,14 @@ def parse(raw: Mapping[str, Json]) -> RunPolicy:
         parameters=_mapping(raw, "parameters"),
         slice_rows=_optional(raw, "targetSliceSize", _positive),
         slice_bytes=_optional(raw, "sliceBytes", _positive),
-        max_parallel_slices=_value(raw, "maxParallelSlices", _positive, DEFAULT_PARALLEL_SLICES),
+        max_parallel_slices=_value(raw, "maxParallelSlices", _whole(1, MOST_PARALLEL_SLICES), DEFAULT_PARALLEL_SLICES),
         batch_bytes=_value(raw, "batchBytes", _positive, DEFAULT_BATCH_BYTES),
         staging_provider=_optional(staging, "staging.provider", _text),
         staging_max_bytes=_value(staging, "staging.maxBytes", _positive, DEFAULT_MAX_BYTES),
         schema_contract=_value(raw, "schemaContract", _one_of(SchemaContract), "evolve"),
         quarantine=_quarantine(quarantine) if raw.get("quarantine") is not None else Quarantine(),
         nulls=_value(raw, "nulls", _one_of(NullCursors), "once"),
-        attempts=_value(raw, "attempts", _positive, 1),
+        attempts=_value(raw, "attempts", _whole(1, MOST_ATTEMPTS), 1),
         on_new_generation=_optional(raw, "onNewGeneration", _one_of(WriteDisposition)),
         require_exactly_once=_value(raw, "require", _one_of(Literal["exactly-once"]), None) is not None,
         data_engine=_value(raw, "dataEngine", _one_of(Literal["local"]), "local"),
@@ -193,16 +197,22 @@ def _texts(name: str, value: Json) -> tuple[str, ...]:
     return tuple(_text(name, each) for each in values)
 
 
-def _natural(name: str, value: Json) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise _invalid(name, f"a whole number of at least 0 is expected, not {value!r}")
-    return value
+def _whole(least: int, most: int) -> Callable[[str, Json], int]:
+    def read(name: str, value: Json) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise _invalid(name, f"a whole number from {least} to {most} is expected, not {_shortened(value)}")
+        return value
+
+    return read
 
 
-def _positive(name: str, value: Json) -> int:
-    if _natural(name, value) == 0:
-        raise _invalid(name, "a whole number of at least 1 is expected, not 0")
-    return cast(int, value)
+_natural, _positive = _whole(0, LARGEST), _whole(1, LARGEST)
+
+
+def _shortened(value: Json) -> str:
+    """As it was said, but for its end when that is far away."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}…"
 
 
 def _ratio(name: str, value: Json) -> float:

@@ -35,6 +35,10 @@ export const policyKeys = [
 
 export type PolicyKey = (typeof policyKeys)[number]
 
+/** What a number of a policy may be at most; the data plane holds to the same. Numbers are whole. */
+export const mostOf = (key: PolicyKey): number =>
+  key === "maxParallelSlices" ? 64 : key === "attempts" ? 100 : 999_999_999_999_999
+
 /** Staging when nobody says otherwise. */
 export const defaultStagingProvider = "in_memory"
 

@@ -8,7 +8,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { JsonObject } from "@headrace/core/domain/Endpoint"
 import { nearest } from "@headrace/core/domain/Nearest"
-import { isPolicyKey, type PolicyKey, policyKeys } from "@headrace/core/domain/Policy"
+import { isPolicyKey, mostOf, type PolicyKey, policyKeys } from "@headrace/core/domain/Policy"
 import { Exit } from "./Exit.ts"
 import { refuse, type Refused } from "./Message.ts"
 
@@ -95,10 +95,10 @@ const valueOf = (name: string, text: string, flag: string): Result.Result<JsonOb
   if (words !== undefined && !words.includes(text)) {
     return Result.fail(unknown(`value "${text}" of ${flag}`, text, words))
   }
-  return read[kinds[name]](text.trim(), flag)
+  return read[kinds[name]](text.trim(), flag, name)
 }
 
-type Read = (text: string, flag: string) => Result.Result<JsonObject[string], Refused>
+type Read = (text: string, flag: string, name: PolicyKey) => Result.Result<JsonObject[string], Refused>
 
 const read: { readonly [Of in Kind]: Read } = {
   word: (text, flag) => (text === "" ? Result.fail(wrong(flag, text, "a word")) : Result.succeed(text)),
@@ -108,10 +108,10 @@ const read: { readonly [Of in Kind]: Read } = {
       ? Result.fail(wrong(flag, text, "names separated by commas"))
       : Result.succeed(items)
   },
-  number: (text, flag) =>
-    /^[1-9]\d{0,14}$/.test(text)
+  number: (text, flag, name) =>
+    /^[1-9]\d{0,14}$/.test(text) && Number(text) <= mostOf(name)
       ? Result.succeed(Number(text))
-      : Result.fail(wrong(flag, text, "a whole number from 1")),
+      : Result.fail(wrong(flag, text, `a whole number from 1 to ${mostOf(name)}`)),
   json: (text, flag) =>
     Result.mapError(decodeJson(text), () => wrong(flag, text, `JSON, such as ${flag}='{"…": 1}'`))
 }

@@ -23,6 +23,7 @@ import type { UnitStateRepoError } from "@headrace/core/services/UnitStateRepo"
 import { Cause, Effect, Match, Schema } from "effect"
 import { GraphQLError } from "graphql"
 import { randomUUID } from "node:crypto"
+import { isDatabaseAway } from "./DatabaseAway.ts"
 
 /** The arguments fit the schema and yet make no sense; `detail` is a complete sentence. */
 export class InputInvalid extends Schema.TaggedError<InputInvalid>()("InputInvalid", {
@@ -55,8 +56,16 @@ interface Sight {
   readonly [extension: string]: unknown
 }
 
-/** A store that cannot be reached: nothing a client could act on, so it is masked like a bug. */
-const inside = (): null => null
+/** A store of ours. When the database is away somebody can bring it back; anything else is masked like a bug. */
+const inside = (failure: unknown): Sight | null =>
+  isDatabaseAway(failure)
+    ? {
+        code: "E_DATABASE_UNAVAILABLE",
+        message:
+          "Headrace's own database does not answer, so nothing is known or kept. Bring it back (the PostgreSQL of " +
+          "HEADRACE_DATABASE_URL, or the embedded one: server.log in its folder says why), then ask again."
+      }
+    : null
 
 /** A list in a sentence has no more; clients have the whole of it beside. */
 const mostListed = 10
@@ -146,5 +155,8 @@ export const explain = (cause: Cause.Cause<Shown>): Effect.Effect<GraphQLError> 
   const sight = failure === undefined ? null : sightOf(failure)
   if (sight === null) return explainUnexpected(Cause.pretty(cause))
   const { message, ...extensions } = sight
-  return Effect.succeed(new GraphQLError(message, { extensions }))
+  const error = new GraphQLError(message, { extensions })
+  return isDatabaseAway(failure)
+    ? Effect.as(Effect.logError("The database does not answer.", Cause.pretty(cause)), error)
+    : Effect.succeed(error)
 }

@@ -51,6 +51,19 @@ describe("the policy of a command", () => {
     assert.include(refusal({ write: "upsert" }).advice.join(), "merge")
   })
 
+  it.each([
+    ["maxParallelSlices=-1", "from 1 to 64"],
+    ["maxParallelSlices=65", "from 1 to 64"],
+    ["attempts=1000", "from 1 to 100"],
+    ["targetSliceSize=0", "from 1 to 999999999999999"]
+  ])("refuses %s, and says that it takes a whole number %s", (policy, range) => {
+    const { number, title, advice } = refusal({ policy: [policy] })
+
+    assert.strictEqual(number, "HR2105")
+    assert.include(title, `--policy ${policy.split("=")[0]}`)
+    assert.deepStrictEqual(advice, [`It takes a whole number ${range}.`])
+  })
+
   it("refuses a number that is none, and JSON that is none", () => {
     for (const policy of ["targetSliceSize=0", "targetSliceSize=many", "staging={"]) {
       assert.strictEqual(refusal({ policy: [policy] }).number, "HR2105")
