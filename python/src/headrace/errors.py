@@ -109,7 +109,7 @@ class SinkFull(DataPlaneError):
 
 
 class CheckpointAheadOfSink(DataPlaneError):
-    """The sink does not hold any more what its own records say it took. Going on would leave a gap."""
+    """The sink does not hold any more what it took, or cannot read its record of it. Going on would leave a gap."""
 
     tag = "CheckpointAheadOfSink"
     retry = "AfterFix"

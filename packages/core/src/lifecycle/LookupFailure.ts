@@ -1,5 +1,6 @@
 /** What a client named and is not there. The look-ups change nothing; the first that fails decides. */
 import { Schema } from "effect"
+import { failureKinds } from "../domain/Failure.ts"
 
 /** No endpoint of the caller's project has this row id or `sourceId`, or it is deleted. */
 export class EndpointNotFound extends Schema.TaggedError<EndpointNotFound>()("EndpointNotFound", {
@@ -31,7 +32,9 @@ export class SinkMissing extends Schema.TaggedError<SinkMissing>()("SinkMissing"
 
 /** The units could not be asked for, and none is declared or known from before. */
 export class UnitsUnavailable extends Schema.TaggedError<UnitsUnavailable>()("UnitsUnavailable", {
-  detail: Schema.String
+  detail: Schema.String,
+  /** What a run would have failed of, where the source was asked and refused. */
+  kind: Schema.optionalKey(Schema.Literals(failureKinds))
 }) {}
 
 /** The source cannot read as it was asked to. */

@@ -211,9 +211,9 @@ const refusalOf = ({ reason }: PythonWorkerError) =>
   reason._tag === "RequestRejected" ? reason.problem : null
 
 const unavailable = ({ reason }: PythonWorkerError): UnitsUnavailable =>
-  new UnitsUnavailable({
-    detail:
-      reason._tag === "RequestRejected"
-        ? reason.problem.message
-        : "No worker could ask the source for its units, and none is known from before. Try again in a moment."
-  })
+  reason._tag === "RequestRejected"
+    ? new UnitsUnavailable({ detail: reason.problem.message, kind: reason.problem.tag })
+    : new UnitsUnavailable({
+        detail:
+          "No worker could ask the source for its units, and none is known from before. Try again in a moment."
+      })

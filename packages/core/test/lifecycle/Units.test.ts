@@ -218,6 +218,7 @@ describe("a source that cannot be asked", () => {
 
       const error = yield* Effect.flip(list(endpoint))
 
+      assert.deepInclude(error, { _tag: "UnitsUnavailable", kind: "EndpointUnreachable" })
       assert.isTrue(error._tag === "UnitsUnavailable" && /did not answer/.test(error.detail))
     }).pipe(Effect.provide(Shop.layer({}, twoTables)))
   )

@@ -84,14 +84,16 @@ export const refusedAction = (error: ActionError, from: Reference, to: Reference
     Match.tag("UnitNotFound", ({ unitId, near, why }) =>
       refusedUnit(unitId, why ?? (near.length > 0 ? `Did you mean ${near.join(", ")}?` : null), from)
     ),
-    Match.tag("UnitsUnavailable", ({ detail }) =>
-      refuse({
-        title: "The source cannot be asked for its units",
-        number: "HR3004",
-        exit: Exit.source,
-        where: from.shown,
-        why: [inCommandWords(detail)]
-      })
+    Match.tag("UnitsUnavailable", ({ detail, kind }) =>
+      kind !== undefined
+        ? new Refused(messageFor(`${codeOf(kind, "source")}: ${detail}`, from.shown))
+        : refuse({
+            title: "The source cannot be asked for its units",
+            number: "HR3004",
+            exit: Exit.source,
+            where: from.shown,
+            why: [inCommandWords(detail)]
+          })
     ),
     Match.tag("CapabilityMissing", ({ capability, templateId }) =>
       refuse({

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ConnectionTestFailed } from "@headrace/core/lifecycle/EndpointFailure"
 import type { FailureKind } from "@headrace/core/domain/Failure"
-import { refusedBySystem } from "../../src/cli/Failures.ts"
+import { UnitsUnavailable } from "@headrace/core/lifecycle/LookupFailure"
+import { refusedAction, refusedBySystem } from "../../src/cli/Failures.ts"
 import type { Reference } from "../../src/cli/Reference.ts"
 
 const reference: Reference = {
@@ -40,5 +41,25 @@ describe("a system that cannot be used", () => {
     assert.include(sayOf("", "AuthenticationFailed"), "PGPASSWORD")
     assert.notInclude(sayOf("hunter2", "AuthenticationFailed"), "PGPASSWORD")
     assert.notInclude(sayOf(""), "PGPASSWORD")
+  })
+})
+
+describe("a source that does not say its units", () => {
+  const detail = "There is no file to read in it: only .gz files whose format is not said."
+  const refused = (kind?: FailureKind) =>
+    refusedAction(
+      new UnitsUnavailable({ detail, ...(kind === undefined ? {} : { kind }) }),
+      reference,
+      reference
+    )
+
+  it("has the number and exit code of the same refusal elsewhere, where it said why", () => {
+    const { number, exit, why, where } = refused("ConfigInvalid")
+
+    assert.deepStrictEqual([number, exit, why, where], ["HR2201", 3, [detail], reference.shown])
+  })
+
+  it("has a number of its own where nobody could ask it", () => {
+    assert.deepStrictEqual([refused().number, refused().exit], ["HR3004", 5])
   })
 })

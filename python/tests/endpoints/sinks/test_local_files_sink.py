@@ -16,7 +16,7 @@ from local_files_kit import UNIT, described, ids, land, rows, sink, target, visi
 
 from headrace.endpoints.systems import local_files_slot
 from headrace.endpoints.systems.files_layout import path_segment
-from headrace.errors import CheckpointAheadOfSink, ConfigInvalid, SinkAmbiguous
+from headrace.errors import CheckpointAheadOfSink, ConfigInvalid
 
 
 def test_a_slice_lands_as_one_parquet_file_beside_its_commit_record(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_damaged_commit_record_ends_the_run_and_is_never_read_as_none(tmp_path
     (applied,) = land(tmp_path, target(), rows(1))
     (Path(applied.location) / "_commit.json").write_bytes(b'{"unit":')
 
-    with pytest.raises(SinkAmbiguous, match="missing or damaged"):
+    with pytest.raises(CheckpointAheadOfSink, match="missing or damaged"):
         sink(tmp_path).high_water(target(), 2)
 
 

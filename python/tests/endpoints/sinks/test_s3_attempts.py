@@ -176,10 +176,14 @@ HARMS: dict[str, tuple[Callable[[Lake], None], type[DataPlaneError], str]] = {
     "the newest file is damaged": (lambda lake: lake.write(part_of(lake, 1), b"?"), CheckpointAheadOfSink, "damaged"),
     "a record is damaged": (
         lambda lake: lake.write("gen=1/slice=000001/_commit.json", b"?"),
-        SinkAmbiguous,
+        CheckpointAheadOfSink,
         "slice=000001",
     ),
-    "what is current is damaged": (lambda lake: lake.write("_current.json", b"?"), SinkAmbiguous, "_current.json"),
+    "what is current is damaged": (
+        lambda lake: lake.write("_current.json", b"?"),
+        CheckpointAheadOfSink,
+        "_current.json",
+    ),
     "the owner cannot be read": (lambda lake: lake.write("_unit.json", b"?"), ConfigInvalid, "_unit.json"),
     "it belongs to another unit": (
         lambda lake: lake.write("_unit.json", b'{"unit":"dev/other/public.orders/lake"}'),

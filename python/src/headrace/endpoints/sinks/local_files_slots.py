@@ -38,7 +38,7 @@ from headrace.endpoints.systems.files_layout import (
 from headrace.endpoints.systems.files_record import decode_record, encode_record
 from headrace.endpoints.systems.local_files_failures import reported
 from headrace.endpoints.systems.local_files_slot import flush_path, take_slot, write_durably
-from headrace.errors import ConfigInvalid, SinkAmbiguous
+from headrace.errors import CheckpointAheadOfSink, ConfigInvalid, SinkAmbiguous
 from headrace.protocol import CommitRecord
 from headrace.staging import RecordReader
 
@@ -127,7 +127,7 @@ class UnitDirectory:
         """The commit record of a slot, once its name is surely on the disk; None if nobody took it.
 
         Raises:
-            SinkAmbiguous: The slot is there and its record cannot be read.
+            CheckpointAheadOfSink: The slot is there and its record is not, or cannot be read.
         """
         slot = self.slot_path(generation, seq)
         with reported("read", slot, "sink"):
@@ -136,7 +136,7 @@ class UnitDirectory:
             try:
                 found = decode_record((slot / COMMIT_FILE).read_bytes())
             except (FileNotFoundError, msgspec.MsgspecError) as error:
-                raise SinkAmbiguous(
+                raise CheckpointAheadOfSink(
                     f"The commit record {slot / COMMIT_FILE} is missing or damaged. "
                     f"Restore it from a backup; or, if the slice may be read again, move {self.path} away "
                     "and reset the unit.",

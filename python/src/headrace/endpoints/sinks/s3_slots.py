@@ -30,7 +30,7 @@ from headrace.endpoints.systems.s3_layout import (
     slot_key,
     slot_of,
 )
-from headrace.errors import ConfigInvalid, SinkAmbiguous
+from headrace.errors import CheckpointAheadOfSink, ConfigInvalid, SinkAmbiguous
 from headrace.objects.bucket import Bucket, Taken
 from headrace.protocol import CommitRecord
 
@@ -192,7 +192,7 @@ class UnitObjects:
             return decode(content)
         except msgspec.MsgspecError as error:
             slot = self.slot_shown(generation, seq)
-            raise SinkAmbiguous(
+            raise CheckpointAheadOfSink(
                 f"The commit record {slot}/{COMMIT_FILE} is damaged. Restore it from a backup; or, if the slice may be "
                 f"read again, {self.advice} and reset the unit.",
                 role="sink",

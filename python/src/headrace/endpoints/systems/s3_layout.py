@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from headrace.endpoints.systems.files_layout import COMMIT_FILE, GENERATION, SLOT
-from headrace.errors import SinkAmbiguous
+from headrace.errors import CheckpointAheadOfSink
 from headrace.protocol import Role
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def slot_of(key: str) -> tuple[int, str] | None:
 
 
 def read_current(bucket: Bucket, unit: str, role: Role) -> tuple[Current, str] | None:
-    """With its etag; None when there is none yet. Raises ``SinkAmbiguous`` when it cannot be read."""
+    """With its etag; None when there is none yet. Raises ``CheckpointAheadOfSink`` when it cannot be read."""
     found = bucket.get(f"{unit}/{CURRENT_FILE}")
     if found is None:
         return None
@@ -77,7 +77,7 @@ def read_current(bucket: Bucket, unit: str, role: Role) -> tuple[Current, str] |
         return msgspec.json.decode(found[0], type=Current), found[1]
     except msgspec.MsgspecError as error:
         shown = bucket.address.shown(f"{unit}/{CURRENT_FILE}")
-        raise SinkAmbiguous(
+        raise CheckpointAheadOfSink(
             f"{shown} is damaged. Restore it from a backup; or, if everything may be read again, move "
             f"{bucket.address.shown(unit)} away and reset the unit.",
             role=role,
