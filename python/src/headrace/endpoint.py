@@ -75,6 +75,8 @@ class DatasetSchema:
     cursor_candidates: tuple[str, ...] = ()
     references: tuple[Reference, ...] = ()
     estimated_rows: int | None = None
+    table: str | None = None
+    """What a table of its rows is called, where the unit's id is no name of one, such as the path of a file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +172,8 @@ class Target:
     generation: int
     disposition: WriteDisposition
     primary_key: tuple[str, ...]
+    table: str | None = None
+    """What the source calls a table of it; None: ``unit_id`` says it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

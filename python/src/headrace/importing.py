@@ -101,6 +101,7 @@ class SinkRun:
             generation=owner.generation,
             disposition=parsed.disposition(capabilities, key),
             primary_key=key,
+            table=described().table,
         )
         return SinkRun(sink, target, owner.epoch, policy, parsed, described, first_hash(unit, owner.generation))
 

@@ -16,6 +16,7 @@ from headrace.endpoint import Applied, DatasetSchema, HighWater, Policy, SinkCap
 from headrace.endpoints.sinks.postgres_columns import StoredColumn, stored_columns
 from headrace.endpoints.sinks.postgres_connection import SinkConnection
 from headrace.endpoints.sinks.postgres_ledger import BEGIN, COMMIT, Ledger, lock_schema
+from headrace.endpoints.sinks.postgres_names import table_for
 from headrace.endpoints.sinks.postgres_owner import disown_another, note_again, own, refuse_lost, refuse_others
 from headrace.endpoints.sinks.postgres_replacement import drop_other_generations, refuse_unreplaceable, replace
 from headrace.endpoints.sinks.postgres_stage import Stage, drop_leftovers, stage_for
@@ -28,7 +29,6 @@ from headrace.endpoints.sinks.postgres_table import (
     is_empty,
     require_key,
     require_table,
-    target_table,
 )
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.endpoints.systems.postgres_session import Connection, transaction
@@ -44,6 +44,7 @@ class PostgresSink:
         self._parameters = PostgresParameters.parse(parameters, "sink")
         self._connection = SinkConnection(self._parameters)
         self._epochs: dict[str, int] = {}
+        self._tables: dict[str, Table] = {}
 
     def capabilities(self) -> SinkCapabilities:
         return SinkCapabilities(delivery="A", dispositions=("replace", "append", "merge"))
@@ -242,7 +243,12 @@ class PostgresSink:
         return table
 
     def _table(self, target: Target) -> Table:
-        return target_table(target.unit_id, self._parameters.schemas)
+        """Decided once, for what a unit has had so far is asked of the database."""
+        if target.unit not in self._tables:
+            schemas = self._parameters.schemas
+            named = self._connection.tried(lambda connection: table_for(connection, target, schemas), target.unit_id)
+            self._tables[target.unit] = named
+        return self._tables[target.unit]
 
     def _epoch(self, target: Target) -> int:
         if target.unit not in self._epochs:

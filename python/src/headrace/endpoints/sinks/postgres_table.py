@@ -45,7 +45,11 @@ def target_table(unit_id: str, schemas: Sequence[str]) -> Table:
         ConfigInvalid: PostgreSQL would cut or cannot hold the name.
     """
     schema, dot, name = unit_id.partition(".")
-    table = Table(schemas[0] if schemas else schema if dot else "public", name if dot else unit_id)
+    return checked_table(Table(schemas[0] if schemas else schema if dot else "public", name if dot else unit_id))
+
+
+def checked_table(table: Table) -> Table:
+    """The same table. Raises ``ConfigInvalid`` when PostgreSQL would cut or cannot hold the name."""
     quote_identifier(table.schema)
     quote_identifier(table.name)
     if table.name.startswith(("_hr_", "_headrace_g")):

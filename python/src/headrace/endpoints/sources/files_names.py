@@ -72,3 +72,18 @@ def ending_of(chosen: FileFormat | None, name: str) -> tuple[str, FileFormat] | 
             if name.lower().endswith(ending) and len(name) > len(ending):
                 return ending, format_
     return None
+
+
+def table_name(kind: Kind, unit_id: str) -> str | None:
+    """What a table of the unit's rows is called: the file without folder and ending.
+
+    None where the id is a name already. Of a pattern, what its files share: the
+    letters beside the ``*``, else the folder's name, else the ending.
+    """
+    if kind == "slices":
+        return None
+    folder, _, name = unit_id.rpartition("/")
+    stem, ending = os.path.splitext(name)
+    if "*" not in stem:
+        return stem
+    return stem.replace("*", "").strip("-_. ") or folder.rpartition("/")[2] or ending.removeprefix(".")

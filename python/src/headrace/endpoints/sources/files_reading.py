@@ -14,7 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from headrace.datasets import dataset_records
 from headrace.endpoint import DatasetSchema, Plan, Policy
 from headrace.endpoints.sources.files_dataset import Keeper, dataset_of, unit_descriptor
-from headrace.endpoints.sources.files_names import Named
+from headrace.endpoints.sources.files_names import Named, table_name
 from headrace.endpoints.sources.files_parts import Cut, OpenPart, cut_from_json
 from headrace.endpoints.sources.files_policy import DEFAULT_ROW_BYTES, ReadPolicy
 from headrace.endpoints.sources.files_shape import Opener, PartLike, UnitLike, estimated_rows, shape
@@ -90,6 +90,7 @@ class FilesReading(Generic[_Unit]):
             arrow=found.arrow,
             primary_key=(),
             estimated_rows=estimated_rows(unit, self._opener(unit)),
+            table=table_name(unit.kind, unit.unit_id),
         )
 
     def collect_metadata(self) -> Iterator[NormalizedRecord]:
