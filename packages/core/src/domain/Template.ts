@@ -119,3 +119,33 @@ export const hasCapability = (template: EndpointTemplate, capability: string): b
 /** Can endpoints of this template be written to? */
 export const isSink = (template: EndpointTemplate): boolean =>
   template.capabilities.some(({ key }) => key.startsWith("sink."))
+
+/** A field of which nothing is said but its key and `change`. */
+export const plainField = (key: string, change: Partial<TemplateField> = {}): TemplateField => ({
+  key,
+  label: key,
+  required: false,
+  valueType: "STRING",
+  semantic: null,
+  description: null,
+  placeholder: null,
+  helpText: null,
+  options: null,
+  regex: null,
+  min: null,
+  max: null,
+  defaultValue: null,
+  advanced: false,
+  sensitive: false,
+  dependsOn: null,
+  dependsValue: null,
+  visibleWhen: null,
+  ...change
+})
+
+/** A capability that is called by its key. */
+export const plainCapability = (key: string): EndpointTemplate["capabilities"][number] => ({
+  key,
+  label: key,
+  description: null
+})

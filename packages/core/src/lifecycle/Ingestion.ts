@@ -19,6 +19,7 @@ import { CapabilityMissing } from "./LookupFailure.ts"
 import {
   type Found,
   IngestionDefaults,
+  isNamed,
   Lookups,
   type SinkLookupError,
   type SinkName,
@@ -212,9 +213,6 @@ const make = Effect.gen(function* () {
     })
   })
 })
-
-const isNamed = ({ sinkId, sinkEndpointId }: SinkName): boolean =>
-  [sinkId, sinkEndpointId].some((name) => typeof name === "string" && name.trim() !== "")
 
 export const layer: Layer.Layer<
   Ingestion,

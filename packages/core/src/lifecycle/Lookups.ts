@@ -51,6 +51,10 @@ export type SinkLookupError = EndpointNotFound | SinkMissing | LookupStoreError
 const said = (name: unknown): string | null =>
   typeof name === "string" && name.trim() !== "" ? name.trim() : null
 
+/** Does it name a sink at all? */
+export const isNamed = ({ sinkId, sinkEndpointId }: SinkName): boolean =>
+  said(sinkId) !== null || said(sinkEndpointId) !== null
+
 const foundIn = (endpoint: Endpoint, unit: Unit): Found => ({
   endpoint,
   unit,

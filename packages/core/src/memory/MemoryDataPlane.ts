@@ -10,7 +10,7 @@ import type { JsonObject } from "../domain/Endpoint.ts"
 import type { NormalizedRecord } from "../domain/Graph.ts"
 import type { RunId } from "../domain/Run.ts"
 import type { CommitRecord } from "../domain/Slice.ts"
-import type { EndpointTemplate, TemplateField } from "../domain/Template.ts"
+import { type EndpointTemplate, plainCapability, plainField } from "../domain/Template.ts"
 import type { RunIngestionUnit } from "../protocol/Protocol.ts"
 
 export type Row = JsonObject
@@ -46,28 +46,6 @@ export class MemoryDataPlane extends Context.Service<
 export const sourceTemplateId = TemplateId.make("memory.table")
 export const sinkTemplateId = TemplateId.make("memory.lake")
 
-const field = (key: string, change: Partial<TemplateField> = {}): TemplateField => ({
-  key,
-  label: key,
-  required: false,
-  valueType: "STRING",
-  semantic: null,
-  description: null,
-  placeholder: null,
-  helpText: null,
-  options: null,
-  regex: null,
-  min: null,
-  max: null,
-  defaultValue: null,
-  advanced: false,
-  sensitive: false,
-  dependsOn: null,
-  dependsValue: null,
-  visibleWhen: null,
-  ...change
-})
-
 const templateOf = (
   id: TemplateId,
   title: string,
@@ -92,12 +70,12 @@ const templateOf = (
   defaultPort: null,
   defaultLabels: ["memory"],
   fields: [
-    field("host", { required: true, valueType: "HOSTNAME", semantic: "HOST" }),
-    field("username", { semantic: "USERNAME" }),
-    field("password", { valueType: "PASSWORD", semantic: "PASSWORD", sensitive: true }),
-    field("version_hint")
+    plainField("host", { required: true, valueType: "HOSTNAME", semantic: "HOST" }),
+    plainField("username", { semantic: "USERNAME" }),
+    plainField("password", { valueType: "PASSWORD", semantic: "PASSWORD", sensitive: true }),
+    plainField("version_hint")
   ],
-  capabilities: capabilities.map((key) => ({ key, label: key, description: null })),
+  capabilities: capabilities.map(plainCapability),
   sampleConfig: null,
   connection: { urlTemplate: "memory://{username}:{password}@{host}/", defaultVerb: "POST" },
   probing: null

@@ -4,31 +4,7 @@
  */
 import { EndpointId, TemplateId } from "../domain/Endpoint.ts"
 import type { NormalizedEdge, NormalizedRecord } from "../domain/Graph.ts"
-import type { EndpointTemplate, TemplateField } from "../domain/Template.ts"
-
-export const field = (key: string, change: Partial<TemplateField> = {}): TemplateField => ({
-  key,
-  label: key,
-  required: false,
-  valueType: "STRING",
-  semantic: null,
-  description: null,
-  placeholder: null,
-  helpText: null,
-  options: null,
-  regex: null,
-  min: null,
-  max: null,
-  defaultValue: null,
-  advanced: false,
-  sensitive: false,
-  dependsOn: null,
-  dependsValue: null,
-  visibleWhen: null,
-  ...change
-})
-
-const capability = (key: string) => ({ key, label: key, description: null })
+import { type EndpointTemplate, plainCapability, plainField } from "../domain/Template.ts"
 
 export const template: EndpointTemplate = {
   id: TemplateId.make("sample.database"),
@@ -49,17 +25,17 @@ export const template: EndpointTemplate = {
   defaultPort: 5432,
   defaultLabels: ["sample"],
   fields: [
-    field("host", {
+    plainField("host", {
       label: "Host",
       required: true,
       valueType: "HOSTNAME",
       semantic: "HOST",
       placeholder: "db.example"
     }),
-    field("port", { valueType: "PORT", semantic: "PORT", min: 1, max: 65_535, defaultValue: "5432" }),
-    field("username", { semantic: "USERNAME" }),
-    field("password", { valueType: "PASSWORD", semantic: "PASSWORD", sensitive: true }),
-    field("ssl_mode", {
+    plainField("port", { valueType: "PORT", semantic: "PORT", min: 1, max: 65_535, defaultValue: "5432" }),
+    plainField("username", { semantic: "USERNAME" }),
+    plainField("password", { valueType: "PASSWORD", semantic: "PASSWORD", sensitive: true }),
+    plainField("ssl_mode", {
       valueType: "ENUM",
       options: [
         { label: "Off", value: "disable", description: null },
@@ -68,7 +44,7 @@ export const template: EndpointTemplate = {
       defaultValue: "disable",
       advanced: true
     }),
-    field("ssl_key", {
+    plainField("ssl_key", {
       semantic: "FILE_PATH",
       sensitive: true,
       dependsOn: "ssl_mode",
@@ -84,7 +60,7 @@ export const template: EndpointTemplate = {
     "ingest.full",
     "ingest.incremental",
     "sink.jdbc"
-  ].map(capability),
+  ].map(plainCapability),
   sampleConfig: { host: "db.example", nested: { list: [1, "two", null] } },
   connection: { urlTemplate: "sample://{username}:{password}@{host}:{port}/", defaultVerb: "POST" },
   probing: {

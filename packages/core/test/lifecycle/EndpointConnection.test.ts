@@ -2,11 +2,16 @@ import { assert, describe, it } from "@effect/vitest"
 import { goesElsewhere, notConnected, refused } from "../../src/lifecycle/EndpointConnection.ts"
 import { Problem } from "../../src/protocol/Protocol.ts"
 import { PythonWorkerError, RequestRejected } from "../../src/services/PythonWorker.ts"
-import { field, template } from "../../src/testing/Samples.ts"
+import { plainField } from "../../src/domain/Template.ts"
+import { template } from "../../src/testing/Samples.ts"
 
 const withSchemas = {
   ...template,
-  fields: [...template.fields, field("schemas", { semantic: "SCHEMA" }), field("role", { semantic: "ROLE" })]
+  fields: [
+    ...template.fields,
+    plainField("schemas", { semantic: "SCHEMA" }),
+    plainField("role", { semantic: "ROLE" })
+  ]
 }
 const stored = { host: "db", port: "5432", username: "app", password: "hunter2", ssl_mode: "verify-full" }
 
