@@ -6,19 +6,21 @@ import json
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 from carrying import Watching, unit_run
 from postgres_server import PASSWORD, PostgresServer
 
+from headrace.endpoint import Policy, SourceCapabilities
 from headrace.endpoints.sinks.postgres import PostgresSink
 from headrace.endpoints.sources.postgres import PostgresSource
 from headrace.errors import DataPlaneError
 from headrace.events import Finished
 from headrace.protocol import Json
 from headrace.run import run_unit
+from headrace.staging import Slice
 from headrace.stagings.in_memory import InMemoryStaging
 
 BY_TIME: Mapping[str, Json] = {"mode": "incremental", "cursorField": "at"}
@@ -66,17 +68,42 @@ def taken(
     return found
 
 
+class ArrowSource(PostgresSource):
+    """Reads as one does that has no blocks to offer."""
+
+    def capabilities(self) -> SourceCapabilities:
+        return replace(super().capabilities(), native_formats=())
+
+
+class NotingSource(PostgresSource):
+    """Writes down what it yields: the shape of each thing, and of blocks the bytes."""
+
+    def __init__(self, parameters: Mapping[str, str]) -> None:
+        super().__init__(parameters)
+        self.yielded: list[Any] = []
+
+    def read(self, unit_id: str, slice_: Slice, policy: Policy) -> Iterator[Any]:
+        for item in super().read(unit_id, slice_, policy):
+            self.yielded.append(item)
+            yield item
+
+    @property
+    def shapes(self) -> set[str]:
+        return {type(item).__name__ for item in self.yielded}
+
+
 def carried(
     source: Mapping[str, str],
     sink: Mapping[str, str],
     unit_id: str,
     policy: Mapping[str, Json],
     observer: Watching | None = None,
+    reads: Callable[[Mapping[str, str]], PostgresSource] = PostgresSource,
     **changes: Any,
 ) -> Finished:
     """One whole run from table to table."""
     run = unit_run(unit_id, sink_id="lake", policy=policy, **changes)
-    with closing(PostgresSource(source)) as from_, closing(PostgresSink(sink)) as to:
+    with closing(reads(source)) as from_, closing(PostgresSink(sink)) as to:
         return run_unit(run, from_, to, InMemoryStaging(), observer or Watching())
 
 

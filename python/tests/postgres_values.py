@@ -20,6 +20,8 @@ class Case:
     arrow: pa.DataType
     stored: str | None = None
     """The type in a table that the sink made; None: as declared."""
+    copied: str | None = None
+    """The same where rows came in blocks; None: as ``stored`` says."""
 
     @property
     def kind(self) -> str:
@@ -53,15 +55,18 @@ EXACT: Sequence[Case] = (
          "U&'e\\0301'", "'ﷺ שלום'", "U&'\\FEFF\\FFFD'", "repeat('😀x', 200000)"],
         TEXT,
     ),
-    Case("varchar(10)", _quoted("", "ten chars ", "größe"), TEXT, "text"),
-    Case("char(5)", _quoted("", "ab", "größe"), TEXT, "text"),
+    Case("varchar(10)", _quoted("", "ten chars ", "größe"), TEXT, "text", "character varying(10)"),
+    Case("char(5)", _quoted("", "ab", "größe"), TEXT, "text", "character(5)"),
     Case("bytea", ["''", _BYTES, r"'\x00'"], pa.binary()),
     Case("date", _DAYS, pa.date32()),
     Case("time without time zone", _quoted("00:00", "23:59:59.999999"), pa.time64("us")),
     Case("timestamp without time zone", _MOMENTS, pa.timestamp("us")),
     Case("timestamp with time zone", [*_MOMENTS, "'2024-06-01 12:00:00.5+05:45'"], pa.timestamp("us", "UTC")),
-    Case("timestamp(3) without time zone", _MOMENTS[1:7], pa.timestamp("us"), "timestamp without time zone"),
     Case("numeric(20,4)", ["9999999999999999.9999", "-0.0001", "0"], pa.decimal128(20, 4)),
+    Case(
+        "timestamp(3) without time zone", _MOMENTS[1:7], pa.timestamp("us"), "timestamp without time zone",
+        "timestamp(3) without time zone",
+    ),
     Case("numeric(38,9)", ["99999999999999999999999999999.999999999", "-0.000000001", "0"], pa.decimal128(38, 9)),
     Case("numeric(1,0)", ["-9", "0", "9"], pa.decimal128(1, 0)),
     Case("numeric(76,10)", ["9" * 66 + "." + "9" * 10, "-0.0000000001"], pa.decimal256(76, 10)),

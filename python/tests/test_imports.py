@@ -61,10 +61,11 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "exporting": (CARRYING, {"pyarrow"}),
     "negotiation": (CARRYING | {"footers"}, set()),
     "importing": (CARRYING, {"pyarrow"}),
+    "loading": (CARRYING | {"importing"}, {"pyarrow"}),
     "saying": (CARRYING, {"msgspec"}),
     "tally": (CARRYING | {"exporting"}, set()),
     "ahead": (CARRYING | {"exporting"}, set()),
-    "run": (CARRYING | {"ahead", "exporting", "importing", "negotiation", "saying", "tally"}, set()),
+    "run": (CARRYING | {"ahead", "exporting", "importing", "loading", "negotiation", "saying", "tally"}, set()),
     "ingestion": (CARRYING | {"exporting", "importing", "tally", "run", "registry", "stagings"}, {"msgspec"}),
     # what ships for the tests of others
     "testing": (CONTRACTS | {"commit", "rowtypes", "stagings", "registry"}, ARROW | {"pytest", "hypothesis"}),
@@ -96,7 +97,7 @@ SHARED = "files"
 FAMILIES: dict[str, set[str]] = {
     SHARED: set(),
     "local_files": set(),
-    "postgres": {"adbc_driver_postgresql", "duckdb", "psycopg"},
+    "postgres": {"adbc_driver_postgresql", "asyncpg", "duckdb", "psycopg"},
     "s3": set(),
 }
 """Systems, and the libraries that their modules may import. A module's name begins with its family's."""

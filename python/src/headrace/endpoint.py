@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
 from headrace.protocol import CommitRecord, Connection, ConnectionTest, Json, NormalizedRecord, Preview, UnitDescriptor
-from headrace.staging import NativeBlock, NativeFile, RecordReader, Row, Slice
+from headrace.staging import BlockLoad, NativeBlock, NativeFile, RecordReader, Row, Slice
 from headrace.templates import EndpointDescriptor
 
 if TYPE_CHECKING:
@@ -162,6 +162,18 @@ class SourceEndpoint(Protocol):
         ...
 
 
+@runtime_checkable
+class BlockSource(Protocol):
+    """A source that may also hand its rows over in blocks that nobody looks into."""
+
+    def block_schema(self, unit_id: str, policy: Policy) -> pa.Schema | None:
+        """What the columns of its blocks are, in words of the format's own in the metadata of fields.
+
+        The format is ``policy["nativeFormat"]``. None: this unit is not read in blocks, or not with this policy.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """Where a unit lands in a sink. ``unit`` is the injective path of tenant, endpoint, unit and sink."""
@@ -233,5 +245,31 @@ class SinkEndpoint(Protocol):
 
         What such a call was about to commit is then committed wholly or not at
         all, and whoever owns the unit next learns which from ``high_water``.
+        """
+        ...
+
+
+@runtime_checkable
+class BlockSink(Protocol):
+    """A sink that takes blocks as they are read: any number of slices at once, each into a place nobody reads.
+
+    The place is the sink's own, and goes with the session. Calls come in this
+    order: ``prepare`` with the blocks' schema, ``load``…, then for each slice in
+    order of ``seq`` ``write_loaded``.
+    """
+
+    def can_load(self, target: Target, schema: pa.Schema, policy: Policy) -> bool:
+        """Whether blocks of these columns can go where the target's rows go, and no value would change."""
+        ...
+
+    def load(self, target: Target, slice_: Slice, schema: pa.Schema) -> BlockLoad:
+        """A place for one slice. Nothing is done before its first block."""
+        ...
+
+    def write_loaded(self, target: Target, slice_: Slice, load: BlockLoad, commit: CommitRecord) -> Applied:
+        """Make what was loaded and finished part of the target, with its record: ``write`` of a ``SinkEndpoint``.
+
+        Raises:
+            SinkAmbiguous: The answer was lost, and the loaded rows with it. The next run knows, and reads them again.
         """
         ...

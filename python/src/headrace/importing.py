@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 import pyarrow as pa
 
 from headrace.commit import commit_record, first_hash, record_hash, unit_path
-from headrace.endpoint import Applied, Column, DatasetSchema, HighWater, Policy, SinkEndpoint, Target
+from headrace.endpoint import Applied, BlockSink, Column, DatasetSchema, HighWater, Policy, SinkEndpoint, Target
 from headrace.errors import ConfigInvalid, SinkAmbiguous
 from headrace.events import Committed
 from headrace.observer import Observer
@@ -151,8 +151,6 @@ class SinkRun:
     ) -> tuple[Committed, Applied, int]:
         """Store a slice and its record. Returns what to tell of it, and how many milliseconds it took."""
         began = time.monotonic()
-        reader = session.reader()
-        self._prepare(reader.schema)
         record = commit_record(
             unit=self.target.unit,
             generation=self.target.generation,
@@ -161,10 +159,18 @@ class SinkRun:
             seal=seal,
             prev_hash=self.prev_hash,
         )
-        applied = self.sink.write(self.target, slice_, WatchedReader(reader, slice_.seq, observer), record)
+        applied = self._stored(slice_, session, record, observer)
         self.prev_hash = record_hash(applied.record)
         event = Committed(commit_record=applied.record, adopted=applied.adopted, location=applied.location)
         return event, applied, round((time.monotonic() - began) * 1000)
+
+    def _stored(self, slice_: Slice, session: StagingSession, record: CommitRecord, observer: Observer) -> Applied:
+        load = session.handed_on
+        if load is not None and isinstance(self.sink, BlockSink):
+            return self.sink.write_loaded(self.target, slice_, load, record)
+        reader = session.reader()
+        self.prepare(reader.schema)
+        return self.sink.write(self.target, slice_, WatchedReader(reader, slice_.seq, observer), record)
 
     def require_chain(self, slice_: Slice, applied: Applied) -> None:
         """A slice that was adopted must end where ours does, or what follows would leave a gap."""
@@ -181,10 +187,11 @@ class SinkRun:
         if nothing and not (is_first or (self.target.disposition == "replace" and self.high_water is not None)):
             return None
         if nothing and self.high_water is None:
-            self._prepare(None)
+            self.prepare(None)
         return self.sink.complete(self.target, self.policy)
 
-    def _prepare(self, arrow: pa.Schema | None) -> None:
+    def prepare(self, arrow: pa.Schema | None) -> None:
+        """Have the target take rows of these columns; with None, of those the source describes."""
         if self.is_prepared and (arrow is None or (self.prepared is not None and arrow.equals(self.prepared))):
             return
         self.sink.prepare(self.target, self._dataset(arrow), self.policy)

@@ -23,6 +23,7 @@ from headrace.errors import ConfigInvalid, DataPlaneError, problem
 from headrace.events import Finished, Opened, Planned, Sealed
 from headrace.exporting import METADATA, export_slice
 from headrace.importing import SinkRun
+from headrace.loading import BlockLoads
 from headrace.negotiation import reading_policy, slice_policy
 from headrace.observer import Observer, RunInterrupted
 from headrace.policy import RunPolicy, parse
@@ -86,6 +87,7 @@ class _Run:
     tally: Tally = field(init=False)
     checkpoint: Json = field(init=False)
     into: SinkRun | None = field(init=False, default=None)
+    blocks: BlockLoads | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.tally = Tally(self.provider.id, self.policy.data_engine)
@@ -114,6 +116,7 @@ class _Run:
         with blamed("sink"):
             self.into = SinkRun.make(self.sink, self.run, self.policy, self._described, self.run.policy)
             high_water = self.into.open()
+        self.blocks = BlockLoads.of(self.run.unit_id, self.source, self.sink, self.into)
         self.observer.tell(Opened(fenced=True, high_water=high_water))
         if high_water is None:
             return self.run.next_seq
@@ -177,6 +180,8 @@ class _Run:
         try:
             with blamed("source"):
                 policy = slice_policy(self._reading_policy(), session, self.sink)
+                if self.blocks is not None:
+                    policy = self.blocks.policy_for(slice_, session, policy)
                 exported = export_slice(self.source, self.run.unit_id, [slice_], policy, self.policy, session, observer)
         except BaseException:
             session.close()
@@ -231,6 +236,8 @@ class _Run:
         self.observer.moved("finish", None, 0, 0)
         is_first = self.checkpoint is None
         with blamed("sink"):
+            if self.blocks is not None and nothing and is_first:
+                self.blocks.agree(self._reading_policy())
             location = self.into.complete(nothing=nothing, is_first=is_first)
         if location is not None:
             self.tally.location = location

@@ -23,6 +23,7 @@ from headrace.rows import arrow_from_rows, conformed, joined_schema, rows_from_a
 from headrace.seals import RowsHash
 from headrace.staging import (
     DEFAULT_BATCH_BYTES,
+    BlockLoad,
     IngestionContext,
     NativeBlock,
     NativeFile,
@@ -73,6 +74,7 @@ class StagedSession:
         self._schema: pa.Schema | None = None
         self._format: str | None = None
         self._file: NativeFile | None = None
+        self._load: BlockLoad | None = None
         self._hash: RowsHash | None = None
         self._native_hash = hashlib.sha256()
         self._rows = 0
@@ -88,6 +90,16 @@ class StagedSession:
         self._require_writable()
         return self._store.native_path()
 
+    def hand_on(self, load: BlockLoad) -> None:
+        self._require_writable()
+        if self._load is not None or self._format is not None or self._schema is not None:
+            raise Bug("A session that holds something was to hand it on.", role="staging")
+        self._load = load
+
+    @property
+    def handed_on(self) -> BlockLoad | None:
+        return self._load if self._load is not None and self._format == self._load.format else None
+
     def write_batch(self, batch: Iterable[Row]) -> None:
         self._require_writable()
         rows = iter(batch)
@@ -102,8 +114,12 @@ class StagedSession:
     def write_native(self, block: NativeBlock) -> None:
         self._require_writable()
         self._require_native(block.format, is_addition=self._file is None)
-        self._store.append_native(block)
         self._format = block.format
+        load = self.handed_on
+        if load is None:
+            self._store.append_native(block)
+        else:
+            load.write(block.data)
         self._native_hash.update(block.data)
         self._rows += block.rows
         self._bytes += len(block.data)
@@ -120,6 +136,8 @@ class StagedSession:
     def seal(self) -> Seal:
         self._require_open()
         if self._seal is None:
+            if self.handed_on is not None:
+                self.handed_on.finish(self._rows)
             seal = Seal(rows=self._rows, bytes=self._bytes, sha256=self._digest())
             self._store.finish(seal)
             self._seal = seal
@@ -132,7 +150,11 @@ class StagedSession:
     def close(self) -> None:
         if not self._closed:
             self._closed = True
-            self._store.delete()
+            try:
+                if self._load is not None:
+                    self._load.abandon()
+            finally:
+                self._store.delete()
 
     def require_open(self) -> None:
         """Raises ``SessionClosed`` after ``close``; readers ask before each batch."""
@@ -207,6 +229,8 @@ class StagedReader:
 
     def iter_native(self) -> Iterator[NativeBlock]:
         self._session.require_open()
+        if self._session.handed_on is not None:
+            raise Bug("The blocks of this session were handed on as they came.", role="staging")
         return self._blocks()
 
     def native_file(self) -> NativeFile | None:

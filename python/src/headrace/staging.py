@@ -36,7 +36,11 @@ class SessionClosed(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NativeBlock:
-    """Opaque bytes of one declared format, such as ``pgcopy``, holding ``rows`` whole rows."""
+    """Opaque bytes of one declared format, such as ``pgcopy``, and how many rows are known to end with them.
+
+    A block may stop within a row. Those of a slice, one after the other, are one
+    whole document of the format; the last says what no other did.
+    """
 
     format: str
     data: bytes
@@ -91,6 +95,26 @@ class IngestionContext:
     slice: Slice | None
     prev_hash: str
     max_bytes: int = DEFAULT_MAX_BYTES
+
+
+class BlockLoad(Protocol):
+    """Where native blocks go at once, instead of waiting in staging: a place of the sink that nobody reads yet.
+
+    Calls come in this order: ``write``…, ``finish``; ``abandon`` at any time.
+    """
+
+    @property
+    def format(self) -> str: ...
+
+    def write(self, data: bytes) -> None: ...
+
+    def finish(self, rows: int) -> None:
+        """Everything was written, and this is how many rows it holds. Raises when the sink counted otherwise."""
+        ...
+
+    def abandon(self) -> None:
+        """Leave nothing behind but what was committed. Idempotent; from another thread it comes after the others."""
+        ...
 
 
 class RecordWriter(Protocol):
@@ -158,6 +182,18 @@ class StagingSession(Protocol):
 
     def native_path(self) -> Path | None:
         """Where the slice may be written as one native file; None when the provider has no such place."""
+        ...
+
+    def hand_on(self, load: BlockLoad) -> None:
+        """Blocks of the load's format go there from now on; the session hashes and counts them, and keeps none.
+
+        ``seal`` finishes the load, and ``close`` abandons it.
+        """
+        ...
+
+    @property
+    def handed_on(self) -> BlockLoad | None:
+        """The load that has the blocks of this session; None of a session that keeps what it was given."""
         ...
 
     def writer(self) -> RecordWriter:

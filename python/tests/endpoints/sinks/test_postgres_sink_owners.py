@@ -56,7 +56,7 @@ def go_on(process: subprocess.Popen[str]) -> None:
 # ---- killed
 
 BEFORE_COMMIT = ("create", "Stage.create:", "Stage.load:", "Stage.check", "Ledger.add:", "Ledger.pass_fence:#2")
-AFTER_COMMIT = ("PostgresSink._commit:", "Stage.drop:")
+AFTER_COMMIT = ("Commits._commit:", "Stage.drop:")
 BEFORE_SHOWN = ("replace", "_rename_key", "Ledger.add:#2", "Ledger.pass_fence:#3")
 
 

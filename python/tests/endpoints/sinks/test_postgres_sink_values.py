@@ -8,17 +8,22 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from postgres_reading import carried
+from postgres_reading import ArrowSource, carried
 from postgres_server import PostgresServer, postgres_server
 from postgres_values import CASES, CORPUS, ROWS, Case, fill, quoted
 from postgres_writing import PostgresWriting
 
+from headrace.endpoints.sources.postgres import PostgresSource
 from headrace.errors import RowRejected, SchemaChanged
 
 
 @pytest.fixture(scope="module")
 def server() -> PostgresServer:
-    """A table of everything, and copies of it: filled unseen and exchanged, merged by key, and appended in slices."""
+    """A table of everything, and copies of it: filled unseen and exchanged, merged by key, and appended in slices.
+
+    Each of them once in blocks and once as Arrow. The last ones were first filled
+    in blocks, and a second time as Arrow, or the other way round.
+    """
     server = postgres_server()
     fill(server)
     source = server.parameters(CORPUS)
@@ -27,10 +32,25 @@ def server() -> PostgresServer:
         "merged": {"mode": "incremental", "cursorField": "id", "targetSliceSize": 4},
         "appended": {"mode": "incremental", "cursorField": "id", "writeDisposition": "append", "targetSliceSize": 3},
     }
-    for schema, policy in policies.items():
-        found = carried(source, {**source, "schemas": schema}, "public.everything", policy)
-        assert (found.errors, found.stats["applied_rows"]) == ([], ROWS)
+    readers = {"": PostgresSource, "_by_arrow": ArrowSource}
+    for way, reads in readers.items():
+        for schema, policy in policies.items():
+            found = carried(source, {**source, "schemas": schema + way}, "public.everything", policy, reads=reads)
+            assert (found.errors, found.stats["applied_rows"]) == ([], ROWS)
+    for schema, reads in (("then_arrow", PostgresSource), ("then_blocks", ArrowSource)):
+        for epoch, reader in ((1, reads), (2, ArrowSource if reads is PostgresSource else PostgresSource)):
+            to = {**source, "schemas": schema}
+            again = carried(
+                source, to, "public.everything", {"mode": "full"}, reads=reader, epoch=epoch, generation=epoch
+            )
+            assert again.errors == []
     return server
+
+
+COPIES = (
+    "replaced", "merged", "appended", "replaced_by_arrow", "merged_by_arrow", "appended_by_arrow", "then_arrow",
+    "then_blocks",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.declared)
@@ -39,7 +59,7 @@ def test_a_value_is_the_same_in_the_tables_it_came_to_as_in_the_one_it_came_from
 ) -> None:
     one = shown(case, "public")
     with server.connect(CORPUS) as connection:
-        for schema in ("replaced", "merged", "appended"):
+        for schema in COPIES:
             other = shown(case, schema)
             differing = f"({one} except {other}) union all ({other} except {one})"
             counted = f"select count({quoted(case.declared)}) from {schema}.everything"
@@ -55,14 +75,24 @@ def shown(case: Case, schema: str) -> str:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.declared)
-def test_a_column_is_made_of_the_type_that_the_page_says(server: PostgresServer, case: Case) -> None:
-    made = server.rows(
-        CORPUS,
-        "select format_type(atttypid, atttypmod) from pg_attribute where attrelid = 'replaced.everything'::regclass "
-        f"and attname = '{case.declared}'",
-    )
+def test_a_column_is_made_of_the_type_that_the_page_says_and_keeps_it(server: PostgresServer, case: Case) -> None:
+    by_arrow = case.stored or case.declared
+    in_blocks = case.copied or by_arrow
+    made = {schema: type_of(server, schema, case) for schema in COPIES}
 
-    assert made == [(case.stored or case.declared,)]
+    assert made == {
+        **dict.fromkeys(("replaced", "merged", "appended", "then_arrow"), in_blocks),
+        **dict.fromkeys(("replaced_by_arrow", "merged_by_arrow", "appended_by_arrow", "then_blocks"), by_arrow),
+    }
+
+
+def type_of(server: PostgresServer, schema: str, case: Case) -> str:
+    found = server.rows(
+        CORPUS,
+        "select format_type(atttypid, atttypmod) from pg_attribute "
+        f"where attrelid = '{schema}.everything'::regclass and attname = '{case.declared}'",
+    )
+    return found[0][0]
 
 
 # ---- what sources other than PostgreSQL bring

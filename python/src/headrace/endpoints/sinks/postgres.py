@@ -10,15 +10,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace as replace_fields
 
-import psycopg
+import pyarrow as pa
 
 from headrace.endpoint import Applied, DatasetSchema, HighWater, Policy, SinkCapabilities, Target
 from headrace.endpoints.sinks.postgres_columns import StoredColumn, stored_columns
+from headrace.endpoints.sinks.postgres_committing import Commits, invalid, place_of
 from headrace.endpoints.sinks.postgres_connection import SinkConnection
-from headrace.endpoints.sinks.postgres_ledger import BEGIN, COMMIT, Ledger, lock_schema
+from headrace.endpoints.sinks.postgres_copied import as_before, block_columns
+from headrace.endpoints.sinks.postgres_ledger import BEGIN, Ledger, lock_schema
+from headrace.endpoints.sinks.postgres_load import CopyLoad
+from headrace.endpoints.sinks.postgres_loading import Loading, Places
 from headrace.endpoints.sinks.postgres_names import table_for
 from headrace.endpoints.sinks.postgres_owner import disown_another, note_again, own, refuse_lost, refuse_others
-from headrace.endpoints.sinks.postgres_replacement import drop_other_generations, refuse_unreplaceable, replace
+from headrace.endpoints.sinks.postgres_replacement import (
+    drop_other_generations,
+    end_older_loads,
+    refuse_unreplaceable,
+    replace,
+)
 from headrace.endpoints.sinks.postgres_stage import Stage, drop_leftovers, stage_for
 from headrace.endpoints.sinks.postgres_table import (
     Table,
@@ -26,15 +35,14 @@ from headrace.endpoints.sinks.postgres_table import (
     create,
     evolve,
     hidden_table,
-    is_empty,
     require_key,
     require_table,
 )
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.endpoints.systems.postgres_session import Connection, transaction
-from headrace.errors import Bug, ConfigInvalid, SchemaChanged, SinkFenced
+from headrace.errors import Bug
 from headrace.protocol import CommitRecord
-from headrace.staging import RecordReader, Slice
+from headrace.staging import BlockLoad, RecordReader, Slice
 
 
 class PostgresSink:
@@ -43,11 +51,14 @@ class PostgresSink:
     def __init__(self, parameters: Mapping[str, str]) -> None:
         self._parameters = PostgresParameters.parse(parameters, "sink")
         self._connection = SinkConnection(self._parameters)
+        self._commits = Commits(self._connection, self._location)
+        self._loading = Loading(self._parameters, self._connection)
         self._epochs: dict[str, int] = {}
         self._tables: dict[str, Table] = {}
 
     def capabilities(self) -> SinkCapabilities:
-        return SinkCapabilities(delivery="A", dispositions=("replace", "append", "merge"))
+        formats = (CopyLoad.format,)
+        return SinkCapabilities(delivery="A", dispositions=("replace", "append", "merge"), native_formats=formats)
 
     def high_water(self, target: Target, epoch: int) -> HighWater | None:
         table = self._table(target)
@@ -56,12 +67,13 @@ class PostgresSink:
             ledger = Ledger(connection, table.schema)
             ledger.ensure()
             ledger.install_fence(target.unit, epoch)
+            end_older_loads(connection, table, self._parameters.role)
             found = ledger.highest(target)
             if found is None:
                 return None
             hidden = hidden_table(table, target.generation)
             is_pending = not ledger.is_closed(target) and columns_of(connection, hidden) is not None
-            refuse_lost(ledger, hidden if is_pending else self._place(ledger, target, table), target, epoch)
+            refuse_lost(ledger, hidden if is_pending else place_of(ledger, target, table), target, epoch)
             return replace_fields(found, is_pending=is_pending)
 
         self._epochs[target.unit] = epoch
@@ -79,7 +91,12 @@ class PostgresSink:
             with transaction(connection, BEGIN):
                 lock_schema(connection, table.schema)
                 require_table(connection, table)
-                self._make(connection, ledger, target, table, columns, is_frozen=is_frozen)
+                filled = as_before(columns, columns_of(connection, table) or {})
+                if policy.get("nativeFormat") == CopyLoad.format:
+                    place = place_of(ledger, target, table)
+                    key = target.primary_key if place != table else ()
+                    filled = block_columns(connection, place, table, schema.arrow, key)
+                self._make(connection, ledger, target, table, filled, is_frozen=is_frozen)
                 ledger.pass_fence(target.unit, epoch)
 
         self._connection.tried(make, str(table))
@@ -109,7 +126,27 @@ class PostgresSink:
         self._connection.tried(show, str(table))
         return self._location(table)
 
+    def can_load(self, target: Target, schema: pa.Schema, policy: Policy) -> bool:
+        return self._loading.can_fill(self._places(target), schema)
+
+    def load(self, target: Target, slice_: Slice, schema: pa.Schema) -> CopyLoad:
+        return self._loading.begin(target, self._epoch(target), slice_.seq, self._places(target), schema)
+
+    def write_loaded(self, target: Target, slice_: Slice, load: BlockLoad, commit: CommitRecord) -> Applied:
+        table = self._table(target)
+
+        def found(connection: Connection) -> Applied | None:
+            return self._commits.found(Ledger(connection, table.schema), table, commit)
+
+        def moved(connection: Connection, stage: Stage) -> Applied:
+            ledger = Ledger(connection, table.schema)
+            with ledger.explaining(commit.unit, commit.epoch):
+                return self._commits.settled(connection, ledger, stage, target, table, commit)
+
+        return self._loading.committed(load, commit, self._location(table), found, moved)
+
     def close(self) -> None:
+        self._loading.close()
         self._connection.close()
 
     def _make(
@@ -122,7 +159,7 @@ class PostgresSink:
         *,
         is_frozen: bool,
     ) -> None:
-        place = self._place(ledger, target, table)
+        place = place_of(ledger, target, table)
         refuse_lost(ledger, place, target, self._epoch(target))
         if target.disposition == "replace":
             refuse_unreplaceable(connection, ledger, table, target)
@@ -149,25 +186,15 @@ class PostgresSink:
         reader: RecordReader,
         commit: CommitRecord,
     ) -> Applied:
-        found = ledger.find(commit.unit, commit.generation, commit.slice_seq)
-        self._connection.is_unsettled = False
+        found = self._commits.found(ledger, table, commit)
         if found is not None:
-            return self._adopted(found, commit, ledger, table)
+            return found
         stage = self._staged(connection, target, table, reader, commit)
         try:
-            self._commit(connection, ledger, stage, target, table, commit)
-        except psycopg.errors.UniqueViolation as error:
-            if error.diag.table_name != COMMIT:
-                raise
-            found = ledger.find(commit.unit, commit.generation, commit.slice_seq)
-            if found is None:
-                raise
-            return self._adopted(found, commit, ledger, table)
+            return self._commits.settled(connection, ledger, stage, target, table, commit)
         finally:
             if stage is not None and not connection.closed and not connection.broken:
                 stage.drop(connection)
-        size = 0 if stage is None else stage.bytes
-        return Applied(rows=commit.rows, bytes=size, record=commit, adopted=False, location=self._location(table))
 
     def _staged(
         self, connection: Connection, target: Target, table: Table, reader: RecordReader, commit: CommitRecord
@@ -187,60 +214,9 @@ class PostgresSink:
             raise
         return stage
 
-    def _commit(
-        self,
-        connection: Connection,
-        ledger: Ledger,
-        stage: Stage | None,
-        target: Target,
-        table: Table,
-        commit: CommitRecord,
-    ) -> None:
-        with transaction(connection, BEGIN):
-            has_emptied = stage is not None and self._apply(connection, ledger, stage, target, table, commit)
-            ledger.add(commit, has_emptied=has_emptied)
-            ledger.pass_fence(commit.unit, commit.epoch)
-            self._connection.is_unsettled = True
-        self._connection.is_unsettled = False
-
-    def _apply(
-        self, connection: Connection, ledger: Ledger, stage: Stage, target: Target, table: Table, commit: CommitRecord
-    ) -> bool:
-        """Move the staged rows on. True when the slice has deleted every row there was."""
-        place = self._place(ledger, target, table)
-        present = columns_of(connection, place)
-        if present is None:
-            ledger.pass_fence(commit.unit, commit.epoch)
-            raise SchemaChanged(f"{place} was dropped during the run. Start the unit again.", role="sink")
-        key = target.primary_key if target.disposition == "merge" else ()
-        deleted = stage.check(connection, commit.rows, present, key)
-        if target.disposition == "merge":
-            stage.merge_into(connection, place, present, target.primary_key)
-            return deleted > 0 and is_empty(connection, place)
-        if deleted:
-            raise _invalid(
-                "writeDisposition",
-                f"{deleted} rows say that rows were deleted, which only merge can do. Set writeDisposition to merge.",
-            )
-        stage.append_to(connection, place, present)
-        return False
-
-    def _adopted(self, found: CommitRecord, commit: CommitRecord, ledger: Ledger, table: Table) -> Applied:
-        """The slot is taken: by this slice, which is then done, or by a history that is not ours."""
-        ledger.install_fence(commit.unit, commit.epoch)
-        if found.prev_hash != commit.prev_hash or found.from_ckpt != commit.from_ckpt:
-            raise SinkFenced(
-                f"{table} holds a slice {commit.slice_seq} that does not follow what this run has seen; nothing of "
-                "ours was written. Start the unit again: it goes on from what is there.",
-                role="sink",
-            )
-        return Applied(rows=found.rows, bytes=0, record=found, adopted=True, location=self._location(table))
-
-    def _place(self, ledger: Ledger, target: Target, table: Table) -> Table:
-        """Where rows go: a replacement is filled unseen until its generation is closed."""
-        if target.disposition == "replace" and not ledger.is_closed(target):
-            return hidden_table(table, target.generation)
-        return table
+    def _places(self, target: Target) -> Places:
+        table = self._table(target)
+        return Places(table, lambda connection: place_of(Ledger(connection, table.schema), target, table))
 
     def _table(self, target: Target) -> Table:
         """Decided once, for what a unit has had so far is asked of the database."""
@@ -263,22 +239,18 @@ def _refuse_unmet(target: Target, columns: tuple[StoredColumn, ...], policy: Pol
     """A policy this sink cannot meet ends the run before a row is read."""
     contract = policy.get("schemaContract")
     if contract not in (None, "evolve", "freeze"):
-        raise _invalid("schemaContract", f"schemaContract {contract} is not supported yet by jdbc.postgres.")
+        raise invalid("schemaContract", f"schemaContract {contract} is not supported yet by jdbc.postgres.")
     if policy.get("deletes") not in (None, "ignore", "soft"):
-        raise _invalid("deletes", f"deletes {policy.get('deletes')} is not supported yet by jdbc.postgres.")
+        raise invalid("deletes", f"deletes {policy.get('deletes')} is not supported yet by jdbc.postgres.")
     if target.disposition != "merge":
         return
     names = {column.name for column in columns}
     missing = [name for name in target.primary_key if name not in names]
     if missing:
-        raise _invalid("primaryKeys", f"The unit has no column {missing[0]}, which the policy's primaryKeys names.")
+        raise invalid("primaryKeys", f"The unit has no column {missing[0]}, which the policy's primaryKeys names.")
     if not target.primary_key:
-        raise _invalid(
+        raise invalid(
             "primaryKeys",
             "writeDisposition is merge, and nothing says which row a new version takes the place of. "
             "Set the policy's primaryKeys, or choose append.",
         )
-
-
-def _invalid(field: str, message: str) -> ConfigInvalid:
-    return ConfigInvalid(message, role="sink", details={"field": field})

@@ -73,6 +73,8 @@ class StoredColumn:
     stage_type: str
     target_type: str
     """The type of a column made for it."""
+    is_filled: bool = False
+    """Whether a column made for it takes no NULL, so that a key over it need not look for one."""
 
 
 def stored_columns(schema: pa.Schema) -> tuple[StoredColumn, ...]:
@@ -178,11 +180,17 @@ def _require_within(array: Any, column: StoredColumn) -> None:
             raise rejected(column.name, f"has a {kind} before 4714 BC or after what {column.stage_type} ends with")
 
 
-def can_hold(declared: str, wanted: str, *, is_enum: bool = False) -> bool:
-    """Whether every value of type ``wanted`` is kept exactly by a column declared as ``declared``."""
+def can_hold(declared: str, wanted: str, *, is_enum: bool = False, is_checked: bool = False) -> bool:
+    """Whether every value of type ``wanted`` is kept exactly by a column declared as ``declared``.
+
+    ``is_checked``: every value is looked at before it is stored (``Stage.check``), and one is refused that is
+    of another length or precision. So a column of a source's own type takes the source's own values.
+    """
+    if declared == wanted:
+        return True
     if is_enum:
         return wanted == "text"
-    have, need = _parsed(declared), _parsed(wanted)
+    have, need = parsed_type(declared), parsed_type(wanted)
     if have is None or need is None or have["array"] != need["array"]:
         return have is not None and declared == wanted
     base, other = have["base"], need["base"]
@@ -194,8 +202,10 @@ def can_hold(declared: str, wanted: str, *, is_enum: bool = False) -> bool:
         return _numeric_holds(have, need)
     if base in RESTORABLE or base in _SPELLED.values():
         return other in (base, "text") and have["a"] is None
+    if base == "character":
+        return is_checked and other == "text"
     if base.startswith(("timestamp", "time")) and have["a"] not in (None, "6"):
-        return False
+        return is_checked and base == other
     return base == other or other in _NARROWER.get(base, set())
 
 
@@ -211,7 +221,7 @@ def _numeric_holds(have: Mapping[str, Any], need: Mapping[str, Any]) -> bool:
     return places >= int(need["b"] or 0) and before >= int(need["a"]) - int(need["b"] or 0)
 
 
-def _parsed(text: str) -> dict[str, Any] | None:
+def parsed_type(text: str) -> dict[str, Any] | None:
     match = _TYPE.match(text)
     if match is None:
         return None

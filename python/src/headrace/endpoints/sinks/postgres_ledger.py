@@ -48,11 +48,12 @@ _FIELDS = (
 )
 
 
-BEGIN = """
-begin; select set_config('idle_in_transaction_session_timeout', '15s', true), set_config('synchronous_commit',
+SETTINGS = """
+select set_config('idle_in_transaction_session_timeout', '15s', true), set_config('synchronous_commit',
 case when current_setting('synchronous_commit') in ('off', 'local', 'remote_write') then 'on'
 else current_setting('synchronous_commit') end, true)
 """
+BEGIN = f"begin; {SETTINGS}"
 """How a transaction of the sink begins: an owner that stands still in it does not keep its locks from the next one,
 and what was answered is durable."""
 
@@ -95,6 +96,12 @@ class Ledger:
             if not installed:  # and the row is locked, so it is there
                 (newer,), *_ = query(self.connection, f"select epoch from {fence} where unit = $1", [unit])
                 raise self._passed_by(unit, epoch, newer)
+
+    def require_owner(self, unit: str, epoch: int) -> None:
+        """Raises ``SinkFenced`` when a newer owner is there already; one that comes now is not kept out by it."""
+        rows = query(self.connection, f"select epoch from {self.sql(FENCE)} where unit = $1", [unit])
+        if rows and rows[0][0] > epoch:
+            raise fenced(unit, epoch)
 
     def pass_fence(self, unit: str, epoch: int) -> None:
         """The last statement before a commit. Raises ``SinkFenced`` when a newer owner is there."""

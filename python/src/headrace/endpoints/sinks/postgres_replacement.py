@@ -17,7 +17,14 @@ from headrace.endpoints.sinks.postgres_columns import can_hold, refused
 from headrace.endpoints.sinks.postgres_ledger import Ledger
 from headrace.endpoints.sinks.postgres_owner import own, owner_of
 from headrace.endpoints.sinks.postgres_table import Table, columns_of, hidden_table
-from headrace.endpoints.systems.postgres_session import Connection, query, quote_identifier, quote_qualified, run
+from headrace.endpoints.systems.postgres_session import (
+    Connection,
+    query,
+    quote_identifier,
+    quote_qualified,
+    run,
+    transaction,
+)
 from headrace.errors import ConfigInvalid, SchemaChanged
 
 LOCK_MS = 2000
@@ -113,6 +120,26 @@ def drop_other_generations(connection: Connection, table: Table, generation: int
     for name in _hidden_names(connection, table):
         if name != hidden_table(table, generation).name:
             run(connection, f"drop table if exists {quote_qualified(table.schema, name)}")
+
+
+def end_older_loads(connection: Connection, table: Table, role: str | None) -> None:
+    """End the sessions that fill hidden tables of this target: a newer owner's fence is there, so they have lost.
+
+    One that stands still in the middle of a COPY would keep its lock for as long as it stands.
+    """
+    names = [quote_qualified(table.schema, name) for name in _hidden_names(connection, table)]
+    if not names:
+        return
+    with transaction(connection):
+        if role is not None:
+            run(connection, "set local role none")  # the sessions are the user's, not the role's
+        query(
+            connection,
+            "select pg_terminate_backend(pid) from pg_locks where locktype = 'relation' and mode = 'RowExclusiveLock' "
+            "and database = (select oid from pg_database where datname = current_database()) "
+            "and pid <> pg_backend_pid() and relation = any(select to_regclass(n)::oid from unnest($1::text[]) n)",
+            [names],
+        )
 
 
 def _is_free(connection: Connection, table: Table) -> bool:

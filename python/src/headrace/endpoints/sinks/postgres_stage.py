@@ -91,12 +91,15 @@ class Stage:
         return [] if place is None else [(f"({place} in (0, 1)) is not true", OPERATION, why)]
 
     def _too_long(self, present: Mapping[str, TableColumn]) -> Iterator[tuple[str, str, str]]:
-        """Blanks beyond a column's length would be cut without a word."""
+        """Blanks beyond a column's length would be cut, missing ones added, and moments rounded, without a word."""
         for place, column in self._data():
             declared = present[column.name].declared if column.name in present else ""
-            limit = re.fullmatch(r"character varying\((\d+)\)", declared)
+            limit = re.fullmatch(r"character( varying)?\((\d+)\)", declared)
             if limit is not None and column.stage_type == "text":
-                yield f"char_length({place}) > {limit[1]}", column.name, f"is longer than {declared}"
+                is_wrong, how = (">", "is longer than") if limit[1] else ("<>", "is longer or shorter than")
+                yield f"char_length({place}) {is_wrong} {limit[2]}", column.name, f"{how} {declared}"
+            elif column.stage_type.startswith("time") and declared != column.stage_type and "(" in declared:
+                yield f"{place} is distinct from {place}::{declared}", column.name, f"is more precise than {declared}"
 
     def append_to(self, connection: Connection, table: Table, present: Mapping[str, TableColumn]) -> None:
         data = self._data()

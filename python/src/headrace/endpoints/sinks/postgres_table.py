@@ -103,7 +103,8 @@ _KINDS = {
 
 def create(connection: Connection, table: Table, columns: Sequence[StoredColumn], key: Sequence[str]) -> None:
     """``key`` becomes the primary key; with none, rows may repeat."""
-    parts = [f"{quote_identifier(column.name)} {column.target_type}" for column in data_columns(columns)]
+    kept = data_columns(columns)
+    parts = [f"{quote_identifier(c.name)} {c.target_type}{' not null' if c.is_filled else ''}" for c in kept]
     if key:
         parts.append(f"primary key ({', '.join(map(quote_identifier, key))})")
     run(connection, f"create table {table.sql} ({', '.join(parts)})")
@@ -123,7 +124,7 @@ def evolve(connection: Connection, table: Table, columns: Sequence[StoredColumn]
                 raise refused(column.name, f"is new to {table}, and the policy's schemaContract is freeze")
             name = quote_identifier(column.name)
             run(connection, f"alter table {table.sql} add column if not exists {name} {column.target_type}")
-        elif not can_hold(existing.declared, column.target_type, is_enum=existing.is_enum):
+        elif not can_hold(existing.declared, column.target_type, is_enum=existing.is_enum, is_checked=True):
             raise refused(
                 column.name,
                 f"of {table} is {existing.declared} and would have to hold {column.target_type}. Alter the column, "

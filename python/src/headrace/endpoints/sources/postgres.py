@@ -11,9 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
+import pyarrow as pa
+
 from headrace.datasets import dataset_records
 from headrace.endpoint import DatasetSchema, Plan, Policy, SourceCapabilities
+from headrace.endpoints.sources.postgres_blocks import CopyBlocks
 from headrace.endpoints.sources.postgres_columns import chosen_readings, file_selection, require_readable, selection
+from headrace.endpoints.sources.postgres_copied import copied_schema, copied_selection
 from headrace.endpoints.sources.postgres_cursor import bound_of, cursor_column, refuse_rewound
 from headrace.endpoints.sources.postgres_dataset import dataset_of, dataset_schema, unit_descriptor
 from headrace.endpoints.sources.postgres_files import ParquetFiles
@@ -36,6 +40,7 @@ from headrace.endpoints.sources.postgres_survey import Survey, survey_questions
 from headrace.endpoints.systems.postgres_catalog import Relation, relation, relations
 from headrace.endpoints.systems.postgres_duckdb import extension
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
+from headrace.endpoints.systems.postgres_pgcopy import PGCOPY_FORMAT, can_read_blocks
 from headrace.endpoints.systems.postgres_types import Reading, exact_batch, reading, schema_of
 from headrace.errors import ConfigInvalid, EndpointUnreachable
 from headrace.previews import preview_of
@@ -58,11 +63,12 @@ class PostgresSource:
         self._parameters = PostgresParameters.parse(parameters, "source")
         self._snapshot: Snapshot | None = None
         self._files = ParquetFiles(self._parameters)
+        self._blocks = CopyBlocks(self._parameters)
         self._relations: dict[str, Relation] = {}
 
     def capabilities(self) -> SourceCapabilities:
         return SourceCapabilities(
-            full=True, incremental=True, parallel_reads=PARALLEL_READS, native_formats=_native_formats()
+            full=True, incremental=True, parallel_reads=PARALLEL_READS, native_formats=self._native_formats()
         )
 
     def list_units(self) -> Sequence[UnitDescriptor]:
@@ -99,6 +105,7 @@ class PostgresSource:
         planning = Planning(
             snapshot=snapshot, order=order, policy=asked, identity=known, checkpoint=checkpoint, next_seq=next_seq,
             columns=columns, is_for_files=asked.is_for_files and file_selection(found, readings) is not None,
+            is_for_blocks=asked.is_for_blocks,
         )  # fmt: skip
         if cursor is None:
             snapshot.freeze(found)
@@ -142,13 +149,31 @@ class PostgresSource:
         if file is not None:
             yield file
             return
+        if asked.is_for_blocks:
+            query = copied_selection(found, [planned.name for planned in readings]) + rows
+            blocks = self._blocks.read(self._open_snapshot().id, query, where=unit_id)
+            if blocks is not None:
+                yield from blocks
+                return
         yield from self._arrow(selection(found, readings) + rows, readings, unit_id, asked.batch_bytes)
+
+    def block_schema(self, unit_id: str, policy: Policy) -> pa.Schema | None:
+        if policy.get("nativeFormat") != PGCOPY_FORMAT:
+            return None
+        found = self._relation(unit_id)
+        return copied_schema(found, [planned.name for planned in chosen_readings(found, ReadPolicy.parse(policy))])
 
     def close(self) -> None:
         self._files.close()
+        self._blocks.close()
         snapshot, self._snapshot = self._snapshot, None
         if snapshot is not None:
             snapshot.close()
+
+    def _native_formats(self) -> tuple[str, ...]:
+        """Blocks of binary COPY where asyncpg can connect; Parquet where DuckDB is installed with its extension."""
+        possible = {PGCOPY_FORMAT: can_read_blocks(self._parameters), "parquet": extension() is not None}
+        return tuple(name for name, is_possible in possible.items() if is_possible)
 
     def _file(self, found: Relation, readings: tuple[Reading, ...], rows: str, asked: ReadPolicy) -> NativeFile | None:
         columns = file_selection(found, readings)
@@ -206,15 +231,11 @@ class PostgresSource:
             self.close()
             self._relations.clear()
             self._files = ParquetFiles(self._parameters)
+            self._blocks = CopyBlocks(self._parameters)
         return self._open_snapshot()
 
     def _is_under(self, snapshot: str) -> bool:
         return self._snapshot is not None and self._snapshot.is_frozen and self._snapshot.id == snapshot
-
-
-def _native_formats() -> tuple[str, ...]:
-    """Parquet where DuckDB is installed with its extension."""
-    return () if extension() is None else ("parquet",)
 
 
 def _held_back(position: Position | None, transaction: str, delivery: str, unit_id: str) -> Plan:

@@ -19,8 +19,8 @@ DEFAULT_SLICE_ROWS = 100_000
 DEFAULT_SLICE_BYTES = 128 * 1024 * 1024
 """Estimated; half of what a session in memory holds, since estimates are wrong."""
 
-FILE_SLICE_BYTES = 64 * 1024 * 1024
-"""Of a slice that becomes a file without passing through memory: its size need not follow from the rows' number."""
+PASSED_ON_BYTES = 64 * 1024 * 1024
+"""Of a slice that is a file, or goes on as it comes: its size need not follow from the rows' number."""
 
 Nulls = Literal["once", "quarantine", "ignore"]
 
@@ -38,6 +38,8 @@ class ReadPolicy:
     is_staged_in_memory: bool
     is_for_files: bool
     """Whether slices may become Parquet files right here."""
+    is_for_blocks: bool
+    """Whether slices travel in blocks of binary COPY."""
     native_file: Mapping[str, Json] | None
     """Where this slice goes as one Parquet file, and how it is written."""
     is_merged: bool
@@ -63,14 +65,18 @@ class ReadPolicy:
             batch_bytes=batch_bytes_of(raw),
             is_staged_in_memory=_is_in_memory(raw),
             is_for_files=raw.get("nativeFormat") == "parquet",
+            is_for_blocks=raw.get("nativeFormat") == "pgcopy",
             native_file=_native_file(raw),
             is_merged=raw.get("writeDisposition") == "merge",
         )
 
-    def slice_size(self, row_bytes: int, *, is_file: bool) -> int:
-        """Rows of a slice of rows of that width: as many as asked for, fewer when they are wide."""
-        if is_file:
-            rows, size = self.slice_rows or sys.maxsize, self.slice_bytes or FILE_SLICE_BYTES
+    def slice_size(self, row_bytes: int, *, is_passed_on: bool) -> int:
+        """Rows of a slice of rows of that width: as many as asked for, fewer when they are wide.
+
+        ``is_passed_on``: the slice does not lie in memory, so that its rows are not to be counted.
+        """
+        if is_passed_on:
+            rows, size = self.slice_rows or sys.maxsize, self.slice_bytes or PASSED_ON_BYTES
         else:
             rows, size = self.slice_rows or DEFAULT_SLICE_ROWS, self.slice_bytes or DEFAULT_SLICE_BYTES
         return max(1, min(rows, size // row_bytes))

@@ -61,7 +61,7 @@ _FIELDS = {"28": "username", "3D000": "database", "3F000": "schemas", "57014": "
 
 
 def translated(error: Exception, *, role: Role | None, where: str) -> DataPlaneError:
-    """The failure to raise for ``error`` of psycopg or ADBC. ``where`` names the thing at hand, such as a table."""
+    """The failure to raise for ``error`` of a driver. ``where`` names the thing at hand, such as a table."""
     if isinstance(error, DataPlaneError):
         return error
     code = sqlstate(error)
@@ -97,10 +97,13 @@ def _said(error: Exception, code: str) -> str:
 
 
 def _primary(error: Exception) -> str:
-    """The message alone, of psycopg and ADBC. ADBC's own text would quote the query, and so values."""
+    """The message alone, of psycopg, asyncpg and ADBC. ADBC's own text would quote the query, and so values."""
     primary = getattr(getattr(error, "diag", None), "message_primary", None)
     if isinstance(primary, str):
         return primary
+    message = getattr(error, "message", None)
+    if isinstance(message, str):
+        return message
     details: Sequence[tuple[bytes, bytes]] = getattr(error, "details", None) or ()
     said = [value for name, value in details if name == b"PG_DIAG_MESSAGE_PRIMARY"]
     return said[0].decode(errors="replace") if said else ""

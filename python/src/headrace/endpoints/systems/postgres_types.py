@@ -22,8 +22,11 @@ from headrace.errors import RowRejected
 NATIVE = b"headrace.postgres"
 """Metadata key of a field that travels as text: the type it has in PostgreSQL."""
 
+PGCOPY = b"headrace.pgcopy"
+"""Metadata key of a field that travels in binary COPY: its type, where Arrow's says less."""
+
 _UTC = pa.timestamp("us", "UTC")
-_EXACT: Mapping[str, pa.DataType] = {
+PLAIN: Mapping[str, pa.DataType] = {
     "bool": pa.bool_(), "int2": pa.int16(), "int4": pa.int32(), "int8": pa.int64(), "float4": pa.float32(),
     "float8": pa.float64(), "text": pa.string(), "varchar": pa.string(), "bpchar": pa.string(), "bytea": pa.binary(),
     "date": pa.date32(), "time": pa.time64("us"), "timestamp": pa.timestamp("us"), "timestamptz": _UTC,
@@ -65,7 +68,7 @@ def reading(column: CatalogColumn) -> Reading:
     name = quote_identifier(column.name)
     if column.is_array:
         return _array(column, name)
-    exact = _EXACT.get(column.type_name)
+    exact = PLAIN.get(column.type_name)
     if exact is not None:
         return _reading(column, name, exact)
     if column.type_name == "numeric" and (decimal := _decimal(column.modifier)) is not None:
@@ -83,7 +86,7 @@ def is_orderable(column: CatalogColumn) -> bool:
 
 def _array(column: CatalogColumn, name: str) -> Reading:
     guard = f"(array_ndims({name}) > 1 or array_lower({name}, 1) <> 1)"
-    exact = _EXACT.get(column.element)
+    exact = PLAIN.get(column.element)
     if exact is not None:
         return _reading(column, name, pa.list_(exact), guard=guard)
     native = f"{column.element}[]" if column.element in RESTORABLE else None

@@ -1,0 +1,217 @@
+"""A slice's rows on their way into a table by binary COPY, while they are still being read.
+
+A replacement's rows go straight into its hidden table, within a transaction
+that stays open until the slice is judged: the commit record is its last row but
+for the fence. Rows of other dispositions go into a stage table, as those of
+Arrow do. Each load has a connection of its own, so any number run at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import psycopg
+
+from headrace.endpoints.sinks.postgres_columns import StoredColumn
+from headrace.endpoints.sinks.postgres_ledger import SETTINGS, Ledger
+from headrace.endpoints.sinks.postgres_stage import Stage
+from headrace.endpoints.sinks.postgres_table import Table
+from headrace.endpoints.systems.postgres_errors import sqlstate, translated
+from headrace.endpoints.systems.postgres_parameters import PostgresParameters
+from headrace.endpoints.systems.postgres_session import Connection, connect, quote_identifier, run
+from headrace.errors import Bug, EndpointUnreachable
+from headrace.protocol import CommitRecord
+
+CANCEL_AGAIN_SECONDS = 0.1
+
+RefuseLate: TypeAlias = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenTable:
+    """Rows that are in the table as soon as their transaction commits, which their record ends."""
+
+    table: Table
+    columns: Sequence[StoredColumn]
+    unit: str
+    epoch: int
+
+    def begin(self, connection: Connection) -> str:
+        """A newer owner looks who holds the table after it installed its fence; so the fence is looked at with it."""
+        run(connection, "begin isolation level read committed")
+        run(connection, f"lock table {self.table.sql} in row exclusive mode")
+        Ledger(connection, self.table.schema).require_owner(self.unit, self.epoch)
+        names = ", ".join(quote_identifier(column.name) for column in self.columns)
+        return f"copy {self.table.sql} ({names}) from stdin (format binary)"
+
+    def record(self, connection: Connection, commit: CommitRecord) -> None:
+        ledger = Ledger(connection, self.table.schema)
+        run(connection, SETTINGS)
+        ledger.add(commit)
+        ledger.pass_fence(commit.unit, commit.epoch)
+
+    def leave(self, connection: Connection) -> None:
+        connection.rollback()
+
+
+@dataclass(frozen=True, slots=True)
+class StageTable:
+    """Rows that wait for a commit of another connection."""
+
+    stage: Stage
+
+    @property
+    def table(self) -> Table:
+        return self.stage.table
+
+    def begin(self, connection: Connection) -> str:
+        self.stage.create(connection)
+        names = ", ".join(f"c{index}" for index in range(len(self.stage.columns)))
+        return f"copy {self.table.sql} ({names}) from stdin (format binary)"
+
+    def record(self, connection: Connection, commit: CommitRecord) -> None:
+        raise Bug("A stage table's rows are committed where they go.", role="sink")
+
+    def leave(self, connection: Connection) -> None:
+        self.stage.drop(connection)
+
+
+class LoadConnections:
+    """Connections for loads, used again and again. ``close`` ends every load, from whatever thread."""
+
+    def __init__(self, parameters: PostgresParameters) -> None:
+        self._parameters = parameters
+        self._idle: list[Connection] = []
+        self._loads: list[CopyLoad] = []
+        self._changing = threading.Lock()
+        self._closed = False
+
+    def take(self, load: CopyLoad) -> Connection:
+        with self._changing:
+            self._require_open()
+            self._loads.append(load)
+            if self._idle:
+                return self._idle.pop()
+        return connect(self._parameters, "sink")
+
+    def give_back(self, load: CopyLoad, connection: Connection | None) -> None:
+        """A connection that broke, or that has a transaction still, is of no use to the next."""
+        with self._changing:
+            if load in self._loads:
+                self._loads.remove(load)
+            if connection is None:
+                return
+            is_idle = connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+            if is_idle and not self._closed:
+                self._idle.append(connection)
+                return
+        connection.close()
+
+    def close(self) -> None:
+        with self._changing:
+            self._closed = True
+            idle, self._idle = self._idle, []
+            loads = list(self._loads)
+        for load in loads:
+            load.cancel()
+        for connection in idle:
+            connection.close()
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise EndpointUnreachable("The sink was closed while rows were to be written.", role="sink")
+
+
+class CopyLoad:
+    """One slice's COPY. Calls come from one thread at a time; ``cancel`` may come beside them."""
+
+    format = "pgcopy"
+
+    def __init__(self, connections: LoadConnections, into: HiddenTable | StageTable, refuse_late: RefuseLate) -> None:
+        """``refuse_late`` raises ``SinkFenced`` when a newer owner is there, which may have ended our session."""
+        self.into = into
+        self.bytes = 0
+        self.is_unsettled = False
+        """A commit was sent, and its answer has not come."""
+        self._connections = connections
+        self._refuse_late = refuse_late
+        self._connection: Connection | None = None
+        self._cursor: Any = None
+        self._copy: Any = None
+        self._copying = contextlib.ExitStack()
+        self._busy = threading.Lock()
+        self._is_over = False
+
+    def write(self, data: bytes) -> None:
+        with self._used() as connection:
+            if self._copy is None:
+                statement = self.into.begin(connection)
+                self._cursor = connection.cursor()
+                self._copy = self._copying.enter_context(self._cursor.copy(statement.encode()))
+            self._copy.write(data)
+            self.bytes += len(data)
+
+    def finish(self, rows: int) -> None:
+        """PostgreSQL takes a COPY that was cut between two rows for a whole one, so both ends count."""
+        with self._used():
+            self._copying.close()
+            if self._cursor.rowcount != rows:
+                raise Bug(
+                    f"{rows} rows were sent to {self.into.table}, and {self._cursor.rowcount} arrived.", role="sink"
+                )
+
+    def commit(self, commit: CommitRecord) -> None:
+        """Record, fence and rows, which are in a hidden table then. Raises what psycopg does."""
+        with self._busy:
+            connection = self._open()
+            self.into.record(connection, commit)
+            self.is_unsettled = True
+            run(connection, "commit")
+            self.is_unsettled = False
+
+    def abandon(self) -> None:
+        with self._busy:
+            connection, self._connection = self._connection, None
+            self._is_over = True
+            if connection is None:
+                return
+            with contextlib.suppress(psycopg.Error, OSError):  # what broke leaves nothing that others could see
+                with contextlib.suppress(_NotWanted):
+                    self._copying.__exit__(_NotWanted, _NotWanted(), None)
+                self.into.leave(connection)
+            self._connections.give_back(self, connection)
+
+    def cancel(self) -> None:
+        """End the call in progress, and all that are to come."""
+        self._is_over = True
+        while not self._busy.acquire(timeout=CANCEL_AGAIN_SECONDS):
+            connection = self._connection
+            with contextlib.suppress(psycopg.Error, OSError):  # it has just ended, or is asked again
+                if connection is not None:
+                    connection.cancel_safe(timeout=1)
+        self._busy.release()
+
+    @contextlib.contextmanager
+    def _used(self) -> Generator[Connection]:
+        with self._busy:
+            try:
+                yield self._open()
+            except (psycopg.Error, OSError) as error:
+                if sqlstate(error) in (None, "57P01", "42P01"):
+                    self._refuse_late()
+                raise translated(error, role="sink", where=str(self.into.table)) from None
+
+    def _open(self) -> Connection:
+        if self._is_over:
+            raise EndpointUnreachable("The sink was closed while rows were to be written.", role="sink")
+        if self._connection is None:
+            self._connection = self._connections.take(self)
+        return self._connection
+
+
+class _NotWanted(Exception):
+    """Ends a COPY that nobody wants any more."""
