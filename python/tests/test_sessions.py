@@ -150,6 +150,83 @@ def test_the_seal_of_native_blocks_names_format_rows_and_bytes_but_not_the_block
     assert len(others | {known}) == 4
 
 
+class Chute:
+    """A load that notes what comes down, and is finished only with the rows it was made for."""
+
+    format = "pgcopy"
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+        self.said: list[str] = []
+
+    def write(self, data: bytes) -> None:
+        self.said.append(data.decode())
+
+    def finish(self, rows: int) -> None:
+        if rows != self.rows:
+            raise Bug(f"{self.rows} rows were to come, and {rows} did.", role="sink")
+        self.said.append("finished")
+
+    def abandon(self) -> None:
+        self.said.append("abandoned")
+
+
+def test_blocks_that_are_handed_on_are_sealed_as_those_that_are_kept_and_are_kept_nowhere() -> None:
+    blocks = [NativeBlock(format="pgcopy", data=data, rows=rows) for data, rows in ((b"ab", 0), (b"c", 3))]
+    kept, chute, store = session(), Chute(3), Shelf()
+    handing = session(store)
+    handing.hand_on(chute)
+    assert handing.handed_on is None
+
+    for block in blocks:
+        kept.write_native(block)
+        handing.write_native(block)
+
+    assert handing.seal() == kept.seal()
+    assert (handing.handed_on, kept.handed_on) == (chute, None)
+    assert (chute.said, store.blocks_) == (["ab", "c", "finished"], [])
+    with pytest.raises(Bug, match="handed on as they came"):
+        next(handing.reader().iter_native())
+
+
+def test_a_session_is_not_sealed_when_its_load_has_other_rows() -> None:
+    handing = session()
+    handing.hand_on(Chute(2))
+    handing.write_native(NativeBlock(format="pgcopy", data=b"a", rows=3))
+
+    for _ in range(2):
+        with pytest.raises(Bug, match="2 rows were to come, and 3 did"):
+            handing.seal()
+
+
+def test_a_session_that_is_closed_abandons_its_load_and_then_deletes_what_it_has() -> None:
+    store, chute = Shelf(), Chute(0)
+    handing = session(store)
+    handing.hand_on(chute)
+
+    handing.close()
+
+    assert (chute.said, store.deleted) == (["abandoned"], 1)
+
+
+def test_a_session_with_a_load_keeps_what_is_of_another_shape() -> None:
+    store, chute = Shelf(), Chute(0)
+    handing = session(store)
+    handing.hand_on(chute)
+
+    handing.write_batch([{"n": 1}])
+
+    assert (read(handing), handing.handed_on, chute.said) == ([{"n": 1}], None, [])
+
+
+def test_what_is_there_already_is_not_handed_on() -> None:
+    opened = session()
+    opened.write_batch([{"n": 1}])
+
+    with pytest.raises(Bug, match="holds something"):
+        opened.hand_on(Chute(0))
+
+
 def test_a_wider_batch_changes_how_the_rows_before_it_are_read_and_sealed() -> None:
     in_turn, at_once = session(), session()
     rows: list[dict[str, Any]] = [{"v": None}, {"v": {"a": 1}}, {"v": {"b": [2]}}]

@@ -114,12 +114,11 @@ class StagedSession:
     def write_native(self, block: NativeBlock) -> None:
         self._require_writable()
         self._require_native(block.format, is_addition=self._file is None)
-        self._format = block.format
-        load = self.handed_on
-        if load is None:
-            self._store.append_native(block)
+        if self._load is not None and self._load.format == block.format:
+            self._load.write(block.data)
         else:
-            load.write(block.data)
+            self._store.append_native(block)
+        self._format = block.format
         self._native_hash.update(block.data)
         self._rows += block.rows
         self._bytes += len(block.data)

@@ -138,7 +138,7 @@ class CopyLoad:
         self.is_unsettled = False
         """A commit was sent, and its answer has not come."""
         self._connections = connections
-        self._refuse_late = refuse_late
+        self.refuse_late = refuse_late
         self._connection: Connection | None = None
         self._cursor: Any = None
         self._copy: Any = None
@@ -202,7 +202,7 @@ class CopyLoad:
                 yield self._open()
             except (psycopg.Error, OSError) as error:
                 if sqlstate(error) in (None, "57P01", "42P01"):
-                    self._refuse_late()
+                    self.refuse_late()
                 raise translated(error, role="sink", where=str(self.into.table)) from None
 
     def _open(self) -> Connection:

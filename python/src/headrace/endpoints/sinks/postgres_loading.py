@@ -90,6 +90,7 @@ class Loading:
             self._connection.is_unsettled = load.is_unsettled
             after = self._connection.tried(found, where)
             if after is None:
+                load.refuse_late()
                 raise _lost(load, error, where) from None
             return after
         return Applied(rows=commit.rows, bytes=load.bytes, record=commit, adopted=False, location=location)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.endpoints.systems.postgres_pgcopy import BlockReader, BlocksUnavailable, can_read_blocks
@@ -25,7 +25,7 @@ class CopyBlocks:
         self._closed = False
         self._is_possible = can_read_blocks(parameters)
 
-    def read(self, snapshot: str, query: str, *, where: str) -> Iterator[NativeBlock] | None:
+    def read(self, snapshot: str, query: str, *, where: str) -> Generator[NativeBlock] | None:
         """The rows of ``query``; None when there is no way to them, which is not tried again then.
 
         Raises:
@@ -54,7 +54,7 @@ class CopyBlocks:
         for reader in idle:
             reader.close()
 
-    def _blocks(self, reader: BlockReader, query: str, where: str) -> Iterator[NativeBlock]:
+    def _blocks(self, reader: BlockReader, query: str, where: str) -> Generator[NativeBlock]:
         try:
             yield from reader.blocks(query, where=where)
         finally:

@@ -1,0 +1,274 @@
+"""What goes wrong while rows are loaded in blocks: they land once, or not at all with the reason and the remedy."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Any, Literal
+
+import pyarrow as pa
+import pytest
+from carrying import Watching
+from cutting_proxy import CuttingProxy
+from peer import SECONDS
+from postgres_reading import carried, once_it_waits
+from postgres_server import PostgresServer, postgres_server
+from postgres_writing import PostgresWriting
+
+from headrace.commit import commit_record, first_hash
+from headrace.endpoint import Target
+from headrace.endpoints.sinks import postgres_connection
+from headrace.endpoints.sinks.postgres import PostgresSink
+from headrace.endpoints.sources.postgres_blocks import CopyBlocks
+from headrace.endpoints.systems.postgres_parameters import PostgresParameters
+from headrace.errors import Bug, DataPlaneError, EndpointUnreachable
+from headrace.events import Finished
+from headrace.staging import NativeBlock, Slice, StagingSession
+from headrace.stagings.in_memory import InMemoryStaging
+from headrace.testing.staging_suite import context
+
+UNIT = "public.orders"
+FULL: dict[str, Any] = {"mode": "full", "targetSliceSize": 2, "maxParallelSlices": 1}
+STORED = [(n, f"row {n}") for n in range(1, 6)]
+
+NUMBERS = pa.schema([pa.field("id", pa.int32(), nullable=False)])
+BLOCKS = {"nativeFormat": "pgcopy"}
+HEAD = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
+END = struct.pack(">h", -1)
+
+
+def numbers(*values: int) -> bytes:
+    """Rows of one integer, as binary COPY has them."""
+    return b"".join(struct.pack(">hii", 1, 4, value) for value in values)
+
+
+@pytest.fixture(autouse=True)
+def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres_connection, "PAUSE_SECONDS", 0)
+
+
+@pytest.fixture
+def server() -> PostgresServer:
+    server = postgres_server()
+    server.database(
+        "create table orders (id int primary key, note text)",
+        "insert into orders select n, 'row ' || n from generate_series(1, 5) n",
+    )
+    return server
+
+
+@pytest.fixture
+def proxy(server: PostgresServer) -> Iterator[CuttingProxy]:
+    proxy = CuttingProxy(server.sockets, server.port)
+    yield proxy
+    proxy.close()
+
+
+# ---- connections that break
+
+
+def carry(server: PostgresServer, policy: dict[str, Any], epoch: int, host: str = "") -> Finished:
+    """Generation 1, through ``host`` to the sink."""
+    source = server.parameters("shop")
+    return carried(source, {**source, "schemas": "lake", **({"host": host} if host else {})}, UNIT, policy, epoch=epoch)
+
+
+def ended(run: Callable[[], Finished]) -> list[Any]:
+    """What ended the run early, wherever."""
+    try:
+        return list(run().errors)
+    except DataPlaneError as error:
+        return [error]
+
+
+@pytest.mark.parametrize("disposition", ["replace", "append", "merge"])
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_a_connection_that_breaks_at_any_message_of_a_run_loses_and_doubles_nothing(
+    server: PostgresServer, proxy: CuttingProxy, disposition: str, where: Literal["before", "after"]
+) -> None:
+    """F17: whatever was lost with the connection is read again by the next run."""
+    policy, is_over, number = {**FULL, "writeDisposition": disposition}, False, 0
+    while not is_over:
+        number += 1
+        server.run("shop", "drop schema if exists lake cascade")
+        left = [5 * number - 4]
+
+        def countdown(_: bytes, left: list[int] = left) -> bool:
+            left[0] -= 1
+            return left[0] == 0
+
+        proxy.cut_once(countdown, where)
+        errors = ended(lambda: carry(server, policy, 1, proxy.directory))
+        is_over = left[0] > 0
+        proxy.cut_once(lambda _: False, where)
+        assert all(error.retry == "Later" for error in errors), errors
+
+        assert carry(server, policy, 2).errors == []
+        assert server.rows("shop", "select * from lake.orders order by id") == STORED
+        assert hidden(server) == []
+
+    assert proxy.cuts > 5
+
+
+def hidden(server: PostgresServer) -> list[Any]:
+    said = "select relname::text from pg_class where relkind = 'r' and relname ~ '^_(hr_stage|headrace_g)'"
+    return server.rows("shop", said)
+
+
+@pytest.mark.parametrize(("where", "rows_there"), [("before", 0), ("after", 2)])
+def test_a_commit_whose_answer_is_lost_is_settled_by_its_record_or_left_to_the_next_run(
+    server: PostgresServer, proxy: CuttingProxy, where: Literal["before", "after"], rows_there: int
+) -> None:
+    """F17: the rows are gone with the connection, so only a record that is there counts."""
+    records = "select coalesce(sum(rows), 0)::int from lake._hr_commit"
+    watching = Watching(verdict=lambda sealed: "commit" if getattr(sealed, "slice_seq", 0) == 0 else "stop")
+    watching.on_ask = lambda: proxy.cut_once(lambda asked: b"commit\0" in asked, where)
+    source = server.parameters("shop")
+
+    found = carried(source, {**source, "schemas": "lake", "host": proxy.directory}, UNIT, FULL, watching)
+
+    tags = [error.tag for error in found.errors]
+    assert (tags, server.rows("shop", records)) == ([] if rows_there else ["SinkAmbiguous"], [(rows_there,)])
+    assert carry(server, FULL, 2).errors == []
+    assert server.rows("shop", "select * from lake.orders order by id") == STORED
+
+
+# ---- what is loaded
+
+
+@pytest.fixture
+def writing(server: PostgresServer) -> PostgresWriting:
+    return PostgresWriting(server, server.parameters("shop", schemas="lake"))
+
+
+def loading(writing: PostgresWriting, sink: PostgresSink, target: Target) -> StagingSession:
+    """A session whose blocks of ``NUMBERS`` go into the sink."""
+    sink.high_water(target, 1)
+    assert sink.can_load(target, NUMBERS, BLOCKS)
+    sink.prepare(target, writing.schema(NUMBERS), BLOCKS)
+    session = InMemoryStaging().allocate_session(context())
+    session.hand_on(sink.load(target, slice_of(0), NUMBERS))
+    return session
+
+
+def slice_of(seq: int) -> Slice:
+    return Slice(seq=seq, bounds=None, from_checkpoint=None, to_checkpoint={"next": seq + 1})
+
+
+def write(session: StagingSession, data: bytes, rows: int) -> None:
+    session.writer().write_native(NativeBlock(format="pgcopy", data=data, rows=rows))
+
+
+@pytest.mark.parametrize("disposition", ["replace", "append"])
+def test_a_copy_that_was_cut_between_two_rows_is_not_sealed_and_leaves_nothing(
+    writing: PostgresWriting, disposition: Any
+) -> None:
+    """PostgreSQL takes it for a whole one."""
+    target = writing.to(disposition)
+    with closing(writing.sink()) as sink:
+        session = loading(writing, sink, target)
+        write(session, HEAD + numbers(1, 2), 3)
+        with pytest.raises(Bug, match=r"3 rows were sent to .*, and 2 arrived"):
+            session.seal()
+        session.close()
+
+        assert sink.high_water(target, 1) is None
+    assert hidden_rows(writing) == []
+
+
+def hidden_rows(writing: PostgresWriting) -> list[Any]:
+    return [row for (name,) in hidden(writing.server) for row in writing.server.rows("shop", f"table lake.{name}")]
+
+
+def test_rows_that_are_loaded_are_seen_by_nobody_before_their_commit(writing: PostgresWriting) -> None:
+    """I8: neither before the slice is sealed nor before it is judged."""
+    target = writing.to("replace")
+    with closing(writing.sink()) as sink:
+        session = loading(writing, sink, target)
+        write(session, HEAD + numbers(1, 2), 0)
+        assert hidden_rows(writing) == []
+        write(session, END, 2)
+        seal = session.seal()
+        assert hidden_rows(writing) == []
+
+        load = session.handed_on
+        assert load is not None
+        record = commit_record(
+            unit=target.unit, generation=1, epoch=1, slice_=slice_of(0), seal=seal,
+            prev_hash=first_hash(target.unit, 1),
+        )  # fmt: skip
+        applied = sink.write_loaded(target, slice_of(0), load, record)
+        again = loading_again(sink, target)
+        write(again, HEAD + numbers(1, 2) + END, 2)
+        again.seal()
+        load = again.handed_on
+        assert load is not None
+        repeated = sink.write_loaded(target, slice_of(0), load, record)
+        again.close()
+        session.close()
+
+        assert (applied.adopted, applied.rows, repeated.adopted, repeated.record) == (False, 2, True, applied.record)
+    assert hidden_rows(writing) == [(1,), (2,)]
+
+
+def loading_again(sink: PostgresSink, target: Target) -> StagingSession:
+    session = InMemoryStaging().allocate_session(context())
+    session.hand_on(sink.load(target, slice_of(0), NUMBERS))
+    return session
+
+
+# ---- somebody in the way
+
+
+def test_a_load_that_waits_for_a_lock_ends_when_the_sink_is_closed(writing: PostgresWriting) -> None:
+    target = writing.to("replace")
+    with ThreadPoolExecutor(2) as beside, closing(writing.sink()) as sink, writing.server.connect("shop") as somebody:
+        session = loading(writing, sink, target)
+        somebody.execute(b"begin")
+        somebody.execute(b"lock table lake._headrace_g1_orders in access exclusive mode")
+        waiting = beside.submit(write, session, HEAD + numbers(1), 0)
+        once_it_waits(writing.server, "shop", lambda: beside.submit(sink.close).result(SECONDS))
+
+        with pytest.raises(EndpointUnreachable):
+            waiting.result(SECONDS)
+        session.close()
+
+
+def test_a_read_in_blocks_that_waits_ends_when_the_source_is_closed_at_the_server_too(server: PostgresServer) -> None:
+    parameters = PostgresParameters.parse(server.parameters("shop"))
+    reads = CopyBlocks(parameters)
+    sleeps = "select from pg_stat_activity where query like '%pg_sleep(600)%' and pid <> pg_backend_pid()"
+    with ThreadPoolExecutor(2) as beside, server.connect("shop") as lead:
+        lead.execute(b"begin isolation level repeatable read")
+        ((snapshot,),) = lead.execute(b"select pg_export_snapshot()").fetchall()
+        blocks = reads.read(snapshot, "select pg_sleep(600)", where=UNIT)
+        assert blocks is not None
+        waiting = beside.submit(list, blocks)
+        while not server.rows("postgres", sleeps):
+            assert not waiting.done(), waiting.result()
+
+        beside.submit(reads.close).result(SECONDS)
+
+        with pytest.raises(EndpointUnreachable, match="its source was closed"):
+            waiting.result(SECONDS)
+        while server.rows("postgres", sleeps):
+            pass
+
+
+def test_blocks_that_nobody_reads_to_their_end_are_ended_at_the_server(server: PostgresServer) -> None:
+    reads = CopyBlocks(PostgresParameters.parse(server.parameters("shop")))
+    copies = "select from pg_stat_activity where query like 'COPY%generate_series%' and pid <> pg_backend_pid()"
+    with closing(reads), server.connect("shop") as lead:
+        lead.execute(b"begin isolation level repeatable read")
+        ((snapshot,),) = lead.execute(b"select pg_export_snapshot()").fetchall()
+        blocks = reads.read(snapshot, "select * from generate_series(1, 100000000)", where=UNIT)
+        assert blocks is not None
+        next(blocks)
+        assert server.rows("postgres", copies) != []
+
+        blocks.close()
+
+        while server.rows("postgres", copies):
+            pass
