@@ -49,9 +49,9 @@ def in_any_thread(point: str, act: Callable[[], None]) -> None:
     sys.setprofile(on_event)
 
 
-def carry(server: PostgresServer, disposition: str, generation: int, epoch: int) -> Finished:
+def carry(server: PostgresServer, disposition: str, generation: int, epoch: int, role: str = "") -> Finished:
     policy: dict[str, Any] = {"mode": "full", "writeDisposition": disposition, "targetSliceSize": 2}
-    source = server.parameters("shop")
+    source = server.parameters("shop", role=role)
     return carried(source, {**source, "schemas": "lake"}, UNIT, policy, generation=generation, epoch=epoch)
 
 
@@ -94,9 +94,9 @@ def leftovers(server: PostgresServer) -> list[str]:
     return [name for (name,) in server.rows("shop", said)]
 
 
-def stand(server: PostgresServer, disposition: str, point: str) -> None:
+def stand(server: PostgresServer, disposition: str, point: str, role: str = "") -> None:
     in_any_thread(point, Standing())
-    found = carry(server, disposition, 1, 1)
+    found = carry(server, disposition, 1, 1, role)
     print([error.tag for error in found.errors], flush=True)
 
 
@@ -105,7 +105,7 @@ def main(what: str, directory: str, port: str, disposition: str, *rest: str) -> 
     if what == "die":
         die(server, disposition, list(rest))
     else:
-        stand(server, disposition, rest[0])
+        stand(server, disposition, *rest)
 
 
 if __name__ == "__main__":

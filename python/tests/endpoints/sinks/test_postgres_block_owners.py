@@ -97,6 +97,22 @@ def test_an_owner_that_stands_with_rows_in_a_hidden_table_keeps_nobody_waiting(
     assert notes(server) == ["1"] * ROWS
 
 
+def test_an_owner_that_stands_is_ended_by_one_that_writes_in_the_name_of_a_role(server: PostgresServer) -> None:
+    """Sessions are the user's, whatever role they took, and a role may not end them."""
+    if not server.rows("postgres", "select from pg_roles where rolname = 'filler'"):
+        server.run("postgres", "create role filler")
+    rights = ("create on database shop", "usage on schema public", "select on orders")
+    server.run("shop", *(f"grant {right} to filler" for right in rights))
+    with child(server, "stand", "replace", "CopyLoad.write:", "filler") as process:
+        assert said(process) == "standing"
+
+        assert carry(server, "replace", generation=1, epoch=2, role="filler").errors == []
+
+        go_on(process)
+        assert said(process) == "['SinkFenced']"
+    assert notes(server) == ["1"] * ROWS
+
+
 def test_an_owner_that_stands_with_its_commit_before_it_is_fenced(server: PostgresServer) -> None:
     with child(server, "stand", "replace", "CopyLoad.commit") as process:
         assert said(process) == "standing"

@@ -91,20 +91,24 @@ class LoadConnections:
         self._closed = False
 
     def take(self, load: CopyLoad) -> Connection:
+        """A connection of the load's alone. Raises as ``connect``, and when the sink was closed."""
         with self._changing:
-            self._require_open()
-            self._loads.append(load)
-            if self._idle:
-                return self._idle.pop()
-        return connect(self._parameters, "sink")
+            connection = self._idle.pop() if self._idle else None
+        if connection is None:
+            connection = connect(self._parameters, "sink")
+        with self._changing:
+            is_late = self._closed
+            if not is_late:
+                self._loads.append(load)
+        if is_late:
+            connection.close()
+            raise _closed()
+        return connection
 
-    def give_back(self, load: CopyLoad, connection: Connection | None) -> None:
+    def give_back(self, load: CopyLoad, connection: Connection) -> None:
         """A connection that broke, or that has a transaction still, is of no use to the next."""
         with self._changing:
-            if load in self._loads:
-                self._loads.remove(load)
-            if connection is None:
-                return
+            self._loads.remove(load)
             is_idle = connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
             if is_idle and not self._closed:
                 self._idle.append(connection)
@@ -120,10 +124,6 @@ class LoadConnections:
             load.cancel()
         for connection in idle:
             connection.close()
-
-    def _require_open(self) -> None:
-        if self._closed:
-            raise EndpointUnreachable("The sink was closed while rows were to be written.", role="sink")
 
 
 class CopyLoad:
@@ -179,9 +179,9 @@ class CopyLoad:
             self._is_over = True
             if connection is None:
                 return
+            with contextlib.suppress(psycopg.Error, OSError, _NotWanted):  # what broke is over as well
+                self._copying.__exit__(_NotWanted, _NotWanted(), None)
             with contextlib.suppress(psycopg.Error, OSError):  # what broke leaves nothing that others could see
-                with contextlib.suppress(_NotWanted):
-                    self._copying.__exit__(_NotWanted, _NotWanted(), None)
                 self.into.leave(connection)
             self._connections.give_back(self, connection)
 
@@ -207,7 +207,7 @@ class CopyLoad:
 
     def _open(self) -> Connection:
         if self._is_over:
-            raise EndpointUnreachable("The sink was closed while rows were to be written.", role="sink")
+            raise _closed()
         if self._connection is None:
             self._connection = self._connections.take(self)
         return self._connection
@@ -215,3 +215,7 @@ class CopyLoad:
 
 class _NotWanted(Exception):
     """Ends a COPY that nobody wants any more."""
+
+
+def _closed() -> EndpointUnreachable:
+    return EndpointUnreachable("The sink was closed while rows were to be written.", role="sink")

@@ -105,7 +105,6 @@ class PostgresSource:
         planning = Planning(
             snapshot=snapshot, order=order, policy=asked, identity=known, checkpoint=checkpoint, next_seq=next_seq,
             columns=columns, is_for_files=asked.is_for_files and file_selection(found, readings) is not None,
-            is_for_blocks=asked.is_for_blocks,
         )  # fmt: skip
         if cursor is None:
             snapshot.freeze(found)

@@ -54,8 +54,6 @@ class Planning:
     next_seq: int
     is_for_files: bool
     """Whether DuckDB writes the slices of a load."""
-    is_for_blocks: bool
-    """Whether slices go on as they are read."""
     columns: tuple[str, ...]
     """Those that are read; the user need not be allowed to see others."""
 
@@ -156,7 +154,7 @@ def _cursor_slices(planning: Planning, after: Mark | None, bound: CursorBound) -
     top = bound.top
     if top is None:
         return
-    rows = planning.policy.slice_size(_row_bytes(planning), is_passed_on=planning.is_for_blocks)
+    rows = planning.policy.slice_size(_row_bytes(planning))
     seq, start = planning.next_seq, planning.checkpoint
     field, final = planning.order.field, bound.position()
     while True:
@@ -215,7 +213,7 @@ def _slice_size(planning: Planning) -> tuple[int, bool]:
     """Rows of a slice, and whether slices are to be files. A load of one slice is read sooner than DuckDB begins."""
     width = _row_bytes(planning)
     is_file = planning.is_for_files and width <= _FILE_ROW_BYTES
-    return planning.policy.slice_size(width, is_passed_on=is_file or planning.is_for_blocks), is_file
+    return planning.policy.slice_size(width, is_file=is_file), is_file
 
 
 def _row_bytes(planning: Planning) -> int:
@@ -233,7 +231,7 @@ def _row_bytes(planning: Planning) -> int:
 
 def _page_ends(planning: Planning) -> tuple[list[int | None], bool]:
     """The pages each slice stops before, and whether slices are to be files. The last has no end: new pages are its."""
-    if not planning.policy.is_staged_in_memory and not planning.is_for_blocks:
+    if not planning.policy.is_staged_in_memory and not planning.policy.is_for_blocks:
         return [None], False
     rows, is_file = _slice_size(planning)
     per_slice = max(1, int(rows / _rows_of_a_page(planning)))

@@ -19,8 +19,11 @@ DEFAULT_SLICE_ROWS = 100_000
 DEFAULT_SLICE_BYTES = 128 * 1024 * 1024
 """Estimated; half of what a session in memory holds, since estimates are wrong."""
 
-PASSED_ON_BYTES = 64 * 1024 * 1024
-"""Of a slice that is a file, or goes on as it comes: its size need not follow from the rows' number."""
+FILE_SLICE_BYTES = 64 * 1024 * 1024
+"""Of a slice that becomes a file without passing through memory: its size need not follow from the rows' number."""
+
+BLOCK_SLICE_BYTES = 32 * 1024 * 1024
+"""Of a slice that goes on as it comes. The last ones of a load leave connections idle: the smaller, the shorter."""
 
 Nulls = Literal["once", "quarantine", "ignore"]
 
@@ -70,13 +73,11 @@ class ReadPolicy:
             is_merged=raw.get("writeDisposition") == "merge",
         )
 
-    def slice_size(self, row_bytes: int, *, is_passed_on: bool) -> int:
-        """Rows of a slice of rows of that width: as many as asked for, fewer when they are wide.
-
-        ``is_passed_on``: the slice does not lie in memory, so that its rows are not to be counted.
-        """
-        if is_passed_on:
-            rows, size = self.slice_rows or sys.maxsize, self.slice_bytes or PASSED_ON_BYTES
+    def slice_size(self, row_bytes: int, *, is_file: bool = False) -> int:
+        """Rows of a slice of rows of that width: as many as asked for, fewer when they are wide."""
+        if is_file or self.is_for_blocks:
+            most = FILE_SLICE_BYTES if is_file else BLOCK_SLICE_BYTES
+            rows, size = self.slice_rows or sys.maxsize, self.slice_bytes or most
         else:
             rows, size = self.slice_rows or DEFAULT_SLICE_ROWS, self.slice_bytes or DEFAULT_SLICE_BYTES
         return max(1, min(rows, size // row_bytes))
