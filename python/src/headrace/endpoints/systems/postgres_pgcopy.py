@@ -40,7 +40,8 @@ GONE_SECONDS = 2.0
 """How long a server may take to end what nobody wants any more."""
 
 _END = b"\xff\xff"
-"""Closes a binary COPY: the number of fields of a row that is none."""
+"""Closes a binary COPY: the number of fields of a row that is none. A last field without a value ends so too, which is
+why rows are counted at both ends."""
 
 _KNOWN = frozenset(
     {
@@ -188,10 +189,12 @@ async def _connected(parameters: PostgresParameters, snapshot: str) -> asyncpg.C
         server_settings={"application_name": parameters.application_name or SOURCE_APPLICATION},
     )
     role = [] if parameters.role is None else [f"set role {quote_identifier(parameters.role)}"]
-    adopting = [
-        "begin isolation level repeatable read, read only",
-        f"set transaction snapshot {quote_literal(snapshot)}",
-    ]
-    for statement in (settings_statement(parameters), *role, lock_timeout_statement(), *adopting):
-        await connection.execute(statement)
+    begin = "begin isolation level repeatable read, read only"
+    adopt = f"set transaction snapshot {quote_literal(snapshot)}"
+    try:
+        for statement in (settings_statement(parameters), *role, lock_timeout_statement(), begin, adopt):
+            await connection.execute(statement)
+    except BaseException:
+        connection.terminate()
+        raise
     return connection
