@@ -95,8 +95,8 @@ def test_a_connection_that_breaks_at_any_message_of_a_run_loses_and_doubles_noth
         server.run("shop", "drop schema if exists lake cascade")
         left = [5 * number - 4]
 
-        def countdown(_: bytes, left: list[int] = left) -> bool:
-            left[0] -= 1
+        def countdown(asked: bytes, left: list[int] = left) -> bool:
+            left[0] -= not asked.startswith(b"d")  # rows of a COPY have no answer that could be lost
             return left[0] == 0
 
         proxy.cut_once(countdown, where)
