@@ -222,6 +222,7 @@ def test_a_sink_has_the_delivery_class_that_is_listed(template_id: str) -> None:
     parameters = {
         "base_path": "lake", "host": "db", "port": "1", "database": "shop", "username": "app", "password": "",
         "bucket": "lake", "endpoint_url": "http://127.0.0.1:1", "access_key_id": "key", "secret_access_key": "secret",
+        "catalog_type": "rest", "catalog_uri": "https://catalog",
     }  # fmt: skip
 
     assert row[4] == registry.sink(template_id, parameters).capabilities().delivery

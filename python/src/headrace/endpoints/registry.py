@@ -40,6 +40,11 @@ ENDPOINTS: Mapping[str, Entry] = {
         "sink": "headrace.endpoints.sinks.s3:S3Sink",
         "extra": "s3",
     },
+    "warehouse.iceberg": {
+        "described": "headrace.endpoints.systems.iceberg:IcebergSystem",
+        "sink": "headrace.endpoints.sinks.iceberg:IcebergSink",
+        "extra": "iceberg",
+    },
 }
 
 

@@ -1,0 +1,122 @@
+"""An Iceberg table as a sink: class A. A slice is one snapshot; rows, record and fence are one change of metadata.
+
+Data files are written before and belong to nobody until a snapshot names them.
+``iceberg_commits`` has how a change is made, ``iceberg_ledger`` what is kept of
+it, and ``iceberg_target`` how a replacement stays unseen until it is whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+from pyiceberg.schema import Schema
+
+from headrace.endpoint import Applied, DatasetSchema, HighWater, Policy, SinkCapabilities, Target
+from headrace.endpoints.sinks.iceberg_commits import Change, Tables
+from headrace.endpoints.sinks.iceberg_files import COMPRESSION, Files
+from headrace.endpoints.sinks.iceberg_landing import Landing, already_there
+from headrace.endpoints.sinks.iceberg_ledger import Standing
+from headrace.endpoints.sinks.iceberg_target import FENCE_TABLE, Place
+from headrace.endpoints.systems.iceberg_catalog import table_name
+from headrace.endpoints.systems.iceberg_parameters import IcebergParameters
+from headrace.errors import Bug, ConfigInvalid, SchemaChanged
+from headrace.protocol import CommitRecord
+from headrace.staging import RecordReader, Slice
+
+
+class IcebergSink:
+    """``IcebergSink(parameters)`` parses; the first call opens the catalog."""
+
+    def __init__(self, parameters: Mapping[str, str]) -> None:
+        self._parameters = IcebergParameters.parse(parameters, "sink")
+        self._tables = Tables(self._parameters)
+        self._epochs: dict[str, int] = {}
+        self._schemas: dict[str, Schema] = {}
+
+    def capabilities(self) -> SinkCapabilities:
+        return SinkCapabilities(
+            delivery="A",
+            dispositions=("replace", "append", "merge"),
+            native_formats=("parquet",),
+            native_options={"parquet": {"compression": COMPRESSION}},
+        )
+
+    def high_water(self, target: Target, epoch: int) -> HighWater | None:
+        place = self._place(target)
+        self._epochs[target.unit] = epoch
+        if place.find() is None:
+            place.fence_off(epoch)
+            return None
+
+        def fence(change: Change) -> HighWater | None:
+            change.install_fence(epoch)
+            change.standing.refuse_lost(str(place.name), target)
+            return change.standing.high_water(target)
+
+        return self._tables.change(place.name, target.unit, fence)
+
+    def prepare(self, target: Target, schema: DatasetSchema, policy: Policy) -> None:
+        _refuse_unmet(target, schema.arrow, policy)
+        place, epoch = self._place(target), self._epoch(target)
+        if place.find() is None:
+            place.fence_off(epoch)
+            place.create(schema.arrow)
+        is_frozen = policy.get("schemaContract") == "freeze"
+        self._schemas[target.unit] = place.prepare(target, schema.arrow, epoch, is_frozen=is_frozen)
+
+    def write(self, target: Target, slice_: Slice, reader: RecordReader, commit: CommitRecord) -> Applied:
+        place = self._place(target)
+        table = place.find()
+        if table is None:
+            raise SchemaChanged(f"{place.name} was dropped during the run. Start the unit again.", role="sink")
+        there = already_there(Standing.of(table, target.unit), commit, table)
+        if there is not None:
+            return there
+        return Landing(place, target, commit, reader, Files(table, self._schema(target))).land()
+
+    def complete(self, target: Target, policy: Policy) -> str:
+        return self._place(target).show(target, self._epoch(target), self._schemas.get(target.unit))
+
+    def close(self) -> None:
+        self._tables.close()
+
+    def _place(self, target: Target) -> Place:
+        name = table_name(target.unit_id, self._parameters.namespace)
+        if name.name == FENCE_TABLE:
+            raise ConfigInvalid(f"{name} is a name Headrace keeps for itself. Rename the unit.", role="sink")
+        return Place(self._tables, name, target.unit)
+
+    def _epoch(self, target: Target) -> int:
+        if target.unit not in self._epochs:
+            raise Bug("high_water comes before everything else a sink is asked.", role="sink")
+        return self._epochs[target.unit]
+
+    def _schema(self, target: Target) -> Schema:
+        if target.unit not in self._schemas:
+            raise Bug("prepare comes before write.", role="sink")
+        return self._schemas[target.unit]
+
+
+def _refuse_unmet(target: Target, arrow: pa.Schema, policy: Policy) -> None:
+    """A policy this sink cannot meet ends the run before a row is read."""
+    contract = policy.get("schemaContract")
+    if contract not in (None, "evolve", "freeze"):
+        raise _invalid("schemaContract", f"schemaContract {contract} is not supported yet by warehouse.iceberg.")
+    if policy.get("deletes") not in (None, "ignore", "soft"):
+        raise _invalid("deletes", f"deletes {policy.get('deletes')} is not supported yet by warehouse.iceberg.")
+    if target.disposition != "merge":
+        return
+    missing = [name for name in target.primary_key if name not in arrow.names]
+    if missing:
+        raise _invalid("primaryKeys", f"The unit has no column {missing[0]}, which the policy's primaryKeys names.")
+    if not target.primary_key:
+        raise _invalid(
+            "primaryKeys",
+            "writeDisposition is merge, and nothing says which row a new version takes the place of. "
+            "Set the policy's primaryKeys, or choose append.",
+        )
+
+
+def _invalid(field: str, message: str) -> ConfigInvalid:
+    return ConfigInvalid(message, role="sink", details={"field": field})

@@ -1,0 +1,186 @@
+"""A slice as a data file of a table: adopted where it was staged as one, else streamed in bounded row groups.
+
+Every attempt has a name of its own, so a file is written once and never again;
+it belongs to nobody until a snapshot names it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import uuid
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyiceberg.io import FileIO
+from pyiceberg.io.pyarrow import (
+    compute_statistics_plan,
+    data_file_statistics_from_parquet_metadata,
+    parquet_path_to_id_mapping,
+    schema_to_pyarrow,
+)
+from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
+from pyiceberg.schema import Schema
+from pyiceberg.table import Table
+from pyiceberg.typedef import Record
+from pyiceberg.types import FixedType, UUIDType
+
+from headrace.endpoints.sinks.iceberg_columns import OPERATION, conformed
+from headrace.endpoints.sinks.iceberg_footer import NoFooter, footer_with_ids
+from headrace.staging import NativeFile, RecordReader
+
+COMPRESSION = "zstd"
+ROW_GROUP_BYTES = 32 * 1024 * 1024
+"""Of Arrow memory: what is held while a row group fills."""
+_COPY_BYTES = 4 * 1024 * 1024
+
+log = logging.getLogger("headrace.iceberg")
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Where data files of one table go, and the columns they may have."""
+
+    table: Table
+    schema: Schema
+
+    @property
+    def io(self) -> FileIO:
+        return self.table.io
+
+    def write_slice(self, reader: RecordReader, name: str) -> tuple[list[DataFile], int]:
+        """The files that hold every row of ``reader``, and how many rows those are."""
+        staged = reader.native_file()
+        adopted = None if staged is None else self._adopted(staged, name)
+        if staged is not None and adopted is not None:
+            return [adopted], staged.rows
+        columns = self._columns(reader.schema)
+        batches = (conformed(batch, columns) for batch in reader.iter_arrow())
+        return self.write(batches, columns, name)
+
+    def write(self, batches: Iterable[pa.RecordBatch], columns: pa.Schema, name: str) -> tuple[list[DataFile], int]:
+        """One file of ``batches``, which have the types of ``columns``; none when there is no row."""
+        groups = _row_groups(batches)
+        first = next(groups, None)
+        if first is None:
+            return [], 0
+        path = self._path(name)
+        output = self.io.new_output(path)
+        rows = 0
+        with _abandoning(self.io, path):
+            with output.create() as stream:
+                writer = pq.ParquetWriter(stream, columns, compression=COMPRESSION, store_decimal_as_integer=True)
+                with writer:
+                    for group in itertools.chain((first,), groups):
+                        writer.write_table(group, row_group_size=group.num_rows)
+                        rows += group.num_rows
+            return [self._data_file(path, len(output), writer.writer.metadata, columns.names)], rows
+
+    def _adopted(self, staged: NativeFile, name: str) -> DataFile | None:
+        """The staged file, with the table's ids in its footer; None when its columns are not just the table's."""
+        if staged.format != "parquet" or staged.rows == 0 or not self._fits(staged.schema):
+            return None
+        ids = {field.name: field.field_id for field in self.schema.fields}
+        with staged.path.open("rb") as file:
+            try:
+                footer = footer_with_ids(file, ids)
+            except NoFooter as error:
+                log.info("a staged file is written anew: %s", error)
+                return None
+            path, size = self._path(name), footer.pages + len(footer.content)
+            file.seek(0)
+            with _abandoning(self.io, path):
+                with self.io.new_output(path).create() as stream:
+                    for start in range(0, footer.pages, _COPY_BYTES):
+                        stream.write(file.read(min(_COPY_BYTES, footer.pages - start)))
+                    stream.write(footer.content)
+                return self._data_file(path, size, pq.read_metadata(staged.path), staged.schema.names)
+
+    def _fits(self, staged: pa.Schema) -> bool:
+        columns = self._columns(staged)
+        return (
+            OPERATION not in staged.names
+            and columns.names == staged.names
+            and all(
+                field.nullable and _in_file(field.type) == _in_file(staged.field(field.name).type) for field in columns
+            )
+            and not any(isinstance(self.schema.find_type(name), FixedType | UUIDType) for name in columns.names)
+        )
+
+    def _columns(self, rows: pa.Schema | None) -> pa.Schema:
+        """Of the table, those that the rows have, in the order the rows have them; each with its id."""
+        table = schema_to_pyarrow(self.schema)
+        names = [] if rows is None else [name for name in rows.names if name in table.names]
+        return pa.schema([table.field(name) for name in names])
+
+    def _path(self, name: str) -> str:
+        return self.table.location_provider().new_data_location(f"{name}-{uuid.uuid4()}.parquet")
+
+    def _data_file(self, path: str, size: int, metadata: Any, names: Sequence[str]) -> DataFile:
+        present = Schema(*(self.schema.find_field(name) for name in names))
+        statistics = data_file_statistics_from_parquet_metadata(
+            parquet_metadata=metadata,
+            stats_columns=compute_statistics_plan(present, self.table.properties),
+            parquet_column_mapping=parquet_path_to_id_mapping(present),
+        )
+        return DataFile.from_args(
+            content=DataFileContent.DATA,
+            file_path=path,
+            file_format=FileFormat.PARQUET,
+            partition=Record(),
+            file_size_in_bytes=size,
+            sort_order_id=None,
+            spec_id=self.table.metadata.default_spec_id,
+            equality_ids=None,
+            key_metadata=None,
+            **statistics.to_serialized_dict(),
+        )
+
+
+def discard(io: FileIO, files: Iterable[DataFile]) -> None:
+    """Delete files that no snapshot can name. One that stays costs room and nothing else."""
+    for file in files:
+        _delete(io, file.file_path)
+
+
+def _row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    waiting: list[pa.RecordBatch] = []
+    size = 0
+    for batch in batches:
+        if not batch.num_rows:
+            continue
+        waiting.append(batch)
+        size += batch.nbytes
+        if size >= ROW_GROUP_BYTES:
+            yield pa.lib.Table.from_batches(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield pa.lib.Table.from_batches(waiting)
+
+
+def _in_file(kind: pa.DataType) -> str:
+    """A type as Parquet has it, where long strings are no type of their own."""
+    return str(kind).removeprefix("large_")
+
+
+@contextlib.contextmanager
+def _abandoning(io: FileIO, path: str) -> Generator[None]:
+    """A file whose writing breaks off is nobody's."""
+    try:
+        yield
+    except BaseException:
+        _delete(io, path)
+        raise
+
+
+def _delete(io: FileIO, path: str) -> None:
+    try:
+        io.delete(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        log.warning("%s is left behind, and no table names it: %s", path, type(error).__name__)

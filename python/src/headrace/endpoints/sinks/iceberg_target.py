@@ -1,0 +1,182 @@
+"""The table of a unit: how it is made, how its columns grow, and how a filled generation takes its place.
+
+A replacement is filled on a branch of the table, under a schema of its own, and
+nobody who reads the table sees either. When it is whole, one change makes the
+branch the one that is read and its schema the table's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+import pyarrow as pa
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import NamespaceAlreadyExistsError, TableAlreadyExistsError
+from pyiceberg.schema import Schema
+from pyiceberg.table import Table
+from pyiceberg.table.refs import MAIN_BRANCH
+
+from headrace.endpoint import Target
+from headrace.endpoints.sinks.iceberg_columns import evolved, new_schema, replaced
+from headrace.endpoints.sinks.iceberg_commits import Change, Tables
+from headrace.endpoints.sinks.iceberg_files import COMPRESSION
+from headrace.endpoints.sinks.iceberg_ledger import OWNER, is_unseen_branch, unseen_branch
+from headrace.endpoints.sinks.iceberg_updates import (
+    branch_removed,
+    branch_set,
+    properties_set,
+    schema_added,
+    schema_shown,
+)
+from headrace.endpoints.systems.iceberg_catalog import TableName
+from headrace.errors import ConfigInvalid, SchemaChanged
+
+FENCE_TABLE = "_hr_fence"
+"""Holds the fences of units whose table is not made yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One unit's table in one catalog."""
+
+    tables: Tables
+    name: TableName
+    unit: str
+
+    @property
+    def fence(self) -> TableName:
+        return TableName(self.name.namespace, FENCE_TABLE)
+
+    def find(self) -> Table | None:
+        return self.tables.find(self.name, str(self.name))
+
+    def fence_off(self, epoch: int) -> None:
+        """Shut out older owners while there is no table to do it at."""
+        if self.tables.find(self.fence, str(self.fence)) is None:
+            self._create(self.fence, new_schema(pa.schema([("unit", pa.string())])), {})
+        self.tables.change(self.fence, self.unit, lambda change: change.install_fence(epoch))
+
+    def create(self, arrow: pa.Schema) -> None:
+        properties = {"write.parquet.compression-codec": COMPRESSION, OWNER: self.unit}
+        self._create(self.name, new_schema(arrow), properties)
+
+    def prepare(self, target: Target, arrow: pa.Schema, epoch: int, *, is_frozen: bool) -> Schema:
+        """Have the table hold rows of ``arrow``, and answer with which columns of it."""
+
+        def decide(change: Change) -> Schema:
+            standing, where = change.standing, str(self.name)
+            standing.require_epoch(epoch)
+            standing.refuse_others(where, target)
+            standing.refuse_lost(where, target)
+            if not change.table.spec().is_unpartitioned():
+                raise ConfigInvalid(
+                    f"{where} is partitioned, which this sink cannot write yet. Choose another namespace, or let the "
+                    "sink make the table.",
+                    role="sink",
+                    details={"table": where, "field": "namespace"},
+                )
+            change.install_fence(epoch)
+            if target.disposition == "replace" and not _is_shown(change, target):
+                return _prepare_unseen(change, target, arrow, where, is_frozen=is_frozen)
+            return _prepare_seen(change, arrow, where, is_frozen=is_frozen)
+
+        wanted = self.tables.change(self.name, self.unit, decide)
+        table = self.find()
+        found = None if table is None else next((each for each in table.metadata.schemas if each == wanted), None)
+        if found is None:
+            raise SchemaChanged(f"{self.name} was changed or dropped during the run. Start it again.", role="sink")
+        return found
+
+    def show(self, target: Target, epoch: int, schema: Schema | None) -> str:
+        """Make a generation that was filled unseen what readers see. Returns where the table is."""
+
+        def decide(change: Change) -> str:
+            standing = change.standing
+            standing.require_epoch(epoch)
+            if standing.is_unseen(target):
+                _show(change, target, schema)
+            return change.table.location()
+
+        return self.tables.change(self.name, self.unit, decide)
+
+    def _create(self, name: TableName, schema: Schema, properties: dict[str, str]) -> None:
+        def create(catalog: Catalog) -> None:
+            # Who was faster made the same, and what is there is looked at like any other.
+            with contextlib.suppress(NamespaceAlreadyExistsError):
+                if not catalog.namespace_exists(name.namespace):
+                    catalog.create_namespace(name.namespace)
+            with contextlib.suppress(TableAlreadyExistsError):
+                catalog.create_table(name.identifier, schema, properties={"format-version": "2", **properties})
+
+        self.tables.tried(create, str(name))
+
+
+def _is_shown(change: Change, target: Target) -> bool:
+    record = change.standing.record
+    return record is not None and record.generation == target.generation and not change.standing.is_unseen(target)
+
+
+def _prepare_seen(change: Change, arrow: pa.Schema, where: str, *, is_frozen: bool) -> Schema:
+    metadata = change.table.metadata
+    schema = evolved(where, metadata.schema(), arrow, metadata.last_column_id, is_frozen=is_frozen)
+    if schema is metadata.schema():
+        return schema
+    added = _add(change, schema)
+    change.apply(schema_shown(added.schema_id))
+    return added
+
+
+def _prepare_unseen(change: Change, target: Target, arrow: pa.Schema, where: str, *, is_frozen: bool) -> Schema:
+    standing, metadata = change.standing, change.table.metadata
+    for name in metadata.refs:
+        if is_unseen_branch(name, target.unit) and name != _branch(change, target):
+            change.apply(branch_removed(name))
+    head = metadata.snapshot_by_name(_branch(change, target))
+    begun = None if head is None or head.schema_id is None else metadata.schema_by_id(head.schema_id)
+    if begun is not None:
+        schema = evolved(where, begun, arrow, metadata.last_column_id, is_frozen=is_frozen)
+    else:
+        schema = replaced(metadata.schema(), arrow, metadata.last_column_id)
+    if not standing.is_unseen(target):
+        said = standing.properties(
+            record=standing.record, snapshot_id=standing.snapshot_id, unseen=target.generation
+        )  # fmt: skip
+        change.apply(properties_set(said))
+    return _add(change, schema)
+
+
+def _add(change: Change, schema: Schema) -> Schema:
+    """The schema as the table has it, which it is given unless it has one like it."""
+    known = change.table.metadata.schemas
+    same = next((each for each in known if each == schema), None)
+    if same is not None:
+        return same
+    added = schema.model_copy(update={"schema_id": max(each.schema_id for each in known) + 1})
+    change.apply(schema_added(added))
+    return added
+
+
+def _show(change: Change, target: Target, schema: Schema | None) -> None:
+    standing, metadata = change.standing, change.table.metadata
+    branch = _branch(change, target)
+    head = metadata.snapshot_by_name(branch)
+    if head is None:
+        if schema is not None:
+            change.see_through(schema.schema_id)
+        empty = change.update_snapshot(branch=branch).fast_append()
+        empty.commit()
+        snapshot_id, schema_id = empty.snapshot_id, change.table.metadata.current_schema_id
+    else:
+        snapshot_id, schema_id = head.snapshot_id, head.schema_id
+    if schema_id is not None:
+        change.apply(schema_shown(schema_id))
+    change.apply(
+        branch_set(MAIN_BRANCH, snapshot_id),
+        branch_removed(branch),
+        properties_set(standing.properties(record=standing.record, snapshot_id=standing.snapshot_id, unseen=None)),
+    )
+
+
+def _branch(change: Change, target: Target) -> str:
+    return unseen_branch(change.standing.unit, target.generation)

@@ -1,0 +1,85 @@
+"""Opening a catalog, and what a unit's table is called in it.
+
+The catalog is made from parameters alone: PyIceberg's own way also reads files
+and variables of the worker's environment.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from pyiceberg.catalog import Catalog
+from pyiceberg.catalog.rest import RestCatalog
+from pyiceberg.catalog.sql import SqlCatalog
+from requests.adapters import HTTPAdapter
+
+from headrace.endpoints.systems.iceberg_parameters import IcebergParameters
+
+FILE_IO = "headrace.endpoints.systems.iceberg_storage.DurableFileIO"
+SECONDS = 30
+"""How long a catalog may take to answer."""
+
+_KEPT = re.compile(r"[^0-9A-Za-z_-]")
+
+
+@dataclass(frozen=True, slots=True)
+class TableName:
+    namespace: tuple[str, ...]
+    name: str
+
+    @property
+    def identifier(self) -> tuple[str, ...]:
+        return (*self.namespace, self.name)
+
+    def __str__(self) -> str:
+        return ".".join(self.identifier)
+
+
+def table_name(unit_id: str, namespace: str | None) -> TableName:
+    """Where a unit lands: ``schema.name`` is cut at its first dot; ``namespace`` wins, else ``default``.
+
+    Catalogs differ in what a name may hold, so all but letters, digits, ``_`` and
+    ``-`` becomes ``_``. Units that meet in one name are told apart by the table's owner.
+    """
+    schema, dot, name = unit_id.partition(".")
+    levels = tuple(namespace.split(".")) if namespace else (_named(schema) if dot else "default",)
+    return TableName(levels, _named(name if dot else unit_id))
+
+
+def open_catalog(parameters: IcebergParameters, *, is_to_be_made: bool = True) -> Catalog:
+    """Raises what PyIceberg and its libraries raise. A SQL catalog's own tables are made where they are missing."""
+    properties = {**parameters.properties(), "py-io-impl": FILE_IO, "init_catalog_tables": str(is_to_be_made)}
+    if parameters.catalog_type == "rest":
+        return _TimedRestCatalog(parameters.name, **properties)
+    properties["uri"] = _with_timeout(properties["uri"])
+    return SqlCatalog(parameters.name, **{**properties, "pool_pre_ping": "true"})
+
+
+class _TimedRestCatalog(RestCatalog):
+    """PyIceberg waits for ever for an answer; this one does not."""
+
+    def _create_session(self) -> requests.Session:
+        session = super()._create_session()
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, _Timed())
+        return session
+
+
+class _Timed(HTTPAdapter):
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        return super().send(request, *args, **{**kwargs, "timeout": kwargs.get("timeout") or SECONDS})
+
+
+def _with_timeout(uri: str) -> str:
+    parts = urlsplit(uri)
+    if not parts.scheme.startswith("postgresql") or "connect_timeout=" in parts.query:
+        return uri
+    return f"{uri}{'&' if parts.query else '?'}connect_timeout={SECONDS}"
+
+
+def _named(text: str) -> str:
+    return _KEPT.sub("_", text) or "_"

@@ -1,0 +1,146 @@
+"""One table from what PyIceberg, a database or a store says to what a person should know and do.
+
+The texts of libraries quote addresses and values, so of most errors only the
+kind is passed on.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+import requests
+from pyiceberg import exceptions as said
+from sqlalchemy import exc as sql
+
+from headrace.errors import (
+    AuthenticationFailed,
+    Bug,
+    ConfigInvalid,
+    DataPlaneError,
+    EndpointUnreachable,
+    PermissionDenied,
+    SchemaChanged,
+    SinkAmbiguous,
+    SinkFull,
+    Throttled,
+)
+from headrace.protocol import Role
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_DENIED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
+_ADVICE: Sequence[tuple[tuple[type[Exception], ...], type[DataPlaneError], str, str | None]] = (
+    ((said.UnauthorizedError, said.OAuthError, said.AuthorizationExpiredError), AuthenticationFailed,
+     "the catalog refused to sign in. Check token, or credential in additional_properties.", "token"),
+    ((said.ForbiddenError,), PermissionDenied,
+     "the catalog forbids it. Give the principal the right to make and change tables there.", "token"),
+    ((said.TooManyRequestsError,), Throttled, "the catalog asks to wait. Try again later.", None),
+    ((said.CommitStateUnknownException,), SinkAmbiguous,
+     "the catalog does not say whether a commit happened. Start the unit again: the commit record says it.", None),
+    ((said.ServiceUnavailableError, said.ServerError), EndpointUnreachable,
+     "the catalog met an error of its own. Look at its log, then try again.", None),
+    ((said.NoSuchTableError,), SchemaChanged,
+     "the table was dropped during the run. Start the unit again.", None),
+    ((said.CommitFailedException, said.ValidationException), EndpointUnreachable,
+     "other writers were faster each time. Start the unit again when the table is quieter.", None),
+    ((said.BadRequestError, said.NoSuchPropertyException), ConfigInvalid,
+     "the catalog does not understand the request. Check catalog_type, catalog_uri and warehouse.", "catalog_uri"),
+    ((said.RESTError, said.NoSuchNamespaceError), ConfigInvalid,
+     "the catalog has nothing there. Check catalog_uri, warehouse and namespace.", "catalog_uri"),
+    ((requests.exceptions.SSLError,), EndpointUnreachable,
+     "TLS with the catalog failed. Check its certificate and the address.", "catalog_uri"),
+    ((requests.exceptions.Timeout,), EndpointUnreachable,
+     "the catalog did not answer in time. Check catalog_uri and the network, then try again.", "catalog_uri"),
+    ((requests.exceptions.RequestException,), EndpointUnreachable,
+     "the connection to the catalog broke. Check catalog_uri and that the catalog is running.", "catalog_uri"),
+)  # fmt: skip
+"""The first row whose kinds fit."""
+
+
+def translated(error: Exception, *, role: Role | None, where: str) -> DataPlaneError:
+    """The failure to raise for ``error``; ``where`` names the thing at hand, such as a table."""
+    if isinstance(error, DataPlaneError):
+        return error
+    for kinds, failure, advice, field in _ADVICE:
+        if isinstance(error, kinds):
+            return failure(f"{where}: {advice}", role=role, details={} if field is None else {"field": field})
+    if isinstance(error, sql.SQLAlchemyError):
+        return _of_database(error, role, where)
+    if isinstance(error, OSError):
+        return _of_storage(error, role, where)
+    if isinstance(error, pa.ArrowException | ValueError):
+        return Bug(f"{where}: PyIceberg refused what it was given ({type(error).__name__}).", role=role)
+    return Bug(f"{where}: PyIceberg failed unexpectedly ({type(error).__name__}).", role=role)
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether the same may simply be asked again: a lost connection, a busy database or server."""
+    if isinstance(error, sql.SQLAlchemyError):
+        return isinstance(error, sql.OperationalError | sql.InterfaceError) and not _refusal(error)
+    passing = (requests.exceptions.ConnectionError, requests.exceptions.Timeout, said.CommitStateUnknownException)
+    return isinstance(error, (*passing, said.ServiceUnavailableError, said.ServerError))
+
+
+def _of_database(error: sql.SQLAlchemyError, role: Role | None, where: str) -> DataPlaneError:
+    refusal = _refusal(error)
+    if refusal is not None:
+        failure, advice, field = refusal
+        return failure(f"{where}: {advice}", role=role, details={"field": field})
+    return EndpointUnreachable(
+        f"{where}: the catalog's database did not answer, or was busy. Check catalog_uri and that it is running, then "
+        "try again.",
+        role=role,
+        details={"field": "catalog_uri"},
+    )
+
+
+def _refusal(error: sql.SQLAlchemyError) -> tuple[type[DataPlaneError], str, str] | None:
+    """What a database refuses for good, by its code, or by the words of libraries that have none."""
+    cause: Any = getattr(error, "orig", None)
+    code, text = str(getattr(cause, "sqlstate", None) or ""), str(cause).lower()
+    for codes, words, refusal in _REFUSALS:
+        if code[:5] in codes or code[:2] in codes or any(word in text for word in words):
+            return refusal
+    return None
+
+
+_REFUSALS: Sequence[tuple[tuple[str, ...], tuple[str, ...], tuple[type[DataPlaneError], str, str]]] = (
+    (("28",), ("authentication failed", "no password supplied", "pg_hba.conf", 'role "'),
+     (AuthenticationFailed,
+      "the catalog's database refused to sign in. Check the user in catalog_uri, and token, which is its password.",
+      "token")),
+    (("3D000",), ('database "',), (ConfigInvalid, "the catalog's database does not exist. Check catalog_uri.",
+                                    "catalog_uri")),
+    (("42501",), ("permission denied", "readonly database"),
+     (PermissionDenied, "the catalog's database forbids it. Grant the user the right to make and write tables there.",
+      "catalog_uri")),
+    (("53100",), ("disk is full",), (SinkFull, "the disk of the catalog's database is full. Make room.",
+                                     "catalog_uri")),
+    ((), ("unable to open database file", "not a database"),
+     (ConfigInvalid, "the file of the SQLite catalog cannot be opened. Check the path in catalog_uri.",
+      "catalog_uri")),
+)  # fmt: skip
+
+
+def _of_storage(error: OSError, role: Role | None, where: str) -> DataPlaneError:
+    text = str(error)
+    if error.errno in _FULL:
+        message = f"{where}: no space is left where the warehouse is. Make room, then start again."
+        return SinkFull(message, role=role, details={"field": "warehouse"})
+    if isinstance(error, PermissionError) or error.errno in _DENIED or "ACCESS_DENIED" in text:
+        message = f"{where}: the warehouse may not be written. Grant the right, or choose another warehouse."
+        return PermissionDenied(message, role=role, details={"field": "warehouse"})
+    if any(code in text for code in ("INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH", "INVALID_CLIENT_TOKEN_ID")):
+        message = f"{where}: the store refused the keys. Check s3.access-key-id and s3.secret-access-key."
+        return AuthenticationFailed(message, role=role, details={"field": "additional_properties"})
+    if "NO_SUCH_BUCKET" in text or error.errno in (errno.ENOENT, errno.ENOTDIR):
+        message = f"{where}: a file or bucket of the warehouse is not there. Check warehouse, and whether it was moved."
+        return ConfigInvalid(message, role=role, details={"field": "warehouse"})
+    return EndpointUnreachable(
+        f"{where}: the warehouse could not be read or written. Check it and the network, then try again.",
+        role=role,
+        details={"field": "warehouse"},
+    )
