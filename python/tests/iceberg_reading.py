@@ -12,7 +12,7 @@ import pyarrow as pa
 _CONFIG: Any = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 
 
-def duckdb_rows(metadata_location: str) -> pa.Table:
+def duckdb_table(metadata_location: str) -> pa.Table:
     """The table as DuckDB reads it, a reader that shares no code with what wrote it."""
     with duckdb.connect(config=_CONFIG) as connection:
         for name in ("avro", "iceberg"):

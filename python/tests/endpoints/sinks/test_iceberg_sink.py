@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from iceberg_reading import duckdb_rows
+from iceberg_reading import duckdb_table
 
 from headrace.endpoint import Target, WriteDisposition
 from headrace.endpoints.sinks.iceberg import IcebergSink
@@ -36,7 +36,7 @@ class IcebergSinkSuite(SinkEndpointSuite):
         name = table_name(target.unit_id, None).identifier
         if not catalog.table_exists(name):
             return []
-        return duckdb_rows(catalog.load_table(name).metadata_location).to_pylist()
+        return duckdb_table(catalog.load_table(name).metadata_location).to_pylist()
 
     def target(
         self, disposition: WriteDisposition | None = None, generation: int = 1, unit_id: str = "public.orders"

@@ -23,7 +23,7 @@ from pyiceberg.table import Table, Transaction
 from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.update import TableRequirement, TableUpdate
 
-from headrace.endpoints.sinks.iceberg_files import discard
+from headrace.endpoints.sinks.iceberg_files import delete_file, discard
 from headrace.endpoints.sinks.iceberg_ledger import Standing, fence_branch, fence_summary
 from headrace.endpoints.sinks.iceberg_updates import (
     has_same_branch,
@@ -52,6 +52,7 @@ class Change(Transaction):
         self.standing = standing
         self.files: list[DataFile] = []
         """Written for this change alone, and nobody's when it is refused."""
+        self._superseded: list[str] = []
 
     @property
     def table(self) -> Table:
@@ -88,12 +89,15 @@ class Change(Transaction):
         ).fast_append().commit()
         if fence is not None:
             self.apply(snapshot_removed(fence.snapshot_id))
+            self._superseded.append(fence.manifest_list)
 
     def commit_transaction(self) -> Table:
         """Raises what the catalog raised; nothing is retried and nothing deleted."""
         if self.is_empty:
             return self._table
         self._table._do_commit(self._updates, self._assertions())  # pyright: ignore[reportPrivateUsage]
+        for path in self._superseded:
+            delete_file(self._table.io, path)
         return self._table
 
     def undo(self) -> None:

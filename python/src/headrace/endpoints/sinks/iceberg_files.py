@@ -142,9 +142,9 @@ class Files:
 
 
 def discard(io: FileIO, files: Iterable[DataFile]) -> None:
-    """Delete files that no snapshot can name. One that stays costs room and nothing else."""
+    """Delete files that no snapshot can name."""
     for file in files:
-        _delete(io, file.file_path)
+        delete_file(io, file.file_path)
 
 
 def _row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
@@ -173,11 +173,12 @@ def _abandoning(io: FileIO, path: str) -> Generator[None]:
     try:
         yield
     except BaseException:
-        _delete(io, path)
+        delete_file(io, path)
         raise
 
 
-def _delete(io: FileIO, path: str) -> None:
+def delete_file(io: FileIO, path: str) -> None:
+    """One that stays costs room and nothing else, so its failure is said and ends nothing."""
     try:
         io.delete(path)
     except FileNotFoundError:
