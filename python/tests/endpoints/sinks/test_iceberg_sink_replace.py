@@ -91,7 +91,7 @@ def test_a_column_that_comes_in_the_middle_of_a_replacement_is_not_seen_before_i
 def test_a_table_that_people_made_is_not_replaced(writing: IcebergWriting) -> None:
     catalog = writing.catalog()
     catalog.create_namespace("public")
-    catalog.create_table("public.orders", NOTES).append(pa.Table.from_pylist([note(1)], NOTES))
+    catalog.create_table("public.orders", NOTES).append(pa.lib.Table.from_pylist([note(1)], NOTES))
 
     with pytest.raises(ConfigInvalid) as refusal:
         writing.put(writing.to("replace"), [note(2)])

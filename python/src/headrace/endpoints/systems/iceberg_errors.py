@@ -89,6 +89,9 @@ def _of_database(error: sql.SQLAlchemyError, role: Role | None, where: str) -> D
     if refusal is not None:
         failure, advice, field = refusal
         return failure(f"{where}: {advice}", role=role, details={"field": field})
+    if not isinstance(error, sql.OperationalError | sql.InterfaceError | sql.TimeoutError):
+        code = getattr(getattr(error, "orig", None), "sqlstate", None) or type(error).__name__
+        return Bug(f"{where}: the catalog's database refused a statement of PyIceberg's ({code}).", role=role)
     return EndpointUnreachable(
         f"{where}: the catalog's database did not answer, or was busy. Check catalog_uri and that it is running, then "
         "try again.",
@@ -114,7 +117,7 @@ _REFUSALS: Sequence[tuple[tuple[str, ...], tuple[str, ...], tuple[type[DataPlane
       "token")),
     (("3D000",), ('database "',), (ConfigInvalid, "the catalog's database does not exist. Check catalog_uri.",
                                     "catalog_uri")),
-    (("42501",), ("permission denied", "readonly database"),
+    (("42501", "3F000"), ("permission denied", "readonly database"),
      (PermissionDenied, "the catalog's database forbids it. Grant the user the right to make and write tables there.",
       "catalog_uri")),
     (("53100",), ("disk is full",), (SinkFull, "the disk of the catalog's database is full. Make room.",

@@ -58,6 +58,8 @@ def _asked(parameters: IcebergParameters, where: str, level: TestLevel) -> list[
     """What is missing in a catalog that answers, and will be made by the first run."""
     with _step("sign-in", where):
         catalog = open_catalog(parameters, is_to_be_made=False)
+        if isinstance(catalog, SqlCatalog):
+            catalog.engine.connect().close()  # PyIceberg takes a sign-in that failed for tables that are missing
     try:
         with _step("catalog", where):
             if isinstance(catalog, SqlCatalog) and not inspect(catalog.engine).has_table(_CATALOG_TABLE):
