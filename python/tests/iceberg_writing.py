@@ -104,9 +104,12 @@ class IcebergWriting(SinkWriting):
     def table(self) -> Table:
         return self.catalog().load_table(table_name(self.unit_id, self.parameters.get("namespace")).identifier)
 
+    def exists(self) -> bool:
+        return self.catalog().table_exists(table_name(self.unit_id, self.parameters.get("namespace")).identifier)
+
     def rows(self) -> list[dict[str, Any]]:
         """As DuckDB reads them, in order of the first column; nothing where there is no table."""
-        if not self.catalog().table_exists(table_name(self.unit_id, self.parameters.get("namespace")).identifier):
+        if not self.exists():
             return []
         found = duckdb_table(self.table().metadata_location)
         return found.sort_by(found.column_names[0]).to_pylist()

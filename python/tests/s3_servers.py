@@ -33,6 +33,7 @@ from headrace.objects.bucket import Bucket, Found
 
 ACCESS_KEY, SECRET_KEY = "headrace", "headrace-secret"
 BUCKET = "headrace"
+TABLES = "lake"
 LOG = "log"
 NAMES: Mapping[str, str] = {
     part: part for part in ("endpoint", "region", "bucket", "prefix", "access_key_id", "secret_access_key")
@@ -43,6 +44,8 @@ NAMES: Mapping[str, str] = {
 class S3Server:
     name: str
     port: int
+    iceberg_port: int | None = None
+    """Of its Iceberg catalog, which keeps its tables in the bucket ``TABLES``."""
 
     @property
     def endpoint(self) -> str:
@@ -132,27 +135,27 @@ def s3_server(name: str = "seaweedfs") -> S3Server:
 def _started(name: str) -> S3Server:
     match name:
         case "seaweedfs":
-            return S3Server(name, _seaweedfs())
+            return S3Server(name, *_seaweedfs())
         case "versitygw":
             return S3Server(name, _versitygw())
         case _:
             return S3Server(name, hiding_conditions(_started("seaweedfs").port, ACCESS_KEY, SECRET_KEY))
 
 
-def _seaweedfs() -> int:
+def _seaweedfs() -> tuple[int, int]:
     folder = _folder()
-    s3, filer, master, volume, admin = _ports(5)
+    s3, iceberg, filer, master, volume, admin = _ports(6)
     command = [
         _binary("HEADRACE_TEST_WEED"), f"-logdir={folder}", "mini", f"-dir={folder}", "-ip=127.0.0.1",
         "-ip.bind=127.0.0.1", "-master.telemetry=false", "-admin.ui=false", "-webdav=false", f"-bucket={BUCKET}",
-        f"-s3.port={s3}", "-s3.port.iceberg=0", "-s3.port.lance=0", f"-filer.port={filer}", f"-master.port={master}",
-        f"-volume.port={volume}", f"-admin.port={admin}",
+        f"-tableBucket={TABLES}", f"-s3.port={s3}", f"-s3.port.iceberg={iceberg}", "-s3.port.lance=0",
+        f"-filer.port={filer}", f"-master.port={master}", f"-volume.port={volume}", f"-admin.port={admin}",
     ]  # fmt: skip
     # It takes every variable that is named like one of its flags for that flag: hence an environment of its own.
     keys = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
     process = _spawned(command, {"PATH": os.environ["PATH"], "HOME": str(folder), **keys}, folder)
     _await(process, folder, lambda: b"All enabled components are running" in (folder / LOG).read_bytes())
-    return s3
+    return s3, iceberg
 
 
 def _versitygw() -> int:

@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from iceberg_reading import duckdb_table
+from iceberg_writing import IcebergWriting, sqlite_catalog
 
 from headrace.endpoint import Target, WriteDisposition
 from headrace.endpoints.sinks.iceberg import IcebergSink
-from headrace.endpoints.systems.iceberg_catalog import open_catalog, table_name
-from headrace.endpoints.systems.iceberg_parameters import IcebergParameters
 from headrace.staging import Row
 from headrace.testing.sink_suite import SinkEndpointSuite
 
@@ -22,21 +20,13 @@ class IcebergSinkSuite(SinkEndpointSuite):
 
     @pytest.fixture(autouse=True)
     def _catalog(self, tmp_path: Path) -> None:
-        self.parameters = {
-            "catalog_type": "sql",
-            "catalog_uri": f"sqlite:///{tmp_path}/catalog.db",
-            "warehouse": str(tmp_path / "lake"),
-        }
+        self.parameters = sqlite_catalog(tmp_path)
 
     def sink(self) -> IcebergSink:
         return IcebergSink(self.parameters)
 
     def stored(self, target: Target) -> Sequence[Row]:
-        catalog = open_catalog(IcebergParameters.parse(self.parameters))
-        name = table_name(target.unit_id, None).identifier
-        if not catalog.table_exists(name):
-            return []
-        return duckdb_table(catalog.load_table(name).metadata_location).to_pylist()
+        return IcebergWriting(self.parameters, target.unit_id).rows()
 
     def target(
         self, disposition: WriteDisposition | None = None, generation: int = 1, unit_id: str = "public.orders"

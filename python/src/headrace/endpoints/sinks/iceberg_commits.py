@@ -32,7 +32,7 @@ from headrace.endpoints.sinks.iceberg_updates import (
     snapshot_removed,
 )
 from headrace.endpoints.systems.iceberg_catalog import TableName, open_catalog
-from headrace.endpoints.systems.iceberg_errors import is_passing, translated
+from headrace.endpoints.systems.iceberg_errors import KNOWN, is_passing, translated
 from headrace.endpoints.systems.iceberg_parameters import IcebergParameters
 from headrace.errors import Bug, EndpointUnreachable, SinkAmbiguous
 
@@ -152,7 +152,7 @@ class Tables:
             self.require_open(where)
             try:
                 return use(self._open())
-            except Exception as error:
+            except KNOWN as error:
                 is_conflict = isinstance(error, CommitFailedException)
                 was_open = self._catalog is not None
                 if attempt == ATTEMPTS or not was_open or not (is_conflict or is_passing(error)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import pyarrow as pa
 import pyarrow.compute as pc
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
@@ -16,6 +17,7 @@ from headrace.endpoints.sinks.iceberg_ledger import Standing, slice_summary
 from headrace.endpoints.sinks.iceberg_merge import Merge, operations
 from headrace.endpoints.sinks.iceberg_target import Place
 from headrace.endpoints.sinks.iceberg_updates import properties_set
+from headrace.endpoints.systems.iceberg_errors import translated
 from headrace.errors import Bug, ConfigInvalid, SinkFenced
 from headrace.protocol import CommitRecord
 from headrace.staging import RecordReader
@@ -38,8 +40,10 @@ class Landing:
             if rows != self.commit.rows:
                 raise Bug(f"Staging gave {rows} rows of a slice sealed with {self.commit.rows}.", role="sink")
             applied = self.place.tables.change(self.place.name, self.target.unit, self._decide)
-        except BaseException:
+        except BaseException as error:
             self._discard()
+            if isinstance(error, OSError | pa.ArrowException):
+                raise translated(error, role="sink", where=str(self.place.name)) from error
             raise
         if applied.adopted:
             self._discard()

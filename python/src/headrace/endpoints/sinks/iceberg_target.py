@@ -32,8 +32,8 @@ from headrace.endpoints.sinks.iceberg_updates import (
 from headrace.endpoints.systems.iceberg_catalog import TableName
 from headrace.errors import ConfigInvalid, SchemaChanged
 
-FENCE_TABLE = "_hr_fence"
-"""Holds the fences of units whose table is not made yet."""
+FENCE_TABLE = "headrace_fence"
+"""Holds the fences of units whose table is not made yet. Some catalogs have no names that begin with ``_``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,12 @@ _ADVICE: Sequence[tuple[tuple[type[Exception], ...], type[DataPlaneError], str, 
 """The first row whose kinds fit."""
 
 
+KNOWN: tuple[type[Exception], ...] = (
+    *(kind for kinds, *_ in _ADVICE for kind in kinds), sql.SQLAlchemyError, OSError, pa.ArrowException,
+)  # fmt: skip
+"""What catalogs, databases and stores raise. Anything else is nobody's answer, and passes as it is."""
+
+
 def translated(error: Exception, *, role: Role | None, where: str) -> DataPlaneError:
     """The failure to raise for ``error``; ``where`` names the thing at hand, such as a table."""
     if isinstance(error, DataPlaneError):
@@ -71,8 +77,6 @@ def translated(error: Exception, *, role: Role | None, where: str) -> DataPlaneE
         return _of_database(error, role, where)
     if isinstance(error, OSError):
         return _of_storage(error, role, where)
-    if isinstance(error, pa.ArrowException | ValueError):
-        return Bug(f"{where}: PyIceberg refused what it was given ({type(error).__name__}).", role=role)
     return Bug(f"{where}: PyIceberg failed unexpectedly ({type(error).__name__}).", role=role)
 
 

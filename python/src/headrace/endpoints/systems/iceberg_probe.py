@@ -78,7 +78,7 @@ def _asked(parameters: IcebergParameters, where: str, level: TestLevel) -> list[
 def _step(step: str, where: str) -> Generator[None]:
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # whatever a library raises, the test has failed at this step
         raise _StepFailed(step, translated(error, role=None, where=where)) from error
 
 
