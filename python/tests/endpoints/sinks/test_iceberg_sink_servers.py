@@ -16,7 +16,7 @@ from s3_servers import ACCESS_KEY, SECRET_KEY, TABLES, s3_server
 from headrace.endpoint import Target
 from headrace.endpoints.sinks.iceberg import IcebergSink
 from headrace.endpoints.systems.iceberg import IcebergSystem
-from headrace.errors import AuthenticationFailed
+from headrace.errors import PermissionDenied
 from headrace.staging import Row
 from headrace.testing.sink_suite import SinkEndpointSuite
 
@@ -90,7 +90,7 @@ def test_a_bucket_that_refuses_the_keys_ends_the_slice_and_nothing_is_seen() -> 
     with stranger.owner(target):
         writing.parameters["additional_properties"] = json.dumps({**properties, "s3.secret-access-key": "wr0ng"})
 
-        with pytest.raises(AuthenticationFailed), writing.owner(target) as sink:
+        with pytest.raises(PermissionDenied), writing.owner(target) as sink:
             writing.write(sink, target, [note(1)], seq=0)
 
     assert stranger.table().scan().to_arrow().num_rows == 0

@@ -138,7 +138,7 @@ def _of_storage(error: OSError, role: Role | None, where: str) -> DataPlaneError
         message = f"{where}: no space is left where the warehouse is. Make room, then start again."
         return SinkFull(message, role=role, details={"field": "warehouse"})
     if isinstance(error, PermissionError) or error.errno in _DENIED or "ACCESS_DENIED" in text:
-        message = f"{where}: the warehouse may not be written. Grant the right, or choose another warehouse."
+        message = f"{where}: the warehouse may not be written. Grant the right, or check the keys of the store."
         return PermissionDenied(message, role=role, details={"field": "warehouse"})
     if any(code in text for code in ("INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH", "INVALID_CLIENT_TOKEN_ID")):
         message = f"{where}: the store refused the keys. Check s3.access-key-id and s3.secret-access-key."
