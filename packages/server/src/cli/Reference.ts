@@ -7,6 +7,7 @@
 import * as Result from "effect/Result"
 import { nearest } from "@headrace/core/domain/Nearest"
 import { Exit } from "./Exit.ts"
+import { icebergSchemes, parseIceberg, type IcebergParts } from "./IcebergUri.ts"
 import { refuse, type Refused } from "./Message.ts"
 import { parseFileUri, parsePath, type PathParts } from "./PathReference.ts"
 import { fill, type Origins } from "./Placeholders.ts"
@@ -14,7 +15,7 @@ import { parsePostgres } from "./PostgresUri.ts"
 import { hidden } from "./Redact.ts"
 
 export interface Reference {
-  readonly templateId: "jdbc.postgres" | "file.local"
+  readonly templateId: "jdbc.postgres" | "file.local" | "warehouse.iceberg"
   /** As the template's form takes them: text, secrets included. */
   readonly parameters: Readonly<Record<string, string>>
   /** The URI without user info: the identity under which checkpoints are kept. */
@@ -36,7 +37,7 @@ export interface Surroundings extends Origins {
   readonly exists: (path: string) => boolean
 }
 
-export const schemes = ["postgres", "postgresql", "file"]
+export const schemes: ReadonlyArray<string> = ["postgres", "postgresql", "file", ...icebergSchemes]
 
 /** Refused (usage) when no template knows the scheme, and (configuration) when a part is wrong or has no value. */
 export const parseReference = (
@@ -61,6 +62,8 @@ const parseSaid = (said: string, surroundings: Surroundings): Result.Result<Refe
   }
   if (scheme === undefined) return Result.map(parsePath(said, surroundings), fromPath(said))
   if (scheme === "file") return Result.map(parseFileUri(said, surroundings), fromPath(said))
+  if (icebergSchemes.some((known) => known === scheme))
+    return Result.map(parseIceberg(said, surroundings), fromIceberg)
   return Result.fail(unknownScheme(scheme, said))
 }
 
@@ -102,6 +105,16 @@ const fromPath =
     secrets: [],
     isPasswordTyped: false
   })
+
+const fromIceberg = (parts: IcebergParts): Reference => ({
+  templateId: "warehouse.iceberg",
+  parameters: parts.parameters,
+  sourceId: parts.identity,
+  shown: parts.identity,
+  again: parts.withoutSecrets,
+  secrets: parts.secrets.filter((value) => value !== "" && !parts.identity.includes(value)),
+  isPasswordTyped: parts.isSecretTyped
+})
 
 const unknownScheme = (scheme: string, text: string): Refused => {
   const near = nearest(scheme, schemes)

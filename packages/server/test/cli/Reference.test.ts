@@ -159,3 +159,72 @@ describe("any other reference", () => {
     assert.include(message.advice.join(), "postgres://")
   })
 })
+
+describe("an iceberg reference", () => {
+  const typed =
+    "iceberg+https://catalog/api?warehouse=lake&token=t0ken&namespace=raw&s3.secret-access-key=k3y"
+
+  it("is the address of the catalog, with the rest of the template after the question mark", () => {
+    const reference = parse(
+      "iceberg+postgresql://app:${env:SHOP_PW}@db:5433/catalog?sslmode=require&warehouse=s3://b/lake&namespace=raw"
+    )
+
+    assert.strictEqual(reference.templateId, "warehouse.iceberg")
+    assert.deepStrictEqual(reference.parameters, {
+      catalog_type: "sql",
+      catalog_uri: "postgresql://app@db:5433/catalog?sslmode=require",
+      warehouse: "s3://b/lake",
+      namespace: "raw",
+      token: "p@ss:w/rd"
+    })
+  })
+
+  it("takes files and folders from where the command was called", () => {
+    const { parameters } = parse("iceberg+sqlite:///catalog.db?warehouse=./lake")
+
+    assert.strictEqual(parameters["catalog_uri"], "sqlite:////home/ada/work/catalog.db")
+    assert.strictEqual(parameters["warehouse"], "/home/ada/work/lake")
+    assert.strictEqual(
+      parse("iceberg+sqlite:////data/c.db").parameters["catalog_uri"],
+      "sqlite:////data/c.db"
+    )
+  })
+
+  it("gives properties with a dot to the catalog's storage", () => {
+    const { parameters } = parse(typed)
+
+    assert.strictEqual(parameters["catalog_uri"], "https://catalog/api")
+    assert.strictEqual(parameters["additional_properties"], '{"s3.secret-access-key":"k3y"}')
+  })
+
+  it("is another place in another namespace, and the same one whoever signs in", () => {
+    const raw = "iceberg+postgresql://db/catalog?namespace=raw"
+
+    assert.strictEqual(parse(`${raw}&warehouse=/a&token=x`).sourceId, raw)
+    assert.strictEqual(
+      parse("iceberg+postgresql://eve:two@db/catalog?namespace=raw&warehouse=/a").sourceId,
+      raw
+    )
+    assert.notStrictEqual(parse("iceberg+postgresql://db/catalog?namespace=other").sourceId, raw)
+  })
+
+  it("shows no secret, and is proposed again without those that were typed", () => {
+    const { shown, sourceId, again, secrets, isPasswordTyped } = parse(typed)
+
+    assert.strictEqual(again, "iceberg+https://catalog/api?warehouse=lake&namespace=raw")
+    assert.deepStrictEqual([...secrets].sort(), ["k3y", "t0ken"])
+    assert.isTrue(isPasswordTyped)
+    assert.notMatch(shown + sourceId, /t0ken|k3y/)
+    assert.isFalse(parse("iceberg+https://catalog?token=${env:SHOP_PW}").isPasswordTyped)
+    assert.strictEqual(
+      parse("iceberg+postgresql://a:typed@db/c?warehouse=/a").again,
+      "iceberg+postgresql://a@db/c?warehouse=/a"
+    )
+  })
+
+  it("is refused with its form when it has none", () => {
+    assert.strictEqual(refusal("iceberg+https://a#b").number, "HR2002")
+    assert.strictEqual(refusal("iceberg+mysql://db/c").number, "HR2001")
+    assert.strictEqual(refusal("iceberg+https://a?token=%zz").number, "HR2002")
+  })
+})

@@ -65,6 +65,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"catalog_uri": " "}, "catalog_uri"),
     ({"catalog_uri": "https://host"}, "catalog_uri"),
     ({"catalog_uri": "mysql://app@db/catalog"}, "catalog_uri"),
+    ({"catalog_uri": "sqlite:///catalog.db"}, "catalog_uri"),
     ({"catalog_uri": "postgresql:///catalog"}, "catalog_uri"),
     ({"catalog_uri": "postgresql://app:secret@db/catalog"}, "catalog_uri"),
     ({"catalog_uri": "postgresql://app@db/catalog?password=secret"}, "catalog_uri"),

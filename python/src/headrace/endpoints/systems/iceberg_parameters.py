@@ -114,6 +114,9 @@ def _uri(text: str, kind: CatalogType, role: Role | None) -> str:
     is_told = parts.password is not None or (kind == "rest" and parts.username is not None)
     if is_told or "password" in parse_qs(parts.query):
         raise _invalid("catalog_uri", "catalog_uri holds a secret, which would be shown. Move it to token.", role)
+    if scheme == "sqlite" and not parts.path.startswith("//"):
+        message = "catalog_uri is a path below the worker's folder. Give the whole path: sqlite:////path/catalog.db."
+        raise _invalid("catalog_uri", message, role)
     # urlunsplit would take the slashes off an address without a host, and sqlite needs all four
     return scheme + text[len(parts.scheme) :]
 
