@@ -94,6 +94,17 @@ def test_a_file_without_a_key_of_the_slice_stays_as_it_is(writing: IcebergWritin
     assert writing.unnamed_files() == []
 
 
+def test_a_file_that_might_hold_a_key_and_does_not_stays_as_it_is(writing: IcebergWriting) -> None:
+    target = writing.to("merge")
+    writing.put(target, [note(1), note(5)])
+    before = data_files(writing)
+
+    writing.put(target, [note(3)], first=1)
+
+    assert before <= data_files(writing)
+    assert writing.notes() == [(1, "old"), (3, "old"), (5, "old")]
+
+
 def test_a_merge_is_one_snapshot(writing: IcebergWriting) -> None:
     target = writing.to("merge")
     writing.put(target, [note(1), note(2)])
