@@ -212,7 +212,7 @@ describe("an iceberg reference", () => {
     const { shown, sourceId, again, secrets, isPasswordTyped } = parse(typed)
 
     assert.strictEqual(again, "iceberg+https://catalog/api?warehouse=lake&namespace=raw")
-    assert.deepStrictEqual([...secrets].sort(), ["k3y", "t0ken"])
+    assert.deepStrictEqual([...secrets].toSorted(), ["k3y", "t0ken"])
     assert.isTrue(isPasswordTyped)
     assert.notMatch(shown + sourceId, /t0ken|k3y/)
     assert.isFalse(parse("iceberg+https://catalog?token=${env:SHOP_PW}").isPasswordTyped)
