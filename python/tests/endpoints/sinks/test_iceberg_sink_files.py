@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -206,3 +207,14 @@ def test_a_footer_gets_any_ids_for_any_names_and_stays_the_same_besides(names: S
 def test_a_footer_that_is_not_understood_is_left_alone(content: bytes) -> None:
     with pytest.raises(NoFooter):
         footer_with_ids(io.BytesIO(content), dict.fromkeys(WIDE.column_names, 1))
+
+
+@pytest.mark.parametrize("disposition", ["append", "merge"])
+def test_a_file_says_which_slice_of_which_run_it_is(writing: IcebergWriting, disposition: str) -> None:
+    target = writing.to(disposition)
+
+    writing.put(target, [note(1)], first=3)
+
+    with pq.ParquetFile(the_file(writing)) as file:
+        said = json.loads(file.metadata.metadata[b"headrace"])
+    assert (said["unit"], said["run"], said["generation"], said["slice"]) == (target.unit, target.run_id, 1, 3)

@@ -21,6 +21,7 @@ from headrace.endpoints.sinks.iceberg_target import FENCE_TABLE, Place
 from headrace.endpoints.systems.iceberg_catalog import table_name
 from headrace.endpoints.systems.iceberg_parameters import IcebergParameters
 from headrace.errors import Bug, ConfigInvalid, SchemaChanged
+from headrace.footers import footer
 from headrace.protocol import CommitRecord
 from headrace.staging import RecordReader, Slice
 
@@ -73,7 +74,8 @@ class IcebergSink:
         there = already_there(Standing.of(table, target.unit), commit, table)
         if there is not None:
             return there
-        return Landing(place, target, commit, reader, Files(table, self._schema(target))).land()
+        said = footer(unit=target.unit, run_id=target.run_id, generation=commit.generation, slice_seq=commit.slice_seq)
+        return Landing(place, target, commit, reader, Files(table, self._schema(target), said)).land()
 
     def complete(self, target: Target, policy: Policy) -> str:
         return self._place(target).show(target, self._epoch(target), self._schemas.get(target.unit))

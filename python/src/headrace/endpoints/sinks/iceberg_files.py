@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import logging
 import uuid
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,8 @@ class Files:
 
     table: Table
     schema: Schema
+    footer: Mapping[str, str]
+    """What a file says of itself. A file that is adopted says it already."""
 
     @property
     def io(self) -> FileIO:
@@ -69,11 +71,11 @@ class Files:
         if first is None:
             return [], 0
         path = self._path(name)
-        output = self.io.new_output(path)
+        output, said = self.io.new_output(path), columns.with_metadata(dict(self.footer))
         rows = 0
         with _abandoning(self.io, path):
             with output.create() as stream:
-                writer = pq.ParquetWriter(stream, columns, compression=COMPRESSION, store_decimal_as_integer=True)
+                writer = pq.ParquetWriter(stream, said, compression=COMPRESSION, store_decimal_as_integer=True)
                 with writer:
                     for group in itertools.chain((first,), groups):
                         writer.write_table(group, row_group_size=group.num_rows)

@@ -52,7 +52,7 @@ class Landing:
     def _write(self) -> int:
         name = f"g{self.commit.generation}-s{self.commit.slice_seq}"
         if self.target.disposition == "merge":
-            self._merge = Merge(self.files.schema, self.target.primary_key, self.reader, name)
+            self._merge = Merge(self.files.schema, self.target.primary_key, self.reader, name, self.files.footer)
             return self._merge.read()
         self._refuse_deletes()
         self._made, rows = self.files.write_slice(self.reader, name)

@@ -7,7 +7,7 @@ with one key the last counts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
@@ -45,6 +45,7 @@ class Merge:
     key: Sequence[str]
     reader: RecordReader
     name: str
+    footer: Mapping[str, str]
     keys: pa.Table = field(init=False)
     """Each key once, as ``k0``, ``k1``, …, with the number of its last row."""
     stored: Any = field(init=False)
@@ -74,7 +75,7 @@ class Merge:
     def land(self, change: Change, summary: dict[str, str]) -> int:
         """Add to ``change`` the snapshot in which the slice is merged, and return its id."""
         self.schema = change.table.schema()
-        files = Files(change.table, self.schema)
+        files = Files(change.table, self.schema, self.footer)
         replaced, old = self._rewritten(change, files)
         producer = change.update_snapshot(snapshot_properties=summary).overwrite()
         producer.delete_by_predicate(AlwaysTrue())  # which manifests are looked at; the files are named one by one
