@@ -117,6 +117,11 @@ def test_a_unit_lands_in_the_table_that_is_listed(unit_id: str, namespace: str |
     assert str(table_name(unit_id, namespace)) == expected
 
 
+def test_a_file_lands_in_a_table_that_is_called_as_its_source_calls_it() -> None:
+    assert str(table_name("eu/orders.csv", None, "orders")) == "default.orders"
+    assert str(table_name("eu/orders.csv", "raw", "my orders")) == "raw.my_orders"
+
+
 # ---- connection tests
 
 

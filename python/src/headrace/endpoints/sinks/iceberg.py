@@ -84,7 +84,7 @@ class IcebergSink:
         self._tables.close()
 
     def _place(self, target: Target) -> Place:
-        name = table_name(target.unit_id, self._parameters.namespace)
+        name = table_name(target.unit_id, self._parameters.namespace, target.table)
         if name.name == FENCE_TABLE:
             raise ConfigInvalid(f"{name} is a name Headrace keeps for itself. Rename the unit.", role="sink")
         return Place(self._tables, name, target.unit)

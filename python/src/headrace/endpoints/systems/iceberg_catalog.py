@@ -39,15 +39,16 @@ class TableName:
         return ".".join(self.identifier)
 
 
-def table_name(unit_id: str, namespace: str | None) -> TableName:
+def table_name(unit_id: str, namespace: str | None, table: str | None = None) -> TableName:
     """Where a unit lands: ``schema.name`` is cut at its first dot; ``namespace`` wins, else ``default``.
 
+    ``table`` is what the source calls a table of it, where the id is no name of one, such as the path of a file.
     Catalogs differ in what a name may hold, so all but letters, digits, ``_`` and
     ``-`` becomes ``_``. Units that meet in one name are told apart by the table's owner.
     """
-    schema, dot, name = unit_id.partition(".")
+    schema, dot, name = unit_id.partition(".") if table is None else ("", "", "")
     levels = tuple(namespace.split(".")) if namespace else (_named(schema) if dot else "default",)
-    return TableName(levels, _named(name if dot else unit_id))
+    return TableName(levels, _named(name if dot else table or unit_id))
 
 
 def open_catalog(parameters: IcebergParameters, *, is_to_be_made: bool = True) -> Catalog:
