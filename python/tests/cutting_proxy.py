@@ -59,7 +59,7 @@ class CuttingProxy:
             server.connect(self._server)
             while True:
                 readable, _, _ = select.select([client, server], [], [])
-                if client in readable and not self._to_server(client.recv(65536), server):
+                if client in readable and not self._to_server(client, server):
                     return
                 if server in readable:
                     answer = server.recv(65536)
@@ -67,8 +67,9 @@ class CuttingProxy:
                         return
                     client.sendall(answer)
 
-    def _to_server(self, asked: bytes, server: socket.socket) -> bool:
+    def _to_server(self, client: socket.socket, server: socket.socket) -> bool:
         """Whether the connection goes on."""
+        asked = client.recv(65536)
         if not asked:
             return False
         if not self._cut(asked):
@@ -78,5 +79,15 @@ class CuttingProxy:
         self.cuts += 1
         if self._where == "after":
             server.sendall(asked)
-            server.recv(65536)
+            _until_answered(client, server)
         return False
+
+
+def _until_answered(client: socket.socket, server: socket.socket) -> None:
+    """What was asked so far may be the beginning of a question, and the rest of it still to come."""
+    while server not in (readable := select.select([client, server], [], [])[0]):
+        more = client.recv(65536) if client in readable else b""
+        if not more:
+            return
+        server.sendall(more)
+    server.recv(65536)

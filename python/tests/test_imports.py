@@ -33,7 +33,9 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "endpoint": ({"protocol", "templates", "staging"}, {"pyarrow"}),
     "observer": ({"protocol", "events"}, set()),
     "suggestions": (set(), set()),
-    "policy": (CONTRACTS | {"suggestions"}, set()),
+    "filters": (CONTRACTS | {"suggestions"}, set()),
+    "literals": (CONTRACTS | {"filters"}, set()),
+    "policy": (CONTRACTS | {"suggestions", "filters"}, set()),
     "commit": (CONTRACTS, {"msgspec"}),
     "footers": ({"__init__"}, set()),
     # what every staging provider shares
@@ -51,21 +53,32 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "systems": (CONTRACTS | {"objects", "commit", "rowtypes", "suggestions"}, ARROW),
     "sources": (
         CONTRACTS
-        | {"objects", "systems", "commit", "rowtypes", "suggestions", "previews", "datasets", "source_policy"},
+        | {"objects", "systems", "commit", "rowtypes", "suggestions", "previews", "datasets", "source_policy"}
+        | {"filters", "literals"},
         ARROW,
     ),
     "sinks": (CONTRACTS | {"objects", "systems", "commit", "footers", "rowtypes"}, ARROW),
     "registry": (CONTRACTS | {"systems", "sources", "sinks"}, set()),
     # the steps of a run
+    "deletions": (CONTRACTS | {"policy"}, {"pyarrow"}),
     "records": (CONTRACTS | {"rowtypes"}, ARROW),
-    "exporting": (CARRYING, {"pyarrow"}),
+    "filtering": (CONTRACTS | {"filters", "literals", "rows"}, {"pyarrow"}),
+    "exporting": (CARRYING | {"deletions", "filtering"}, {"pyarrow"}),
     "negotiation": (CARRYING | {"footers"}, set()),
-    "importing": (CARRYING, {"pyarrow"}),
+    "importing": (CARRYING | {"deletions"}, {"pyarrow"}),
     "loading": (CARRYING | {"importing"}, {"pyarrow"}),
     "saying": (CARRYING, {"msgspec"}),
     "tally": (CARRYING | {"exporting"}, set()),
     "ahead": (CARRYING | {"exporting"}, set()),
-    "run": (CARRYING | {"ahead", "exporting", "importing", "loading", "negotiation", "saying", "tally"}, set()),
+    "blame": (CONTRACTS, set()),
+    "keydiff": (CONTRACTS, {"pyarrow"}),
+    "gone": (CARRYING | {"keydiff"}, {"pyarrow"}),
+    "run": (
+        CARRYING
+        | {"ahead", "blame", "deletions", "exporting", "filtering", "gone", "importing", "loading", "negotiation"}
+        | {"saying", "tally"},
+        set(),
+    ),
     "ingestion": (CARRYING | {"exporting", "importing", "tally", "run", "registry", "stagings"}, {"msgspec"}),
     # what ships for the tests of others
     "testing": (CONTRACTS | {"commit", "rowtypes", "stagings", "registry"}, ARROW | {"pytest", "hypothesis"}),
@@ -76,7 +89,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "redaction": (CONTRACTS | {"registry"}, {"msgspec"}),
     "answers": (CONTRACTS | {"observer", "conversation", "redaction"}, set()),
     "watched_run": (CONTRACTS | {"observer", "frames", "conversation"}, set()),
-    "calls": (CONTRACTS | {"__init__", "run", "registry", "stagings"}, {"msgspec"}),
+    "calls": (CONTRACTS | {"__init__", "blame", "registry", "stagings"}, {"msgspec"}),
     "light_call": (CONTRACTS | {"observer", "conversation", "redaction", "answers", "calls"}, set()),
     "heavy_call": (
         CONTRACTS

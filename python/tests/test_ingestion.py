@@ -21,7 +21,8 @@ from headrace.testing.staging_suite import context
 UNIT = "local/shop/rows/lake"
 
 STATS = {
-    "exported_rows", "applied_rows", "rejected_rows", "filtered_rows", "exported_bytes", "applied_bytes", "slices",
+    "exported_rows", "applied_rows", "rejected_rows", "filtered_rows", "deleted_rows", "exported_bytes",
+    "applied_bytes", "slices",
     "duration_ms", "export_ms", "import_ms", "stagingProviderId", "dataEngine", "location", "delivery",
 }  # fmt: skip
 NOT_NUMBERS = {"stagingProviderId", "dataEngine", "location", "delivery"}

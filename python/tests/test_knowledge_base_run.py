@@ -169,7 +169,7 @@ def test_a_table_is_metadata_to_the_knowledge_base_and_its_rows_are_not_read() -
     assert (found.entity_type, found.logical_id) == ("catalog.dataset", "test.rows/rows")
     assert found.payload == {"unitId": "rows", "columns": ["id", "name"]}
     assert found.provenance.endpoint_id == "shop"
-    assert watching.of(Planned) == [Planned(slices=1, estimated_rows=None, strategy="metadata")]
+    assert watching.of(Planned) == [Planned(slices=1, estimated_rows=None, strategy="metadata", resumes=True)]
     assert (finished.errors, finished.stats["exported_rows"]) == ([], 1)
 
 

@@ -93,7 +93,8 @@ def test_a_key_like_no_other_is_a_warning_without_a_guess() -> None:
 def test_every_known_key_passes_without_a_warning() -> None:
     whole = {
         "mode": "incremental", "cursorField": "updated_at", "lookback": 60, "primaryKeys": "id",
-        "writeDisposition": "merge", "deletes": "soft", "columns": ["id"], "filter": {"op": "="}, "limit": 0,
+        "writeDisposition": "merge", "deletes": "soft", "deletedField": "gone", "columns": ["id"],
+        "filter": {"isNull": "note"}, "limit": 0,
         "parameters": {"a": 1}, "targetSliceSize": 500, "sliceBytes": 1, "maxParallelSlices": 2, "batchBytes": 1,
         "staging": {"provider": "local_disk", "maxBytes": 1}, "schemaContract": "freeze",
         "quarantine": {"maxRows": 0, "maxRatio": 1}, "nulls": "ignore", "attempts": 3, "onNewGeneration": "merge",
@@ -104,7 +105,7 @@ def test_every_known_key_passes_without_a_warning() -> None:
 
     assert set(whole) == set(KEYS)
     assert parsed.warnings == ()
-    assert (parsed.primary_keys, parsed.lookback, parsed.limit) == (("id",), "60 seconds", 0)
+    assert (parsed.primary_keys, parsed.lookback, parsed.limit) == (("id",), "60", 0)
     assert (parsed.staging_provider, parsed.staging_max_bytes, parsed.slice_rows) == ("local_disk", 1, 500)
     assert (parsed.require_exactly_once, parsed.quarantine) == (True, Quarantine(max_rows=0, max_ratio=1.0))
 

@@ -37,14 +37,14 @@ def test_what_was_read_counts_at_once_and_what_was_stored_when_it_is_committed()
     tally.exported(exported(3, rejected=1))
     before = numbers(tally)
     tally.exported(exported(2))
-    tally.applied(2, 99, "s3://lake", 5)
+    tally.applied(2, 99, "s3://lake", 5, deleted=1)
 
     after = numbers(tally)
 
     assert (before["exported_rows"], before["applied_rows"], before["slices"]) == (4, 0, 0)
     assert {key: value for key, value in after.items() if key != "duration_ms"} == {
-        "exported_rows": 6, "applied_rows": 2, "rejected_rows": 1, "filtered_rows": 0, "exported_bytes": 50,
-        "applied_bytes": 99, "slices": 1, "export_ms": 14, "import_ms": 5,
+        "exported_rows": 6, "applied_rows": 2, "deleted_rows": 1, "rejected_rows": 1, "filtered_rows": 0,
+        "exported_bytes": 50, "applied_bytes": 99, "slices": 1, "export_ms": 14, "import_ms": 5,
     }  # fmt: skip
 
 

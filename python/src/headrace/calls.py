@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from headrace import __version__
+from headrace.blame import blamed
 from headrace.endpoint import SourceEndpoint
 from headrace.endpoints import registry
 from headrace.errors import Bug, ConfigInvalid
@@ -29,7 +30,6 @@ from headrace.protocol import (
     Swept,
     TestConnection,
 )
-from headrace.run import blamed
 from headrace.stagings import STAGINGS, staging_provider
 
 MOST_PREVIEWED = 200

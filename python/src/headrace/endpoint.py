@@ -7,7 +7,7 @@ error that leaves one is of ``headrace.errors``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -23,6 +23,7 @@ Policy: TypeAlias = Mapping[str, Json]
 
 TestLevel: TypeAlias = Literal["connect", "read", "write"]
 WriteDisposition: TypeAlias = Literal["replace", "append", "merge"]
+Deletes: TypeAlias = Literal["ignore", "soft", "keyDiff"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,10 @@ class SourceCapabilities:
     native_formats: tuple[str, ...] = ()
     parallel_reads: int = 1
     """How many slices may be read at once, while further ones are drawn from the plan, each in a thread of its own."""
+    deletes: tuple[Deletes, ...] = ("ignore",)
+    """How it can say which rows are gone: by a column of its own, by comparing keys, or not at all."""
+    filters: bool = False
+    """It leaves out by itself what the policy's ``filter`` does not want. Of others it is left out after reading."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +51,8 @@ class SinkCapabilities:
     """By format: how the sink would have it written, such as ``{"parquet": {"compression": "zstd"}}``."""
     reading: Mapping[WriteDisposition, str] = field(default_factory=dict[WriteDisposition, str])
     """What readers must do where a disposition leaves more than a scan should see; shown in ``stats.delivery``."""
+    tombstones: tuple[WriteDisposition, ...] = ()
+    """Under which of them a row whose ``_headrace_op`` is 1 takes its key away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +98,8 @@ class Plan:
     count: int | None
     estimated_rows: int | None
     strategy: str
+    resumes: bool = True
+    """False: a run that breaks off among the slices cannot be gone on with; the next one gets no checkpoint."""
     delivery: Mapping[str, Json] = field(default_factory=dict[str, Json])
     """What the source weakens, such as ``{"deletes": "not captured"}``."""
 
@@ -159,6 +168,24 @@ class SourceEndpoint(Protocol):
 
     def close(self) -> None:
         """Let go of connections and snapshots. Idempotent; from another thread it also ends a read in progress."""
+        ...
+
+
+@runtime_checkable
+class KeyedSource(Protocol):
+    """A source that knows which keys its unit has, which ``deletes: keyDiff`` needs. Asked after the last slice."""
+
+    def keys(self, unit_id: str, key: tuple[str, ...], policy: Policy) -> Generator[pa.RecordBatch]:
+        """The key of every row there is to be read, under the plan's snapshot: columns ``key`` and no other."""
+        ...
+
+    def tombstones(
+        self, unit_id: str, key: tuple[str, ...], keys: Sequence[tuple[str, ...]], policy: Policy
+    ) -> Iterator[pa.RecordBatch]:
+        """Of these keys, those that the same snapshot really has not, as rows that say so with ``_headrace_op`` 1.
+
+        Keys come as text, and are compared as the source compares them.
+        """
         ...
 
 
@@ -245,6 +272,22 @@ class SinkEndpoint(Protocol):
 
         What such a call was about to commit is then committed wholly or not at
         all, and whoever owns the unit next learns which from ``high_water``.
+        """
+        ...
+
+
+@runtime_checkable
+class KeyedSink(Protocol):
+    """A sink that can tell which rows it holds: what ``deletes: keyDiff`` needs of it."""
+
+    def existing_keys(self, target: Target) -> Generator[pa.RecordBatch]:
+        """The key of every row the target holds, columns ``target.primary_key`` and no other; none without a target.
+
+        Asked when no slice is being written. A text that the source does not
+        write the same way costs it a look, never a row.
+
+        Raises:
+            ConfigInvalid: Rows of others may be among them, which are not ours to take away.
         """
         ...
 

@@ -20,6 +20,7 @@ class Planned(Event):
     slices: int | None
     estimated_rows: int | None
     strategy: str
+    resumes: bool
 
 
 class Sealed(Event, rename={"from_": "from", "slice_seq": "sliceSeq"}):

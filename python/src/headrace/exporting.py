@@ -12,13 +12,15 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import pyarrow as pa
 
-from headrace.endpoint import Policy, SourceEndpoint
+from headrace.deletions import tombstones_of
+from headrace.endpoint import Policy, SourceCapabilities
 from headrace.errors import Bug, RowRejected
 from headrace.events import RejectedRow
+from headrace.filtering import BatchFilter
 from headrace.observer import Observer
 from headrace.policy import RunPolicy
 from headrace.protocol import NormalizedRecord
@@ -44,10 +46,20 @@ class Exported:
     rejected: list[RejectedRow]
     filtered: int
     duration_ms: int
+    deleted: int = 0
+    """Of the staged rows, those that say they were deleted."""
+
+
+class SliceReader(Protocol):
+    """What of a source reads slices."""
+
+    def capabilities(self) -> SourceCapabilities: ...
+    def collect_metadata(self) -> Iterator[NormalizedRecord]: ...
+    def read(self, unit_id: str, slice_: Slice, policy: Policy) -> Iterator[Any]: ...
 
 
 def export_slice(
-    source: SourceEndpoint,
+    source: SliceReader,
     unit_id: str,
     slices: Iterable[Slice],
     policy: Policy,
@@ -62,7 +74,9 @@ def export_slice(
         DataPlaneError: The source or staging failed.
     """
     began = time.monotonic()
-    export = _Export(session, parsed, observer)
+    is_filtered = parsed.filter is not None and not source.capabilities().filters
+    keep = BatchFilter(parsed.filter, unit_id) if is_filtered and parsed.filter is not None else None
+    export = _Export(session, parsed, observer, keep)
     for slice_ in slices:
         for item in _items(source, unit_id, slice_, policy):
             export.take(item)
@@ -70,11 +84,11 @@ def export_slice(
     return export.finish(began)
 
 
-def _items(source: SourceEndpoint, unit_id: str, slice_: Slice, policy: Policy) -> Iterator[Any]:
+def _items(source: SliceReader, unit_id: str, slice_: Slice, policy: Policy) -> Iterator[Any]:
     """What the source yields; metadata of the unit where the slice is one of metadata."""
     if slice_.bounds == METADATA:
         return of_unit(source.collect_metadata(), unit_id)
-    return cast("Iterator[Any]", source.read(unit_id, slice_, policy))
+    return source.read(unit_id, slice_, policy)
 
 
 @dataclass
@@ -82,8 +96,12 @@ class _Export:
     session: StagingSession
     policy: RunPolicy
     observer: Observer
+    keep: BatchFilter | None = None
+    """What is wanted of what the source reads; None where the source leaves out the rest, or all is wanted."""
+    filtered: int = 0
     read: int = 0
     staged: int = 0
+    deleted: int = 0
     rejected: list[RejectedRow] = field(default_factory=list[RejectedRow])
     waiting: list[Any] = field(default_factory=list[Any])
     waiting_since: float = 0.0
@@ -100,8 +118,11 @@ class _Export:
             self.session.writer().write_native_file(item)
             self._count(item.rows, size)
         elif isinstance(item, pa.RecordBatch):
-            self.session.writer().write_arrow(item)
-            self.staged += item.num_rows
+            kept = item if self.keep is None else self.keep.kept(item)
+            self.session.writer().write_arrow(kept)
+            self.filtered += item.num_rows - kept.num_rows
+            self.staged += kept.num_rows
+            self.deleted += tombstones_of(kept)
             self._count(item.num_rows, item.nbytes)
         else:
             raise Bug(f"A source yielded a {type(item).__name__}, which is none of the three shapes.", role="source")
@@ -120,14 +141,17 @@ class _Export:
 
     def finish(self, began: float) -> Exported:
         seal = self.session.seal()
-        if self.read != seal.rows + len(self.rejected):
+        if self.read != seal.rows + len(self.rejected) + self.filtered:
             raise Bug(
-                f"Of {self.read} rows read, {seal.rows} are staged and {len(self.rejected)} set aside: some are lost.",
+                f"Of {self.read} rows read, {seal.rows} are staged, {len(self.rejected)} set aside and {self.filtered} "
+                "filtered: some are lost.",
                 role="staging",
             )
         if not self.policy.quarantine.holds(len(self.rejected), self.read):
             raise self._too_many(self.rejected[0].reason)
-        return Exported(seal, self.read, self.rejected, 0, round((time.monotonic() - began) * 1000))
+        return Exported(
+            seal, self.read, self.rejected, self.filtered, round((time.monotonic() - began) * 1000), self.deleted
+        )
 
     def _wait(self, item: Any) -> None:
         now = time.monotonic()
@@ -139,7 +163,12 @@ class _Export:
 
     def _stage_rows(self, rows: list[Row]) -> None:
         read = len(rows)
-        positions = list(range(self.read, self.read + read))
+        placed = list(enumerate(rows, self.read))
+        if self.keep is not None:
+            mask = self.keep.wanted(rows)
+            placed = [each for each, is_wanted in zip(placed, mask, strict=True) if is_wanted]
+            self.filtered += read - len(placed)
+        positions, rows = [position for position, _ in placed], [row for _, row in placed]
         while rows:
             try:
                 self.session.writer().write_batch(rows)
@@ -149,6 +178,7 @@ class _Export:
                 self._set_aside(positions.pop(at), rows[at], refusal)
                 rows = [*rows[:at], *rows[at + 1 :]]
         self.staged += len(rows)
+        self.deleted += tombstones_of(rows)
         self._count(read, 0)
 
     def _set_aside(self, position: int, row: Row, refusal: RowRejected) -> None:

@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 import pyarrow as pa
 
 from headrace.commit import commit_record, first_hash, record_hash, unit_path
+from headrace.deletions import OPERATION_COLUMN
 from headrace.endpoint import Applied, BlockSink, Column, DatasetSchema, HighWater, Policy, SinkEndpoint, Target
 from headrace.errors import ConfigInvalid, SinkAmbiguous
 from headrace.events import Committed
@@ -31,10 +32,6 @@ from headrace.staging import (
     Slice,
     StagingSession,
 )
-
-OPERATION_COLUMN = "_headrace_op"
-"""Reserved: 0 upsert, 1 delete. Rows may have it; targets never do."""
-
 
 _Batch = TypeVar("_Batch")
 

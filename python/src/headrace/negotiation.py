@@ -31,7 +31,8 @@ def reading_policy(
     policy: dict[str, Json] = {**given, "staging": {**staging, "provider": provider.id}}
     if disposition is not None:
         policy["writeDisposition"] = disposition
-    if sink is None or parsed.quarantine.max_rows > 0 or given.get("deletes") not in (None, "ignore"):
+    is_looked_at = parsed.quarantine.max_rows > 0 or (parsed.filter is not None and not source.capabilities().filters)
+    if sink is None or is_looked_at or given.get("deletes") not in (None, "ignore"):
         return policy
     taken = sink.capabilities().native_formats
     both = [name for name in source.capabilities().native_formats if name in taken and _can_be_staged(name, provider)]

@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, TypeVar, cast, get_args
 
-from headrace.endpoint import SinkCapabilities, WriteDisposition
+from headrace import filters
+from headrace.endpoint import Deletes, SinkCapabilities, WriteDisposition
 from headrace.errors import ConfigInvalid
+from headrace.filters import Filter
 from headrace.protocol import Json
 from headrace.staging import DEFAULT_BATCH_BYTES, DEFAULT_MAX_BYTES
 from headrace.suggestions import nearest
 
 Mode: TypeAlias = Literal["full", "incremental"]
-Deletes: TypeAlias = Literal["ignore", "soft", "keyDiff"]
 SchemaContract: TypeAlias = Literal["evolve", "freeze", "discard_row", "discard_value"]
 NullCursors: TypeAlias = Literal["once", "quarantine", "ignore"]
 
@@ -49,11 +50,13 @@ class RunPolicy:
     mode: Mode
     cursor_field: str | None = None
     lookback: str | None = None
+    """How far to read behind the cursor, in the words of whoever said so."""
     primary_keys: tuple[str, ...] = ()
     write_disposition: WriteDisposition | None = None
     deletes: Deletes = "ignore"
+    deleted_field: str | None = None
     columns: tuple[str, ...] | None = None
-    filter: Json = None
+    filter: Filter | None = None
     limit: int | None = None
     parameters: Mapping[str, Json] = field(default_factory=dict[str, Json])
     slice_rows: int | None = None
@@ -84,6 +87,16 @@ class RunPolicy:
         Raises:
             ConfigInvalid: The sink cannot do what the policy asks.
         """
+        chosen = self._chosen(sink, source_key)
+        if self.lookback is not None and chosen != "merge":
+            raise _invalid(
+                "lookback",
+                f"rows that are read again would be there twice where writeDisposition is {chosen}. "
+                "Set writeDisposition to merge, or remove lookback",
+            )
+        return chosen
+
+    def _chosen(self, sink: SinkCapabilities, source_key: tuple[str, ...]) -> WriteDisposition:
         asked = self.write_disposition
         if asked is None:
             key = self.primary_keys or (source_key if self.mode == "incremental" else ())
@@ -109,12 +122,13 @@ def parse(raw: Mapping[str, Json]) -> RunPolicy:
     return RunPolicy(
         mode=_value(raw, "mode", _one_of(Mode), "incremental" if cursor else "full"),
         cursor_field=cursor,
-        lookback=_optional(raw, "lookback", _duration),
+        lookback=_optional(raw, "lookback", _length),
         primary_keys=_value(raw, "primaryKeys", _texts, ()),
         write_disposition=_optional(raw, "writeDisposition", _one_of(WriteDisposition)),
         deletes=_value(raw, "deletes", _one_of(Deletes), "ignore"),
+        deleted_field=_optional(raw, "deletedField", _text),
         columns=_optional(raw, "columns", _texts),
-        filter=raw.get("filter"),
+        filter=filters.parse(raw.get("filter")),
         limit=_optional(raw, "limit", _natural),
         parameters=_mapping(raw, "parameters"),
         slice_rows=_optional(raw, "targetSliceSize", _positive),
@@ -137,9 +151,9 @@ def parse(raw: Mapping[str, Json]) -> RunPolicy:
 
 
 KEYS = (
-    "mode", "cursorField", "lookback", "primaryKeys", "writeDisposition", "deletes", "columns", "filter", "limit",
-    "parameters", "targetSliceSize", "sliceBytes", "maxParallelSlices", "batchBytes", "staging", "schemaContract",
-    "quarantine", "nulls", "attempts", "onNewGeneration", "require", "dataEngine", "limits",
+    "mode", "cursorField", "lookback", "primaryKeys", "writeDisposition", "deletes", "deletedField", "columns",
+    "filter", "limit", "parameters", "targetSliceSize", "sliceBytes", "maxParallelSlices", "batchBytes", "staging",
+    "schemaContract", "quarantine", "nulls", "attempts", "onNewGeneration", "require", "dataEngine", "limits",
 )  # fmt: skip
 KEYS_WITHIN: Mapping[str, tuple[str, ...]] = {
     "staging": ("provider", "maxBytes"),
@@ -221,9 +235,9 @@ def _ratio(name: str, value: Json) -> float:
     return float(value)
 
 
-def _duration(name: str, value: Json) -> str:
+def _length(name: str, value: Json) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
-        return f"{value} seconds"
+        return str(value)
     return _text(name, value)
 
 

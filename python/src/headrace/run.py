@@ -13,21 +13,26 @@ from __future__ import annotations
 import datetime
 import itertools
 import logging
-from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 
 from headrace.ahead import ReadAhead, Staged
+from headrace.blame import blamed
+from headrace.deletions import compares_keys, refuse_unheard
 from headrace.endpoint import DatasetSchema, Plan, Policy, SinkEndpoint, SourceEndpoint
-from headrace.errors import ConfigInvalid, DataPlaneError, problem
+from headrace.errors import DataPlaneError, problem
 from headrace.events import Finished, Opened, Planned, Sealed
-from headrace.exporting import METADATA, export_slice
+from headrace.exporting import METADATA, SliceReader, export_slice
+from headrace.filtering import BatchFilter
+from headrace.gone import ROWS_OF_A_SLICE, GoneRows
 from headrace.importing import SinkRun
 from headrace.loading import BlockLoads
 from headrace.negotiation import reading_policy, slice_policy
 from headrace.observer import Observer, RunInterrupted
 from headrace.policy import RunPolicy, parse
-from headrace.protocol import Json, Problem, Role, Verdict
+from headrace.protocol import Json, Problem, Verdict
 from headrace.saying import ask_records, tell_rejected
 from headrace.staging import IngestionContext, Slice, StagingProvider
 from headrace.tally import Tally
@@ -87,6 +92,7 @@ class _Run:
     tally: Tally = field(init=False)
     checkpoint: Json = field(init=False)
     into: SinkRun | None = field(init=False, default=None)
+    next_seq: int = field(init=False, default=0)
     blocks: BlockLoads | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -96,9 +102,9 @@ class _Run:
             log.warning("%s", warning)
 
     def execute(self) -> Finished:
-        next_seq = self._open()
-        plan = self._plan(next_seq)
-        self.observer.tell(Planned(slices=plan.count, estimated_rows=plan.estimated_rows, strategy=plan.strategy))
+        self.next_seq = self._open()
+        plan = self._plan(self.next_seq)
+        self.observer.tell(_planned(plan))
         slices = self._drawn(plan)
         first = next(slices, None)
         error = self._carry_all(slices if first is None else itertools.chain([first], slices), nothing=first is None)
@@ -115,6 +121,7 @@ class _Run:
             return self.run.next_seq
         with blamed("sink"):
             self.into = SinkRun.make(self.sink, self.run, self.policy, self._described, self.run.policy)
+            refuse_unheard(self.policy, self.source, self.sink, self.into.target.disposition)
             high_water = self.into.open()
         self.blocks = BlockLoads.of(self.run.unit_id, self.source, self.sink, self.into)
         self.observer.tell(Opened(fenced=True, high_water=high_water))
@@ -134,7 +141,14 @@ class _Run:
                 self._described()
                 whole = Slice(seq=next_seq, bounds=METADATA, from_checkpoint=self.checkpoint, to_checkpoint=None)
                 return Plan(slices=iter([whole]), count=1, estimated_rows=None, strategy="metadata")
+            self._require_filterable()
             return self.source.plan(self.run.unit_id, self.checkpoint, self._reading_policy(), next_seq)
+
+    def _require_filterable(self) -> None:
+        """Raises ``ConfigInvalid`` for a filter that does not fit the rows, where they are filtered after reading."""
+        if self.policy.filter is not None and not self.source.capabilities().filters:
+            keep = BatchFilter(self.policy.filter, self.run.unit_id)
+            keep.require(self._described().arrow, self.policy.columns, self.policy.limit)
 
     def _drawn(self, plan: Plan) -> Iterator[Slice]:
         slices = iter(plan.slices)
@@ -148,9 +162,9 @@ class _Run:
     def _carry_all(self, slices: Iterator[Slice] | itertools.chain[Slice], *, nothing: bool) -> Problem | None:
         """Carry slice after slice until the plan ends or somebody stops it. Returns what ended the run early."""
         try:
-            if not self._carry_each(slices):
+            if not self._carry_each(slices, self.source) or not self._carry_gone():
                 return None
-            self._complete(nothing=nothing)
+            self._complete(nothing=nothing and self.tally.is_empty)
         except RunInterrupted:
             raise
         except Exception as error:
@@ -161,12 +175,20 @@ class _Run:
             return problem(error)
         return None
 
-    def _carry_each(self, slices: Iterator[Slice] | itertools.chain[Slice]) -> bool:
+    def _carry_gone(self) -> bool:
+        """Take away what the source no longer has, when all it has is there."""
+        if self.into is None or self.sink is None or not compares_keys(self.policy, self.into.target.disposition):
+            return True
+        gone = GoneRows(self.source, self.run.unit_id, self._reading_policy(), self.observer)
+        rows = self.policy.slice_rows or ROWS_OF_A_SLICE
+        return self._carry_each(gone.slices(self.sink, self.into.target, self.next_seq, self.checkpoint, rows), gone)
+
+    def _carry_each(self, slices: Iterator[Slice] | itertools.chain[Slice], source: SliceReader) -> bool:
         """Whether the plan was carried to its end, and nobody stopped it before."""
         if self._is_late():
             return False
-        width = min(self.policy.max_parallel_slices, self.source.capabilities().parallel_reads)
-        ahead = ReadAhead(slices, self._export, width, self.observer, self.source.close)
+        width = min(self.policy.max_parallel_slices, source.capabilities().parallel_reads)
+        ahead = ReadAhead(slices, partial(self._export, source), width, self.observer, self.source.close)
         with closing(ahead):
             for staged in ahead:
                 with closing(staged.session):
@@ -174,7 +196,7 @@ class _Run:
                         return False
         return True
 
-    def _export(self, slice_: Slice, observer: Observer) -> Staged:
+    def _export(self, source: SliceReader, slice_: Slice, observer: Observer) -> Staged:
         with blamed("staging"):
             session = self.provider.allocate_session(self._context(slice_))
         try:
@@ -182,7 +204,7 @@ class _Run:
                 policy = slice_policy(self._reading_policy(), session, self.sink)
                 if self.blocks is not None:
                     policy = self.blocks.policy_for(slice_, session, policy)
-                exported = export_slice(self.source, self.run.unit_id, [slice_], policy, self.policy, session, observer)
+                exported = export_slice(source, self.run.unit_id, [slice_], policy, self.policy, session, observer)
         except BaseException:
             session.close()
             raise
@@ -218,6 +240,7 @@ class _Run:
         return answer()
 
     def _commit(self, staged: Staged) -> None:
+        self.next_seq = staged.slice.seq + 1
         seal = staged.exported.seal
         if self.into is None:
             self.tally.applied(seal.rows, seal.bytes, None, 0)
@@ -226,7 +249,7 @@ class _Run:
         with blamed("sink"):
             event, applied, duration_ms = self.into.write(staged.slice, staged.session, seal, self.observer)
         self.checkpoint = applied.record.to_ckpt
-        self.tally.applied(seal.rows, applied.bytes, applied.location, duration_ms)
+        self.tally.applied(seal.rows, applied.bytes, applied.location, duration_ms, deleted=staged.exported.deleted)
         self.observer.tell(event)
         self.into.require_chain(staged.slice, applied)
 
@@ -280,18 +303,5 @@ class _Run:
         return True
 
 
-@contextmanager
-def blamed(role: Role | None) -> Generator[None]:
-    """Failures that do not say where they happened happened here."""
-    try:
-        yield
-    except DataPlaneError as error:
-        if error.role is None:
-            error.role = role
-        raise
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] == "headrace":
-            raise
-        raise ConfigInvalid(
-            f"The library {error.name!r} is not installed, which this endpoint needs.", role=role
-        ) from error
+def _planned(plan: Plan) -> Planned:
+    return Planned(slices=plan.count, estimated_rows=plan.estimated_rows, strategy=plan.strategy, resumes=plan.resumes)

@@ -34,13 +34,19 @@ class Tally:
             if len(self.samples) < SAMPLES:
                 self.samples.append({"position": row.position, "reason": row.reason})
 
-    def applied(self, rows: int, size: int, location: str | None, duration_ms: int) -> None:
-        """Count a slice that is committed."""
+    def applied(self, rows: int, size: int, location: str | None, duration_ms: int, *, deleted: int = 0) -> None:
+        """Count a slice that is committed. ``deleted``: how many of its rows say that they were."""
         self.counts["slices"] += 1
         self.counts["applied_rows"] += rows
+        self.counts["deleted_rows"] += deleted
         self.counts["applied_bytes"] += size
         self.counts["import_ms"] += duration_ms
         self.location = location or self.location
+
+    @property
+    def is_empty(self) -> bool:
+        """No slice was committed."""
+        return self.counts["slices"] == 0
 
     def stats(self, delivery: Json) -> dict[str, Json]:
         """The statistics of the run so far."""
@@ -56,6 +62,6 @@ class Tally:
 
 
 _KEYS = (
-    "exported_rows", "applied_rows", "rejected_rows", "filtered_rows", "exported_bytes", "applied_bytes", "slices",
-    "export_ms", "import_ms",
+    "exported_rows", "applied_rows", "deleted_rows", "rejected_rows", "filtered_rows", "exported_bytes",
+    "applied_bytes", "slices", "export_ms", "import_ms",
 )  # fmt: skip

@@ -14,6 +14,7 @@ export const policyKeys = [
   "primaryKeys",
   "writeDisposition",
   "deletes",
+  "deletedField",
   "columns",
   "filter",
   "limit",

@@ -9,7 +9,7 @@
  * there this workflow ends it, whatever happens: errors, bugs, interruption.
  */
 import { type Cause, Effect, Layer, Option, Ref, Stream } from "effect"
-import { knownPolicy, withoutEffect } from "../domain/Policy.ts"
+import { asksForIncremental, knownPolicy, withoutEffect } from "../domain/Policy.ts"
 import type { RunEvent } from "../protocol/Protocol.ts"
 import { EndpointRepo } from "../services/EndpointRepo.ts"
 import { PythonWorker, PythonWorkerError, WorkerContractViolation } from "../services/PythonWorker.ts"
@@ -27,6 +27,10 @@ type Finished = Extract<RunEvent, { readonly _tag: "Finished" }>
 const unfinished = new PythonWorkerError({
   reason: new WorkerContractViolation({ issue: "the run's events ended without Finished" })
 })
+
+/** Nothing is left to go on from. An incremental unit without a row has a place to go on from all the same: the beginning. */
+const isWhole = ({ policy }: RunRequest, { newCheckpoint }: Finished): boolean =>
+  newCheckpoint === null && !asksForIncremental(policy)
 
 /** Null when every key of the policy has an effect. */
 const warningOf = (policy: RunRequest["policy"]): string | null => withoutEffect(policy).join(" ") || null
@@ -114,7 +118,7 @@ const make = Effect.gen(function* () {
     const counts = !now.stopped && (yield* claim.holds(request.run))
     const end = counts
       ? {
-          filled: finished.newCheckpoint === null ? ("whole" as const) : ("so far" as const),
+          filled: isWhole(request, finished) ? ("whole" as const) : ("so far" as const),
           checkpoint: yield* decisions.moveTo(request, account, finished.newCheckpoint)
         }
       : { filled: "part" as const }

@@ -122,6 +122,19 @@ const make = Effect.gen(function* () {
     if (relation !== "same") yield* count(request, account, newest.sliceSeq)
   }, Effect.uninterruptible)
 
+  /**
+   * A plan nobody can go on with is the last of its generation, however its run ends: that is
+   * noted before the first slice, since whoever dies later notes nothing.
+   */
+  const onPlanned = Effect.fnUntraced(function* (
+    { run }: RunRequest,
+    account: AccountRef,
+    plan: Event<"Planned">
+  ) {
+    yield* Ref.update(account, (now) => ({ ...now, tally: withPlan(now.tally, plan) }))
+    if (!plan.resumes) yield* runs.endGeneration(run.tenant, run.unit, run.sinkId)
+  })
+
   const announceSlice = Effect.fnUntraced(function* (request: RunRequest, account: AccountRef, seq: number) {
     const isNew = yield* Ref.modify(account, (now) => [
       seq > now.announced,
@@ -217,7 +230,7 @@ const make = Effect.gen(function* () {
     answer: Effect.fn("SliceDecisions.answer")(function* (request, account, event) {
       yield* Match.valueTags(event, {
         Opened: (opened) => reconcile(request, account, opened),
-        Planned: (plan) => Ref.update(account, (now) => ({ ...now, tally: withPlan(now.tally, plan) })),
+        Planned: (plan) => onPlanned(request, account, plan),
         Progress: (progress) => onProgress(request, account, progress),
         Records: (records) => onRecords(request, account, records),
         Sealed: (sealed) => onSealed(request, account, sealed),

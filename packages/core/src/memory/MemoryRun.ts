@@ -262,7 +262,10 @@ export const carry = Effect.fnUntraced(function* (run: Run) {
   const load = loadOf(run)
   const pieces = planOf(run, load, start, newest === null ? request.nextSeq : newest.sliceSeq + 1)
   const estimatedRows = Math.max(0, sizeOf(load) - (start ?? 0))
-  yield* Queue.offer(events, Planned.make({ slices: pieces.length, estimatedRows, strategy: "position" }))
+  yield* Queue.offer(
+    events,
+    Planned.make({ slices: pieces.length, estimatedRows, strategy: "position", resumes: true })
+  )
   let reached = start
   let rows = 0
   for (const piece of pieces) {

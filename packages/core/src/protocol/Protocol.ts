@@ -156,8 +156,16 @@ export const Phase = Schema.Literals(["plan", "export", "import", "commit", "fin
  */
 export const RunEvent = Schema.TaggedUnion({
   Opened: { fenced: Schema.Boolean, highWater: Schema.NullOr(CommitRecord) },
-  /** `slices: null`: the source learns how many as it reads. */
-  Planned: { slices: Schema.NullOr(Count), estimatedRows: Schema.NullOr(Count), strategy: Schema.String },
+  /**
+   * `slices: null`: the source learns how many as it reads. `resumes: false`: a run that
+   * breaks off among these slices cannot be gone on with, and the next one begins anew.
+   */
+  Planned: {
+    slices: Schema.NullOr(Count),
+    estimatedRows: Schema.NullOr(Count),
+    strategy: Schema.String,
+    resumes: Schema.Boolean
+  },
   Sealed: Manifest.fields,
   /** The sink holds the slice durably. Only now may the checkpoint move to `commitRecord.toCkpt`. */
   Committed: { commitRecord: CommitRecord, adopted: Schema.Boolean, location: Schema.Json },

@@ -67,8 +67,14 @@ describe("a tally", () => {
   })
 
   it("takes the plan's numbers, and none for a source that learns them as it reads", () => {
-    const known = withPlan(emptyTally, Planned.make({ slices: 4, estimatedRows: 100, strategy: "" }))
-    const unknown = withPlan(known, Planned.make({ slices: null, estimatedRows: null, strategy: "" }))
+    const known = withPlan(
+      emptyTally,
+      Planned.make({ slices: 4, estimatedRows: 100, strategy: "", resumes: true })
+    )
+    const unknown = withPlan(
+      known,
+      Planned.make({ slices: null, estimatedRows: null, strategy: "", resumes: true })
+    )
 
     assert.deepInclude(known, { sliceCount: 4, rowsTotal: 100 })
     assert.deepInclude(unknown, { sliceCount: null, rowsTotal: null })

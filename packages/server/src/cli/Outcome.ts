@@ -124,7 +124,7 @@ export const report = Effect.fn("report")(function* (last: RunProgress, tally: T
   }
 })
 
-/** Everything before the slice in flight is in the sink; the same command goes on. */
+/** Everything before the slice in flight is in the sink; the same command goes on, or begins a load anew that cannot be gone on with. */
 export const interrupted = ({
   committed,
   runId

@@ -25,6 +25,7 @@ const kinds: { readonly [Key in PolicyKey]: Kind } = {
   primaryKeys: "list",
   writeDisposition: "word",
   deletes: "word",
+  deletedField: "word",
   columns: "list",
   filter: "json",
   limit: "number",

@@ -241,13 +241,16 @@ def test_merge_leaves_the_query_that_reads_the_latest_version_of_each_row(tmp_pa
     land(base, target(disposition="merge", key=("id", 'na"me')), rows(1).rename_columns(["id", 'na"me']))
 
     assert (base / "public.orders" / "_latest.sql").read_text() == (
-        "-- The newest version of every row. A slice holds rows that were new or changed; a later one wins.\n"
-        "SELECT * EXCLUDE (_hr_file, file_row_number)\n"
-        f"FROM read_parquet('{tmp_path}/it''s a [[]lake]/public.orders/gen=*/slice=*/*.parquet',\n"
+        "-- The newest version of every row. A slice holds rows that were new or changed; a later one wins,\n"
+        "-- also one that says that its row was deleted.\n"
+        "SELECT * EXCLUDE (_hr_file, file_row_number, _headrace_op)\n"
+        f"FROM (SELECT * FROM read_parquet('{tmp_path}/it''s a [[]lake]/public.orders/gen=*/slice=*/*.parquet',\n"
         "  union_by_name = true, hive_partitioning = false, filename = '_hr_file', file_row_number = true)\n"
+        "  UNION ALL BY NAME SELECT 0::SMALLINT AS _headrace_op WHERE false)\n"
         'QUALIFY row_number() OVER (PARTITION BY "id", "na""me" ORDER BY\n'
         "  regexp_extract(_hr_file, '/gen=(\\d+)/slice=\\d+/[^/]*$', 1)::BIGINT DESC,\n"
-        "  regexp_extract(_hr_file, '/slice=(\\d+)/[^/]*$', 1)::BIGINT DESC, file_row_number DESC) = 1;\n"
+        "  regexp_extract(_hr_file, '/slice=(\\d+)/[^/]*$', 1)::BIGINT DESC, file_row_number DESC) = 1\n"
+        "  AND coalesce(_headrace_op, 0) = 0;\n"
     )
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from contextlib import closing
 
 import pytest
-from postgres_reading import BY_TIME, taken
+from carrying import Watching
+from postgres_reading import BY_TIME, carried, taken
 from postgres_server import PostgresServer, postgres_server
 
 from headrace.endpoints.sources.postgres import PostgresSource
 from headrace.errors import ConfigInvalid, SourceReplaced
+from headrace.events import Planned
 from headrace.protocol import Json
 
 UNIT = "public.orders"
@@ -61,6 +63,7 @@ def server() -> PostgresServer:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_ranges_of_pages_cover_every_row_as_often_as_it_is_there(server: PostgresServer, kind: str) -> None:
+    """F46: a slice with few rows, or none, is not the end."""
     server.database(*KINDS[kind])
 
     found = taken(server.parameters("shop"), UNIT, **SMALL)
@@ -104,14 +107,35 @@ def test_slices_of_pages_are_of_one_moment_whatever_happens_meanwhile(server: Po
     assert {row["note"][200:] for row in found.rows} == {"old"}
 
 
-def test_a_read_by_pages_that_died_is_refused_and_says_what_to_do(server: PostgresServer) -> None:
+def test_a_read_by_pages_that_died_is_begun_anew_by_the_next_run_and_no_row_is_lost_or_doubled(
+    server: PostgresServer,
+) -> None:
     """A row that was updated since may lie behind the part already read."""
+    server.database(name="target")
+    server.database(*KINDS["plain"])
+    parameters, target = server.parameters("shop"), server.parameters("target")
+    broken = Watching(verdict=lambda event: "commit" if event.slice_seq < 2 else "stop")
+    carried(parameters, target, UNIT, SMALL, broken)
+    server.run("shop", "update orders set note = 'moved' where id < 50", "delete from orders where id > 890")
+    seen = server.rows("target", "select to_regclass('orders')::text")
+
+    finished = carried(parameters, target, UNIT, SMALL, generation=2, epoch=2, run_id="later")
+
+    assert ([event.resumes for event in broken.of(Planned)], seen, finished.errors) == ([False], [(None,)], [])
+    everything = "select id, note from orders order by id"
+    assert server.rows("target", everything) == server.rows("shop", everything)
+
+
+def test_one_whose_rows_are_appended_is_refused_and_says_what_to_do(server: PostgresServer) -> None:
+    """Its rows are in the target already, and begun anew they would be there twice."""
     server.database(*KINDS["plain"])
     parameters = server.parameters("shop")
-    first = taken(parameters, UNIT, stop_after=1, **SMALL)
+    with closing(PostgresSource(parameters)) as source:
+        assert source.plan(UNIT, None, {**SMALL, "writeDisposition": "append"}).resumes
+    first = taken(parameters, UNIT, stop_after=1, writeDisposition="append", **SMALL)
 
-    with pytest.raises(SourceReplaced, match="snapshot it was taken from is gone"):
-        taken(parameters, UNIT, first.checkpoint, **SMALL)
+    with pytest.raises(SourceReplaced, match="Where its rows were appended, remove them, and reset the unit"):
+        taken(parameters, UNIT, first.checkpoint, writeDisposition="append", **SMALL)
 
 
 def test_staged_on_disk_a_table_without_a_key_is_one_slice_that_a_dead_run_begins_again(

@@ -9,6 +9,7 @@ import pytest
 from postgres_reading import BY_TIME, reader, taken
 from postgres_server import PostgresServer, postgres_server
 
+from headrace.endpoints.sources import postgres_plan
 from headrace.errors import ConfigInvalid
 from headrace.protocol import Json
 
@@ -109,6 +110,44 @@ def test_slices_are_cut_by_columns_the_user_may_see_though_others_are_hidden(
 
     assert found.rows == [{"id": n, "at": n} for n in range(1, 6)]
     assert len(found.slices) == 3
+
+
+@pytest.fixture
+def scattered(server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> PostgresServer:
+    """Random keys: in their order the rows lie all over the table."""
+    monkeypatch.setattr(postgres_plan, "SCATTERED_PAGES", 1)
+    server.database("create table orders (id uuid primary key, n int, at timestamptz)")
+    server.run("shop", "insert into orders select gen_random_uuid(), n, '2024-01-01' from generate_series(1, 900) n",
+               "analyze orders")  # fmt: skip
+    return server
+
+
+@pytest.mark.parametrize("disposition", ["replace", "merge"])
+def test_a_table_whose_key_is_random_is_read_by_pages_and_says_so(scattered: PostgresServer, disposition: str) -> None:
+    found = taken(scattered.parameters("shop"), UNIT, targetSliceSize=300, writeDisposition=disposition)
+
+    assert (found.strategy, found.delivery) == ("page ranges", {"cut": postgres_plan.FASTER})
+    assert sorted(row["n"] for row in found.rows) == list(range(1, 901))
+    assert len(found.slices) > 1
+
+
+@pytest.mark.parametrize("policy", [{"writeDisposition": "append"}, BY_TIME])
+def test_one_that_has_to_go_on_where_it_broke_off_is_read_by_key_and_says_so(
+    scattered: PostgresServer, policy: Any
+) -> None:
+    found = taken(scattered.parameters("shop"), UNIT, targetSliceSize=300, **policy)
+
+    assert (found.strategy, found.delivery["cut"]) == ("key ranges", postgres_plan.SLOWLY)
+
+
+def test_a_key_that_follows_the_order_of_the_rows_is_read_by_key(scattered: PostgresServer) -> None:
+    key = "lpad(n::text, 32, '0')::uuid"
+    scattered.run("shop", "truncate orders", f"insert into orders select {key}, n from generate_series(1, 900) n",
+                  "analyze orders")  # fmt: skip
+
+    found = taken(scattered.parameters("shop"), UNIT, targetSliceSize=300)
+
+    assert (found.strategy, found.delivery) == ("key ranges", {})
 
 
 def test_slices_of_a_run_are_of_one_moment_whatever_happens_meanwhile(server: PostgresServer) -> None:
@@ -259,7 +298,7 @@ def test_only_the_columns_asked_for_are_read_in_their_order_also_without_key_and
         ({"limit": 5, **BY_TIME}, "limit", "an incremental read that stops early loses rows"),
         ({"mode": "sideways"}, "mode", "full or incremental"),
         ({"mode": "incremental"}, "cursorField", "no cursorField says which column grows"),
-        ({"filter": {"id": 1}}, "filter", "not supported yet"),
+        ({"quarantine": {"maxRows": 1}}, "quarantine", "not supported yet"),
     ],
 )
 def test_a_policy_that_cannot_be_met_is_refused_by_key(

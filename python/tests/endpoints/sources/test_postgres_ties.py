@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import closing
+from itertools import islice
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from postgres_reading import Taken, carried, taken
 from postgres_server import PostgresServer, postgres_server
 
+from headrace.endpoints.sources.postgres import PostgresSource
 from headrace.protocol import Json
 
 UNIT = "public.orders"
@@ -117,3 +122,22 @@ def test_a_run_that_merges_because_nothing_else_was_said_brings_rows_that_came_l
 
     assert (first.errors, second.errors) == ([], [])
     assert server.rows("target", "select id from orders order by id") == [(1,), (3,), (5,), (7,)]
+
+
+def test_a_million_rows_of_one_cursor_are_read_a_thousand_at_a_time_and_each_once(server: PostgresServer) -> None:
+    """F38: also by a run that died between two of the thousand slices."""
+    server.run("shop", "create index on orders (at, id)")
+    first = read(server, **APPENDED)
+    server.run("shop", "insert into orders select n, 21 from generate_series(8, 1000007) n", "analyze orders")
+    policy: dict[str, Json] = {"mode": "incremental", "cursorField": "at", "targetSliceSize": 1000, **APPENDED}
+    found: list[Any] = []
+    checkpoint = first.checkpoint
+    for most in (137, 2000):
+        with closing(PostgresSource(server.parameters("shop"))) as source:
+            for slice_ in islice(source.plan(UNIT, checkpoint, policy).slices, most):
+                (batch,) = source.read(UNIT, slice_, policy)
+                found.append(batch.column("id"))
+                checkpoint = json.loads(json.dumps(slice_.to_checkpoint))
+
+    assert {len(ids) for ids in found} == {1000}
+    assert pa.chunked_array(found).equals(pa.chunked_array([pa.array(range(8, 1_000_008), pa.int32())]))

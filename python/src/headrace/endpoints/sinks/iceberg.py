@@ -41,6 +41,7 @@ class IcebergSink:
             dispositions=("replace", "append", "merge"),
             native_formats=("parquet",),
             native_options={"parquet": {"compression": COMPRESSION}},
+            tombstones=("merge",),
         )
 
     def high_water(self, target: Target, epoch: int) -> HighWater | None:
@@ -105,8 +106,6 @@ def _refuse_unmet(target: Target, arrow: pa.Schema, policy: Policy) -> None:
     contract = policy.get("schemaContract")
     if contract not in (None, "evolve", "freeze"):
         raise _invalid("schemaContract", f"schemaContract {contract} is not supported yet by warehouse.iceberg.")
-    if policy.get("deletes") not in (None, "ignore", "soft"):
-        raise _invalid("deletes", f"deletes {policy.get('deletes')} is not supported yet by warehouse.iceberg.")
     if target.disposition != "merge":
         return
     missing = [name for name in target.primary_key if name not in arrow.names]

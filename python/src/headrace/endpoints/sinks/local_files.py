@@ -43,6 +43,7 @@ class LocalFilesSink:
             native_formats=("parquet",),
             native_options={"parquet": {"compression": self._config.compression}},
             reading={"merge": READING_RULE},
+            tombstones=("merge",),
         )
 
     def high_water(self, target: Target, epoch: int) -> HighWater | None:

@@ -7,21 +7,30 @@ whether it happened (``postgres_ledger``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import replace as replace_fields
+from typing import Any
 
 import pyarrow as pa
 
 from headrace.endpoint import Applied, DatasetSchema, HighWater, Policy, SinkCapabilities, Target
 from headrace.endpoints.sinks.postgres_columns import StoredColumn, stored_columns
-from headrace.endpoints.sinks.postgres_committing import Commits, invalid, place_of
+from headrace.endpoints.sinks.postgres_committing import Commits, place_of
 from headrace.endpoints.sinks.postgres_connection import SinkConnection
 from headrace.endpoints.sinks.postgres_copied import as_before, block_columns
 from headrace.endpoints.sinks.postgres_ledger import BEGIN, Ledger, lock_schema
 from headrace.endpoints.sinks.postgres_load import CopyLoad
 from headrace.endpoints.sinks.postgres_loading import Loading, Places
 from headrace.endpoints.sinks.postgres_names import table_for
-from headrace.endpoints.sinks.postgres_owner import disown_another, note_again, own, refuse_lost, refuse_others
+from headrace.endpoints.sinks.postgres_owner import (
+    disown_another,
+    note_again,
+    own,
+    refuse_lost,
+    refuse_others,
+    require_own,
+)  # fmt: skip
+from headrace.endpoints.sinks.postgres_policy import refuse_unmet
 from headrace.endpoints.sinks.postgres_replacement import (
     drop_other_generations,
     end_older_loads,
@@ -39,7 +48,7 @@ from headrace.endpoints.sinks.postgres_table import (
     require_table,
 )
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
-from headrace.endpoints.systems.postgres_session import Connection, transaction
+from headrace.endpoints.systems.postgres_session import Connection, quote_identifier, transaction
 from headrace.errors import Bug
 from headrace.protocol import CommitRecord
 from headrace.staging import BlockLoad, RecordReader, Slice
@@ -57,8 +66,12 @@ class PostgresSink:
         self._tables: dict[str, Table] = {}
 
     def capabilities(self) -> SinkCapabilities:
-        formats = (CopyLoad.format,)
-        return SinkCapabilities(delivery="A", dispositions=("replace", "append", "merge"), native_formats=formats)
+        return SinkCapabilities(
+            delivery="A",
+            dispositions=("replace", "append", "merge"),
+            native_formats=(CopyLoad.format,),
+            tombstones=("merge",),
+        )
 
     def high_water(self, target: Target, epoch: int) -> HighWater | None:
         table = self._table(target)
@@ -81,9 +94,8 @@ class PostgresSink:
 
     def prepare(self, target: Target, schema: DatasetSchema, policy: Policy) -> None:
         columns = stored_columns(schema.arrow)
-        _refuse_unmet(target, columns, policy)
+        refuse_unmet(target, columns, policy)
         table, epoch = self._table(target), self._epoch(target)
-        is_frozen = policy.get("schemaContract") == "freeze"
 
         def make(connection: Connection) -> None:
             drop_leftovers(connection, table.schema, target.unit, epoch)
@@ -96,7 +108,7 @@ class PostgresSink:
                     place = place_of(ledger, target, table)
                     key = target.primary_key if place != table else ()
                     filled = block_columns(connection, place, table, schema.arrow, key)
-                self._make(connection, ledger, target, table, filled, is_frozen=is_frozen)
+                self._make(connection, ledger, target, table, filled, policy)
                 ledger.pass_fence(target.unit, epoch)
 
         self._connection.tried(make, str(table))
@@ -125,6 +137,17 @@ class PostgresSink:
 
         self._connection.tried(show, str(table))
         return self._location(table)
+
+    def existing_keys(self, target: Target) -> Generator[Any]:
+        table = self._table(target)
+
+        def is_there(connection: Connection) -> bool:
+            require_own(Ledger(connection, table.schema), table, target)
+            return columns_of(connection, table) is not None
+
+        if self._connection.tried(is_there, str(table)):
+            columns = ", ".join(f"t.{name}::text as {name}" for name in map(quote_identifier, target.primary_key))
+            yield from self._connection.batches(f"select {columns} from {table.sql} t", str(table))
 
     def can_load(self, target: Target, schema: pa.Schema, policy: Policy) -> bool:
         return self._loading.can_fill(self._places(target), schema)
@@ -156,11 +179,13 @@ class PostgresSink:
         target: Target,
         table: Table,
         columns: tuple[StoredColumn, ...],
-        *,
-        is_frozen: bool,
+        policy: Policy,
     ) -> None:
+        is_frozen, deletes = policy.get("schemaContract") == "freeze", policy.get("deletes")
         place = place_of(ledger, target, table)
         refuse_lost(ledger, place, target, self._epoch(target))
+        if deletes == "keyDiff" and target.disposition == "merge":
+            require_own(ledger, table, target)
         if target.disposition == "replace":
             refuse_unreplaceable(connection, ledger, table, target)
             drop_other_generations(connection, table, target.generation)
@@ -233,24 +258,3 @@ class PostgresSink:
 
     def _location(self, table: Table) -> str:
         return f"postgresql://{self._parameters.place}/{self._parameters.database}/{table}"
-
-
-def _refuse_unmet(target: Target, columns: tuple[StoredColumn, ...], policy: Policy) -> None:
-    """A policy this sink cannot meet ends the run before a row is read."""
-    contract = policy.get("schemaContract")
-    if contract not in (None, "evolve", "freeze"):
-        raise invalid("schemaContract", f"schemaContract {contract} is not supported yet by jdbc.postgres.")
-    if policy.get("deletes") not in (None, "ignore", "soft"):
-        raise invalid("deletes", f"deletes {policy.get('deletes')} is not supported yet by jdbc.postgres.")
-    if target.disposition != "merge":
-        return
-    names = {column.name for column in columns}
-    missing = [name for name in target.primary_key if name not in names]
-    if missing:
-        raise invalid("primaryKeys", f"The unit has no column {missing[0]}, which the policy's primaryKeys names.")
-    if not target.primary_key:
-        raise invalid(
-            "primaryKeys",
-            "writeDisposition is merge, and nothing says which row a new version takes the place of. "
-            "Set the policy's primaryKeys, or choose append.",
-        )

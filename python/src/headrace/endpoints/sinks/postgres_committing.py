@@ -10,10 +10,11 @@ import psycopg
 from headrace.endpoint import Applied, Target
 from headrace.endpoints.sinks.postgres_connection import SinkConnection
 from headrace.endpoints.sinks.postgres_ledger import BEGIN, COMMIT, Ledger
+from headrace.endpoints.sinks.postgres_policy import invalid
 from headrace.endpoints.sinks.postgres_stage import Stage
 from headrace.endpoints.sinks.postgres_table import Table, columns_of, hidden_table, is_empty
 from headrace.endpoints.systems.postgres_session import Connection, transaction
-from headrace.errors import ConfigInvalid, SchemaChanged, SinkFenced
+from headrace.errors import SchemaChanged, SinkFenced
 from headrace.protocol import CommitRecord
 
 
@@ -103,7 +104,3 @@ def place_of(ledger: Ledger, target: Target, table: Table) -> Table:
     if target.disposition == "replace" and not ledger.is_closed(target):
         return hidden_table(table, target.generation)
     return table
-
-
-def invalid(field: str, message: str) -> ConfigInvalid:
-    return ConfigInvalid(message, role="sink", details={"field": field})

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
 import adbc_driver_postgresql.dbapi as adbc
@@ -65,6 +65,22 @@ class SinkConnection:
         if self._arrow is None:
             self._arrow = connect_arrow(self._parameters, "sink")
         return self._arrow
+
+    def batches(self, statement: str, where: str) -> Generator[Any]:
+        """Record batches of a query, streamed. Not tried again: its rows were handed out."""
+        with self._busy:
+            self._require_open(where)
+            try:
+                with self.arrow().cursor() as cursor:
+                    cursor.execute(statement)
+                    yield from cursor.fetch_record_batch()
+            except (adbc.Error, OSError) as error:
+                self.drop_arrow()
+                self._require_open(where)
+                raise translated(error, role="sink", where=where) from None
+            except GeneratorExit:
+                self.drop_arrow()
+                raise
 
     def drop_arrow(self) -> None:
         """A connection on which COPY broke off is of no use any more."""

@@ -69,6 +69,19 @@ def refuse_others(ledger: Ledger, table: Table, target: Target) -> None:
     )
 
 
+def require_own(ledger: Ledger, table: Table, target: Target) -> None:
+    """Raises ``ConfigInvalid`` for a table that holds rows of others too: what the source has not may be theirs."""
+    rows = query(ledger.connection, "select to_regclass($1) is not null", [table.sql])
+    if not rows[0][0] or owner_of(ledger, table) == target.unit:
+        return
+    raise ConfigInvalid(
+        f"{table} was not made by this unit, so rows in it that the source has not may be of others, and deletes "
+        "keyDiff would take them away. Choose another schema with the sink's schemas, or set deletes to soft.",
+        role="sink",
+        details={"table": str(table), "field": "deletes"},
+    )
+
+
 def refuse_lost(ledger: Ledger, place: Table, target: Target, epoch: int) -> None:
     """Going on with a table that lost what it was given would leave a gap nobody sees.
 

@@ -46,6 +46,7 @@ class S3Sink:
             native_formats=("parquet",),
             native_options={"parquet": {"compression": self.compression}},
             reading={"replace": READING_RULE, "append": READING_RULE, "merge": LATEST_RULE},
+            tombstones=("merge",),
         )
 
     def high_water(self, target: Target, epoch: int) -> HighWater | None:

@@ -28,15 +28,18 @@ def reading_file(unit: str, target: Target) -> tuple[str, bytes]:
     key = ", ".join('"' + name.replace('"', '""') + '"' for name in target.primary_key)
     rows = _ROWS.format(more=", filename = '_hr_file', file_row_number = true")
     query = (
-        "-- The newest version of every row: a later slice wins.\n"
-        f"SELECT * EXCLUDE (_hr_file, file_row_number) FROM {rows}\n"
+        "-- The newest version of every row: a later slice wins, also where it says that the row was deleted.\n"
+        "SELECT * EXCLUDE (_hr_file, file_row_number, _headrace_op)\n"
+        f"FROM (SELECT * FROM {rows}\n"
+        "  UNION ALL BY NAME SELECT 0::SMALLINT AS _headrace_op WHERE false)\n"
         f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY\n"
         r"  regexp_extract(_hr_file, '/gen=(\d+)/slice=\d+/[^/]*$', 1)::BIGINT DESC,"
         "\n"
         r"  regexp_extract(_hr_file, '/slice=(\d+)/[^/]*$', 1)::BIGINT DESC,"
         "\n"
-        r"  regexp_extract(_hr_file, '-(\d+)[.]parquet$', 1)::BIGINT DESC, file_row_number DESC) = 1;"
+        r"  regexp_extract(_hr_file, '-(\d+)[.]parquet$', 1)::BIGINT DESC, file_row_number DESC) = 1"
         "\n"
+        "  AND coalesce(_headrace_op, 0) = 0;\n"
     )
     return LATEST_FILE, f"{_files(unit)}{query}".encode()
 

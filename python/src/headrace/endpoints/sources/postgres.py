@@ -8,7 +8,7 @@ column planned from the catalogue (``systems.postgres_types``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -16,14 +16,25 @@ import pyarrow as pa
 from headrace.datasets import dataset_records
 from headrace.endpoint import DatasetSchema, Plan, Policy, SourceCapabilities
 from headrace.endpoints.sources.postgres_blocks import CopyBlocks
-from headrace.endpoints.sources.postgres_columns import chosen_readings, file_selection, require_readable, selection
+from headrace.endpoints.sources.postgres_columns import (
+    carried_readings,
+    chosen_readings,
+    file_selection,
+    kept,
+    require_readable,
+    selection,
+    tombstone_readings,
+)
 from headrace.endpoints.sources.postgres_copied import copied_schema, copied_selection
 from headrace.endpoints.sources.postgres_cursor import bound_of, cursor_column, refuse_rewound
 from headrace.endpoints.sources.postgres_dataset import dataset_of, dataset_schema, unit_descriptor
 from headrace.endpoints.sources.postgres_files import ParquetFiles
+from headrace.endpoints.sources.postgres_filter import refuse_foreign_literals
 from headrace.endpoints.sources.postgres_hold import RelationMovedError
 from headrace.endpoints.sources.postgres_horizon import horizon, looked_again
-from headrace.endpoints.sources.postgres_plan import Planning, plan_increment, plan_load
+from headrace.endpoints.sources.postgres_increment import plan_increment
+from headrace.endpoints.sources.postgres_keys import absence_statement, keys_statement
+from headrace.endpoints.sources.postgres_plan import Planning, plan_load
 from headrace.endpoints.sources.postgres_policy import ReadPolicy
 from headrace.endpoints.sources.postgres_position import (
     CursorPosition,
@@ -68,7 +79,12 @@ class PostgresSource:
 
     def capabilities(self) -> SourceCapabilities:
         return SourceCapabilities(
-            full=True, incremental=True, parallel_reads=PARALLEL_READS, native_formats=self._native_formats()
+            full=True,
+            incremental=True,
+            parallel_reads=PARALLEL_READS,
+            native_formats=self._native_formats(),
+            deletes=("ignore", "soft", "keyDiff"),
+            filters=True,
         )
 
     def list_units(self) -> Sequence[UnitDescriptor]:
@@ -95,23 +111,26 @@ class PostgresSource:
 
     def _planned(self, snapshot: Snapshot, found: Relation, checkpoint: Json, asked: ReadPolicy, next_seq: int) -> Plan:
         require_readable(found)
-        readings = chosen_readings(found, asked)
-        columns = tuple(planned.name for planned in readings)
-        known = Identity(system=snapshot.system, table=found.oid)
+        if asked.filter is not None:
+            refuse_foreign_literals(asked.filter, found, snapshot)
+        carried = carried_readings(found, asked)
+        columns = tuple(planned.name for planned in chosen_readings(found, asked))
+        known = Identity(system=snapshot.system, table=found.oid, chosen=asked.chosen)
         position = from_json(checkpoint, known, found.unit_id)
         cursor = None if asked.cursor_field is None else cursor_column(found, asked)
         order = Order.of(found, asked.cursor_field)
         refuse_misfit(position, order, asked)
         planning = Planning(
             snapshot=snapshot, order=order, policy=asked, identity=known, checkpoint=checkpoint, next_seq=next_seq,
-            columns=columns, is_for_files=asked.is_for_files and file_selection(found, readings) is not None,
+            columns=columns, is_for_files=asked.is_for_files and file_selection(found, carried) is not None,
+            kept=kept(found, asked),
         )  # fmt: skip
         if cursor is None:
             snapshot.freeze(found)
             return plan_load(planning, position if isinstance(position, LoadPosition) else None, None)
         first = horizon(snapshot, found, cursor)
         if first.held_by is not None:
-            return _held_back(position, first.held_by, first.delivery, found.unit_id)
+            return _held_back(position, first.held_by, first.delivery, found.unit_id, asked)
         after = position if isinstance(position, CursorPosition) else None
         survey = Survey.of(snapshot.freeze(found, survey_questions(order, after, first.before)))
         limit = looked_again(snapshot, found, cursor, first) if survey.has_more else first
@@ -120,6 +139,9 @@ class PostgresSource:
             survey = Survey.of(snapshot.ask_all(questions, where=found.unit_id))
         bound = bound_of(snapshot, order, asked, limit, survey)
         match position:
+            case CursorPosition() if asked.deletes == "keyDiff" and asked.is_merged and not survey.reaches:
+                # The newest row was deleted, or the database restored: all of it once more is right in both cases.
+                return plan_load(planning, None, bound)
             case CursorPosition():
                 refuse_rewound(order, position, survey, bound)
                 return plan_increment(planning, position, bound, survey)
@@ -138,8 +160,8 @@ class PostgresSource:
         if isinstance(bounds, KeyRange) and bounds.until is not None:
             field = bounds.until.field
         order = Order.of(found, field)
-        readings = chosen_readings(found, asked)
-        where, by = condition(bounds, order), ordering(bounds, order)
+        readings = carried_readings(found, asked)
+        where, by = " and ".join(filter(None, (condition(bounds, order), kept(found, asked)))), ordering(bounds, order)
         rows = (f" where {where}" if where else "") + (f" order by {by}" if by else "")
         if asked.limit is not None:
             rows += f" limit {asked.limit}"
@@ -161,6 +183,17 @@ class PostgresSource:
             return None
         found = self._relation(unit_id)
         return copied_schema(found, [planned.name for planned in chosen_readings(found, ReadPolicy.parse(policy))])
+
+    def keys(self, unit_id: str, key: tuple[str, ...], policy: Policy) -> Generator[Any]:
+        statement = keys_statement(self._held(unit_id), key, ReadPolicy.parse(policy))
+        return self._open_snapshot().batches(statement, DEFAULT_BATCH_BYTES, where=unit_id)
+
+    def tombstones(
+        self, unit_id: str, key: tuple[str, ...], keys: Sequence[tuple[str, ...]], policy: Policy
+    ) -> Iterator[Any]:
+        found, readings = self._held(unit_id), tombstone_readings(self._held(unit_id), key)
+        statement = absence_statement(found, key, keys, ReadPolicy.parse(policy))
+        return self._arrow(statement, readings, unit_id, DEFAULT_BATCH_BYTES)
 
     def close(self) -> None:
         self._files.close()
@@ -237,12 +270,12 @@ class PostgresSource:
         return self._snapshot is not None and self._snapshot.is_frozen and self._snapshot.id == snapshot
 
 
-def _held_back(position: Position | None, transaction: str, delivery: str, unit_id: str) -> Plan:
+def _held_back(position: Position | None, transaction: str, delivery: str, unit_id: str, asked: ReadPolicy) -> Plan:
     if not isinstance(position, CursorPosition):
         raise ConfigInvalid(
             f"The transaction {transaction} is prepared but not finished, and its rows of {unit_id} could be missed. "
             "Commit it or roll it back, or choose mode full.",
             role="source",
         )
-    delivered: dict[str, Json] = {"deletes": "not captured", "source": delivery, "leftForLater": delivery}
+    delivered: dict[str, Json] = {"deletes": asked.said_of_deletes, "source": delivery, "leftForLater": delivery}
     return Plan(slices=iter(()), count=0, estimated_rows=0, strategy="nothing new", delivery=delivered)

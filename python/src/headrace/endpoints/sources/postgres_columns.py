@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from headrace.endpoints.sources.postgres_deletes import OPERATION, gone, with_tombstones
+from headrace.endpoints.sources.postgres_filter import filter_sql
 from headrace.endpoints.sources.postgres_parquet import guarded_columns
 from headrace.endpoints.sources.postgres_policy import ReadPolicy
 from headrace.endpoints.systems.postgres_catalog import Relation
@@ -12,7 +16,7 @@ from headrace.errors import ConfigInvalid
 from headrace.source_policy import invalid
 from headrace.suggestions import did_you_mean
 
-RESERVED = frozenset({"_headrace_op"})
+RESERVED = frozenset({OPERATION})
 """Columns by which a source tells a sink what to do with a row. A table's own would be taken for that."""
 
 
@@ -46,6 +50,35 @@ def chosen_readings(relation: Relation, policy: ReadPolicy) -> tuple[Reading, ..
     return tuple(reading(found[name]) for name in chosen)
 
 
+def carried_readings(relation: Relation, policy: ReadPolicy) -> tuple[Reading, ...]:
+    """The same as the rows travel: with the column that says which of them are gone, where they are told so."""
+    readings, is_gone = chosen_readings(relation, policy), gone(relation, policy)
+    if is_gone is None or not policy.is_merged:
+        return readings
+    return with_tombstones(readings, is_gone, {*relation.unique_key, *policy.primary_keys})
+
+
+def kept(relation: Relation, policy: ReadPolicy) -> str:
+    """SQL that is true for the rows to be read; empty where all are."""
+    is_gone = gone(relation, policy)
+    wanted = "" if policy.filter is None else filter_sql(policy.filter, relation)
+    if is_gone is None:
+        return wanted
+    if policy.is_merged:  # one that is gone may have been wanted when it was read before
+        return f"({wanted} or {is_gone})" if wanted else ""
+    return " and ".join(filter(None, (f"not {is_gone}", wanted)))
+
+
+def tombstone_readings(relation: Relation, key: Sequence[str]) -> tuple[Reading, ...]:
+    """The columns of a row that is gone, and the one that says so."""
+    found = {column.name: column for column in relation.columns}
+    named = [name for name in key if name not in found]
+    if named:
+        near = did_you_mean(named[0], list(found))
+        raise invalid("primaryKeys", f"{relation.unit_id} has no column {named[0]} to compare rows by.{near}")
+    return with_tombstones(tuple(reading(found[name]) for name in key), "true", key)
+
+
 def file_selection(relation: Relation, readings: tuple[Reading, ...]) -> Rows | None:
     """The same for a Parquet file that DuckDB writes; None when a column is not for it."""
     columns = guarded_columns(readings)
@@ -56,6 +89,10 @@ def file_selection(relation: Relation, readings: tuple[Reading, ...]) -> Rows | 
 
 
 def selection(relation: Relation, readings: tuple[Reading, ...]) -> str:
+    return f"select {selection_of(readings)} from {quote_qualified(relation.schema, relation.name)} t"
+
+
+def selection_of(readings: tuple[Reading, ...]) -> str:
+    """What follows ``select``: the columns, and then what guards them."""
     guards = [planned.guard for planned in readings if planned.guard is not None]
-    columns = [*(planned.expression for planned in readings), *guards]
-    return f"select {', '.join(columns)} from {quote_qualified(relation.schema, relation.name)} t"
+    return ", ".join([*(planned.expression for planned in readings), *guards])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from headrace.endpoints.sources.postgres_horizon import TIMED, Horizon
+from headrace.endpoints.sources.postgres_lookback import refuse_unfit
 from headrace.endpoints.sources.postgres_policy import ReadPolicy
 from headrace.endpoints.sources.postgres_position import CursorPosition, Mark
 from headrace.endpoints.sources.postgres_ranges import Order, Until
@@ -59,6 +60,8 @@ def cursor_column(relation: Relation, policy: ReadPolicy) -> CatalogColumn:
             f"Column {name} of {relation.unit_id} is {column.shown}, which cannot be a cursor: its values have no "
             "exact order. Choose a timestamp, date, integer, numeric, text or uuid column.",
         )
+    if policy.lookback is not None:
+        refuse_unfit(column, policy.lookback)
     if not relation.unique_key:
         raise invalid(
             "mode",
@@ -85,7 +88,10 @@ def bound_of(snapshot: Snapshot, order: Order, policy: ReadPolicy, horizon: Hori
             details={"column": order.field},
         )
     _refuse_null_cursors(survey.nulls, order, policy)
-    delivery: dict[str, Json] = {"deletes": "not captured", "source": horizon.delivery + _said_of_ties(order, policy)}
+    delivery: dict[str, Json] = {
+        "deletes": policy.said_of_deletes,
+        "source": horizon.delivery + _said_of_ties(order, policy),
+    }
     if is_capped:
         delivery["leftForLater"] = horizon.held
     if survey.nulls:

@@ -23,6 +23,8 @@ _LAST_TIMESTAMP = "294247-01-01"
 
 def guarded_columns(readings: Sequence[Reading]) -> list[str] | None:
     """The list to select, with the names of the columns; None when one of them is not for DuckDB."""
+    if any(planned.is_computed for planned in readings):
+        return None
     columns: list[str] = []
     for planned in readings:
         expression = _expression(planned)

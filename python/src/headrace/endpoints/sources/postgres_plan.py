@@ -11,18 +11,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from headrace.endpoint import Plan
-from headrace.endpoints.sources.postgres_cursor import CursorBound, may_grow_ties
+from headrace.endpoints.sources.postgres_cursor import CursorBound
 from headrace.endpoints.sources.postgres_policy import ReadPolicy
 from headrace.endpoints.sources.postgres_position import (
-    CursorPosition,
     Identity,
     LoadPosition,
-    Mark,
     PagesPosition,
     to_json,
 )
 from headrace.endpoints.sources.postgres_ranges import (
-    CursorRange,
     KeyRange,
     Order,
     PageRange,
@@ -32,7 +29,6 @@ from headrace.endpoints.sources.postgres_ranges import (
 )
 from headrace.endpoints.sources.postgres_ranges import to_json as bounds_json
 from headrace.endpoints.sources.postgres_snapshot import Snapshot
-from headrace.endpoints.sources.postgres_survey import Survey
 from headrace.endpoints.systems.postgres_session import quote_identifier, quote_qualified
 from headrace.protocol import Json
 from headrace.staging import Slice
@@ -40,6 +36,16 @@ from headrace.staging import Slice
 _SAMPLE_ROWS, _SAMPLE_CTIDS = 50, 2000
 _FILE_ROW_BYTES = 4096
 """DuckDB takes two thousand rows at a time, however wide they are."""
+
+
+SCATTERED, SCATTERED_PAGES = 0.5, 16_384
+"""A key that follows the order of the rows less than this, in a table of more than 128 MiB: each row is a page read."""
+
+SLOWLY = (
+    "by key, though the key does not follow the order of the rows, so that a read that breaks off goes on; mode full "
+    "with replace or merge reads such a table by pages"
+)
+FASTER = "by pages, for the key does not follow the order of the rows; a read that breaks off begins anew"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +60,8 @@ class Planning:
     next_seq: int
     is_for_files: bool
     """Whether DuckDB writes the slices of a load."""
+    kept: str
+    """SQL of the rows that are read; empty: all."""
     columns: tuple[str, ...]
     """Those that are read; the user need not be allowed to see others."""
 
@@ -69,36 +77,43 @@ class Planning:
 def plan_load(planning: Planning, position: LoadPosition | None, bound: CursorBound | None) -> Plan:
     """Read everything, or what a load in progress has left. ``bound``: where incremental reads begin afterwards."""
     relation = planning.order.relation
+    is_scattered = planning.policy.limit is None and _is_scattered(planning)
+    may_begin_anew = bound is None and position is None and not planning.policy.is_appended
     if planning.policy.limit is None and planning.order.key and relation.kind != "v":
-        slices, strategy = _key_slices(planning, position, bound), "key ranges"
-        return _plan(planning, slices, None, strategy, bound)
+        if not (is_scattered and may_begin_anew):
+            slices, strategy = _key_slices(planning, position, bound), "key ranges"
+            return _noted(_plan(planning, slices, None, strategy, bound), SLOWLY if is_scattered else None)
+        ends, is_file = _page_ends(planning)
+        plan = _plan(planning, _page_slices(planning, ends, is_file=is_file), len(ends), "page ranges", bound)
+        return _noted(replace(plan, resumes=len(ends) < 2), FASTER)
     has_pages = relation.kind in ("r", "p", "m") and planning.policy.limit is None
     ends, is_file = _page_ends(planning) if has_pages else ([], False)
     is_empty = has_pages and not _has_rows(planning, "")
     if is_empty:
         return _plan(planning, iter(()), 0, "nothing to read", bound)
     if len(ends) < 2:
-        whole = _slice(planning, planning.next_seq, Whole(), planning.checkpoint, None)
+        whole = slice_of(planning, planning.next_seq, Whole(), planning.checkpoint, None)
         return _plan(planning, iter((whole,)), 1, "the whole table at once", bound)
-    return _plan(planning, _page_slices(planning, ends, is_file=is_file), len(ends), "page ranges", bound)
+    plan = _plan(planning, _page_slices(planning, ends, is_file=is_file), len(ends), "page ranges", bound)
+    return replace(plan, resumes=planning.policy.is_appended)
 
 
-def plan_increment(planning: Planning, position: CursorPosition, bound: CursorBound, survey: Survey) -> Plan:
-    """Read what lies between the position and the bound, and again what may have come beside the position."""
-    top, after = bound.top, position.at
-    is_merged = planning.policy.is_merged and may_grow_ties(planning.order)
-    is_beside = after is not None and is_merged and survey.has_other_ties
-    is_new = top is not None and (survey.has_more or is_beside)
-    if after is not None and is_beside:
-        after = Mark(cursor=after.cursor, key=())
-    slices = _cursor_slices(planning, after, bound) if is_new else iter(())
-    return Plan(
-        slices=slices,
-        count=None if is_new else 0,
-        estimated_rows=None if is_new else 0,
-        strategy="cursor ranges" if is_new else "nothing new",
-        delivery=bound.delivery,
+def _is_scattered(planning: Planning) -> bool:
+    """Whether rows in the order of the key lie all over a table too large to be kept in memory, as random keys do."""
+    relation = planning.order.relation
+    if not planning.order.key or relation.kind not in ("r", "m") or relation.pages < SCATTERED_PAGES:
+        return False
+    rows = planning.snapshot.ask(
+        "select abs(correlation) < $4::float8 from pg_stats "
+        "where schemaname = $1 and tablename = $2 and attname = $3 and not inherited",
+        [relation.schema, relation.name, planning.order.key_names[0], SCATTERED],
+        where=planning.unit_id,
     )
+    return bool(rows and rows[0][0])
+
+
+def _noted(plan: Plan, cut: str | None) -> Plan:
+    return plan if cut is None else replace(plan, delivery={**plan.delivery, "cut": cut})
 
 
 def _plan(
@@ -134,7 +149,7 @@ def _key_slices(planning: Planning, position: LoadPosition | None, bound: Cursor
             end = to_json(place, planning.identity)
         is_only = upto is None and seq == planning.next_seq
         bounds = KeyRange(after=after, upto=upto, until=until, is_file=is_file and not is_only)
-        yield _slice(planning, seq, bounds, start, end)
+        yield slice_of(planning, seq, bounds, start, end)
         if upto is None:
             return
         after, start, seq = upto, end, seq + 1
@@ -146,27 +161,11 @@ def _page_slices(planning: Planning, ends: list[int | None], *, is_file: bool) -
     for number, end in enumerate(ends):
         to = None if end is None else to_json(PagesPosition(), planning.identity)
         bounds = PageRange(first=first, end=end, snapshot=planning.snapshot.id, is_file=is_file)
-        yield _slice(planning, planning.next_seq + number, bounds, start, to)
+        yield slice_of(planning, planning.next_seq + number, bounds, start, to)
         start, first = to, end or 0
 
 
-def _cursor_slices(planning: Planning, after: Mark | None, bound: CursorBound) -> Iterator[Slice]:
-    top = bound.top
-    if top is None:
-        return
-    rows = planning.policy.slice_size(_row_bytes(planning))
-    seq, start = planning.next_seq, planning.checkpoint
-    field, final = planning.order.field, bound.position()
-    while True:
-        upto = _cursor_boundary(planning, after, top, rows)
-        end = to_json(final if upto is None else replace(final, at=upto, ties=None), planning.identity)
-        yield _slice(planning, seq, CursorRange(field=field, after=after, upto=upto or top), start, end)
-        if upto is None:
-            return
-        after, start, seq = upto, end, seq + 1
-
-
-def _slice(planning: Planning, seq: int, bounds: Range, start: Json, end: Json) -> Slice:
+def slice_of(planning: Planning, seq: int, bounds: Range, start: Json, end: Json) -> Slice:
     return Slice(seq=seq, bounds=bounds_json(bounds), from_checkpoint=start, to_checkpoint=end)
 
 
@@ -175,20 +174,15 @@ def _key_boundary(
 ) -> tuple[str, ...] | None:
     """The last key of a slice of ``rows`` rows; None when no row would be left after it."""
     order = planning.order
-    parts = ["" if after is None else order.after_key(after), "" if until is None else order.until(until)]
+    parts = [
+        "" if after is None else order.after_key(after), "" if until is None else order.until(until), planning.kept
+    ]  # fmt: skip
     where = " and ".join(part for part in parts if part)
-    found = _last_of(planning, order.key_texts(), where, order.key_list(), rows)
+    found = last_of(planning, order.key_texts(), where, order.key_list(), rows)
     return None if found is None else tuple(found[0])
 
 
-def _cursor_boundary(planning: Planning, after: Mark | None, top: Mark, rows: int) -> Mark | None:
-    order = planning.order
-    wanted = f"{order.cursor_text()}, {order.key_texts()}"
-    found = _last_of(planning, wanted, _between(planning, after, top), order.full_list(), rows)
-    return None if found is None else Mark(cursor=found[0], key=tuple(found[1]))
-
-
-def _last_of(planning: Planning, wanted: str, where: str, by: str, rows: int) -> tuple[Any, ...] | None:
+def last_of(planning: Planning, wanted: str, where: str, by: str, rows: int) -> tuple[Any, ...] | None:
     """What is wanted of the last of ``rows`` rows, and of no row before it; None when no row comes after it."""
     some = f"select {planning.order.plain_list()} from {planning.table} {f'where {where}' if where else ''}"
     found = planning.snapshot.ask(
@@ -198,25 +192,21 @@ def _last_of(planning: Planning, wanted: str, where: str, by: str, rows: int) ->
     return found[0] if len(found) == 2 else None
 
 
-def _between(planning: Planning, after: Mark | None, top: Mark) -> str:
-    upto = planning.order.upto_mark(top)
-    return upto if after is None else f"{planning.order.after_mark(after)} and {upto}"
-
-
 def _has_rows(planning: Planning, where: str) -> bool:
-    condition = f"where {where}" if where else ""
+    both = " and ".join(filter(None, (where, planning.kept)))
+    condition = f"where {both}" if both else ""
     rows = planning.snapshot.ask(f"select exists (select from {planning.table} {condition})", where=planning.unit_id)
     return bool(rows[0][0])
 
 
 def _slice_size(planning: Planning) -> tuple[int, bool]:
     """Rows of a slice, and whether slices are to be files. A load of one slice is read sooner than DuckDB begins."""
-    width = _row_bytes(planning)
+    width = row_bytes(planning)
     is_file = planning.is_for_files and width <= _FILE_ROW_BYTES
     return planning.policy.slice_size(width, is_file=is_file), is_file
 
 
-def _row_bytes(planning: Planning) -> int:
+def row_bytes(planning: Planning) -> int:
     """Estimated width: of a sample, and of the table with what it keeps out of line, whichever is more."""
     names = ", ".join(f"t.{quote_identifier(name)}" for name in planning.columns)
     (sampled, stored), *_ = planning.snapshot.ask(

@@ -6,14 +6,27 @@ is refused by name; keys of staging, sink and control plane are left to them.
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from headrace.endpoint import Policy
+from headrace import filters
+from headrace.endpoint import Deletes, Policy
+from headrace.filters import Filter
 from headrace.protocol import Json
-from headrace.source_policy import batch_bytes_of, columns_of, count_of, invalid, limit_of, refuse_unsupported
+from headrace.source_policy import (
+    Lookback,
+    batch_bytes_of,
+    columns_of,
+    count_of,
+    invalid,
+    limit_of,
+    lookback_of,
+    names_of,
+    refuse_unsupported,
+)
 
 DEFAULT_SLICE_ROWS = 100_000
 DEFAULT_SLICE_BYTES = 128 * 1024 * 1024
@@ -22,6 +35,7 @@ DEFAULT_SLICE_BYTES = 128 * 1024 * 1024
 FILE_SLICE_BYTES = 64 * 1024 * 1024
 """Of a slice that becomes a file without passing through memory: its size need not follow from the rows' number."""
 
+_UNDERSTOOD = ("deletes", "lookback")
 BLOCK_SLICE_BYTES = 32 * 1024 * 1024
 """Of a slice that goes on as it comes. The last ones of a load leave connections idle: the smaller, the shorter."""
 
@@ -34,6 +48,8 @@ class ReadPolicy:
     """Column of the cursor; None for a full read."""
     columns: tuple[str, ...] | None
     limit: int | None
+    filter: Filter | None
+    lookback: Lookback | None
     nulls: Nulls
     slice_rows: int | None
     slice_bytes: int | None
@@ -47,11 +63,18 @@ class ReadPolicy:
     """Where this slice goes as one Parquet file, and how it is written."""
     is_merged: bool
     """A row that is read again takes the place of itself."""
+    is_appended: bool
+    """A row that is read again is there twice."""
+    primary_keys: tuple[str, ...]
+    """What names a row in the sink; empty: the unit's own key."""
+    deletes: Deletes
+    deleted_field: str | None
+    """The column that says which rows are gone; there with ``deletes`` soft, and only then."""
 
     @classmethod
     def parse(cls, raw: Policy) -> ReadPolicy:
         """Raises ``ConfigInvalid`` naming the key in ``details["field"]``."""
-        refuse_unsupported(raw, "jdbc.postgres")
+        refuse_unsupported(raw, "jdbc.postgres", understood=_UNDERSTOOD)
         cursor_field = _text(raw, "cursorField")
         mode = _text(raw, "mode") or ("full" if cursor_field is None else "incremental")
         if mode not in ("full", "incremental"):
@@ -62,6 +85,8 @@ class ReadPolicy:
             cursor_field=cursor_field if mode == "incremental" else None,
             columns=columns_of(raw),
             limit=limit_of(raw, is_incremental=mode == "incremental"),
+            filter=filters.parse(raw.get("filter")),
+            lookback=lookback_of(raw, is_incremental=mode == "incremental"),
             nulls=_nulls(raw),
             slice_rows=count_of(raw, "targetSliceSize"),
             slice_bytes=count_of(raw, "sliceBytes"),
@@ -71,7 +96,25 @@ class ReadPolicy:
             is_for_blocks=raw.get("nativeFormat") == "pgcopy",
             native_file=_native_file(raw),
             is_merged=raw.get("writeDisposition") == "merge",
+            is_appended=raw.get("writeDisposition") == "append",
+            primary_keys=names_of(raw, "primaryKeys"),
+            deletes=_deletes(raw),
+            deleted_field=_deleted_field(raw),
         )
+
+    @property
+    def chosen(self) -> str:
+        """What tells this filter from another; empty without one."""
+        return "" if self.filter is None else hashlib.sha256(repr(self.filter).encode()).hexdigest()[:16]
+
+    @property
+    def said_of_deletes(self) -> str:
+        """What the unit shows about rows that are gone."""
+        if self.deletes == "soft":
+            return f"soft: a row is gone when its {self.deleted_field} says so, once its cursor has moved"
+        if self.deletes == "keyDiff":
+            return "keyDiff: at the end of a run the keys of the sink are compared with those of the source"
+        return "not captured"
 
     def slice_size(self, row_bytes: int, *, is_file: bool = False) -> int:
         """Rows of a slice of rows of that width: as many as asked for, fewer when they are wide."""
@@ -95,6 +138,31 @@ def _text(raw: Policy, key: str) -> str | None:
     if not isinstance(value, str) or value == "":
         raise invalid(key, f"The policy's {key} is a name, not {value!r}.")
     return value
+
+
+def _deletes(raw: Policy) -> Deletes:
+    match raw.get("deletes"):
+        case None | "ignore":
+            return "ignore"
+        case "soft":
+            return "soft"
+        case "keyDiff":
+            return "keyDiff"
+        case other:
+            raise invalid("deletes", f"The policy's deletes is ignore, soft or keyDiff, not {other!r}.")
+
+
+def _deleted_field(raw: Policy) -> str | None:
+    name, is_soft = _text(raw, "deletedField"), _deletes(raw) == "soft"
+    if is_soft and name is None:
+        raise invalid(
+            "deletedField", "deletes is soft, and no deletedField says which column tells a row that is gone. Name it."
+        )
+    if name is not None and not is_soft:
+        raise invalid(
+            "deletedField", f"deletedField {name} means something with deletes soft only. Say so, or remove it."
+        )
+    return name
 
 
 def _is_in_memory(raw: Policy) -> bool:

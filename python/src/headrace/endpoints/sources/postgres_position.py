@@ -24,6 +24,8 @@ class Identity:
     system: str
     """``cluster/database``; the cluster is empty where the server keeps it secret."""
     table: int
+    chosen: str = ""
+    """Which filter chose the rows: what another one left out will not be looked for again."""
 
     def is_of_another_system(self, other: Identity) -> bool:
         cluster, _, database = self.system.partition("/")
@@ -75,6 +77,8 @@ Position = CursorPosition | LoadPosition | PagesPosition
 
 def to_json(position: Position, identity: Identity) -> Json:
     source = {"system": identity.system, "table": str(identity.table)}
+    if identity.chosen:
+        source["filter"] = identity.chosen
     match position:
         case CursorPosition():
             return {"version": VERSION, "phase": "cursor", "source": source, **_cursor_json(position)}
@@ -100,6 +104,7 @@ def from_json(checkpoint: Json, identity: Identity, unit_id: str) -> Position | 
     Raises:
         ConfigInvalid: It is not one of ours. It is never taken as "no checkpoint".
         SourceReplaced: It was taken from another table or database.
+        ConfigInvalid: So are the rows it stands for, by another filter.
     """
     if checkpoint is None:
         return None
@@ -112,6 +117,13 @@ def from_json(checkpoint: Json, identity: Identity, unit_id: str) -> Position | 
             role="source",
         ) from None
     _refuse_replaced(taken_from, identity, unit_id)
+    if taken_from.chosen != identity.chosen:
+        raise ConfigInvalid(
+            f"{unit_id} was read with another filter, and rows that it left out would never be read. Set it back, or "
+            "reset the unit to read everything that is wanted now.",
+            role="source",
+            details={"field": "filter"},
+        )
     return position
 
 
@@ -126,8 +138,10 @@ def mark(json: Any) -> Mark:
 
 def _parsed(checkpoint: Any) -> tuple[Identity, Position]:
     match checkpoint:
-        case {"version": 1, "source": {"system": str(system), "table": str(table)}, "phase": str(phase)}:
-            return Identity(system=system, table=int(table)), _position(phase, checkpoint)
+        case {"version": 1, "source": {"system": str(system), "table": str(table), **more}, "phase": str(phase)}:
+            chosen = more.get("filter", "")
+            _require(isinstance(chosen, str))
+            return Identity(system=system, table=int(table), chosen=chosen), _position(phase, checkpoint)
         case _:
             raise ValueError
 

@@ -226,6 +226,10 @@ def condition(bounds: Range, order: Order) -> str:
             parts = ["" if first == 0 else f"t.ctid >= '({first},0)'", "" if end is None else f"t.ctid < '({end},0)'"]
         case Whole():
             parts = []
+        case CursorRange(after=Mark(cursor=cursor, key=[_, *_] as key), upto=Mark(cursor=end) as upto) if cursor == end:
+            # As rows of one cursor, for the server takes a range of pairs for all rows of their cursors.
+            tie = f"{order.cursor_name()} = {order.cursor_literal(cursor)}"
+            parts = [tie, order.after_key(key), order.upto_key(upto.key)]
         case CursorRange(after=after, upto=upto):
             parts = ["" if after is None else order.after_mark(after), order.upto_mark(upto)]
     return " and ".join(part for part in parts if part)

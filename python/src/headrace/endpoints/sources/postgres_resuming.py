@@ -46,7 +46,8 @@ def first_bound(bound: CursorBound, then: CursorPosition) -> CursorBound:
 def pages_are_gone(unit_id: str) -> SourceReplaced:
     return SourceReplaced(
         f"{unit_id} has no key, so a read of it that stopped in the middle cannot go on: the snapshot it was "
-        "taken from is gone. Reset the unit to begin again; staged on local_disk such a table is read in one piece.",
+        "taken from is gone. Where its rows were appended, remove them, and reset the unit to begin again; staged on "
+        "local_disk such a table is read in one piece.",
         role="source",
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeVar
 
 import adbc_driver_postgresql.dbapi as adbc
@@ -118,7 +118,7 @@ class Snapshot:
             self._id = str(self.ask("select pg_export_snapshot()", where=self._parameters.place)[0][0])
         return self._id
 
-    def batches(self, statement: str, batch_bytes: int, *, where: str) -> Iterator[Any]:
+    def batches(self, statement: str, batch_bytes: int, *, where: str) -> Generator[Any]:
         """Record batches of a query, of about ``batch_bytes``, streamed by COPY."""
         read = _Read(self._adopted(), batch_bytes)
         self._reads.append(read)

@@ -31,6 +31,7 @@ class CatalogColumn:
     """The same of an array's elements; empty for what is no array."""
     is_array: bool
     modifier: int
+    is_enum: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +129,7 @@ with recursive resolved as (
 select r.attrelid::int8, r.attname::text, r.shown, not r.is_filled,
   case when t.typnamespace = 'pg_catalog'::regnamespace then t.typname::text else '' end,
   case when e.typnamespace = 'pg_catalog'::regnamespace then e.typname::text else '' end,
-  e.oid is not null, r.typmod
+  e.oid is not null, r.typmod, t.typtype = 'e'
 from resolved r join pg_type t on t.oid = r.type
   left join pg_type e on e.oid = t.typelem and t.typcategory = 'A'
 where t.typtype <> 'd' order by r.attrelid, r.attnum
@@ -222,11 +223,11 @@ def _asked(which: str, values: Sequence[object]) -> list[Question]:
 def _completed(answers: Sequence[Sequence[tuple[Any, ...]]]) -> tuple[Relation, ...]:
     rows, named, keyed, foreign_keys = answers
     columns: dict[int, list[CatalogColumn]] = {}
-    for oid, name, shown, nullable, type_name, element, is_array, modifier in named:
+    for oid, name, shown, nullable, type_name, element, is_array, modifier, is_enum in named:
         columns.setdefault(oid, []).append(
             CatalogColumn(
                 name=name, shown=shown, nullable=nullable, type_name=type_name, element=element, is_array=is_array,
-                modifier=modifier,
+                modifier=modifier, is_enum=is_enum,
             )
         )  # fmt: skip
     primary: dict[int, tuple[str, ...]] = {}

@@ -60,6 +60,8 @@ class Reading:
     """Is true for a row whose array Arrow cannot say: many dimensions, or a first index other than 1."""
     field: pa.Field
     shown: str
+    is_computed: bool = False
+    """Its expression is more than the column."""
     is_padded: bool = False
     """Blanks at the end of its text belong to it: ``char(n)``."""
 
