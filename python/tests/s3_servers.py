@@ -91,11 +91,11 @@ class S3Server:
         return sorted(info.path.removeprefix(f"{base}/") for info in found if info.type == pafs.FileType.File)
 
     def read(self, key: str) -> bytes:
-        with self.stranger().open_input_stream(f"{BUCKET}/{key}") as stream:
+        with self.stranger().open_input_stream(f"{BUCKET}/{key}", compression=None) as stream:
             return stream.read()
 
     def write(self, key: str, content: bytes) -> None:
-        with self.stranger().open_output_stream(f"{BUCKET}/{key}") as stream:
+        with self.stranger().open_output_stream(f"{BUCKET}/{key}", compression=None) as stream:
             stream.write(content)
 
     def delete(self, key: str) -> None:

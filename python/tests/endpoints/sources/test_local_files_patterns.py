@@ -46,7 +46,8 @@ def test_a_pattern_that_means_no_file_is_refused_before_anything_is_read(base: P
     [
         ("app.log", r"1 file that ends in \.log\. Such a name does not tell .*: set format, such as jsonl"),
         ("day/a.TXT", r"1 file that ends in \.txt\. .*such as csv"),
-        ("day/a.csv.gz", r"1 file that ends in \.gz\. Compressed files are not read: .* gunzip -k"),
+        ("day/a.csv.xz", r"1 file that ends in \.xz\. Files compressed like this are not read: .* unxz -k"),
+        ("day/a.log.gz", r"1 file that ends in \.log\.gz\. Such a name does not tell .*: set format, such as jsonl"),
     ],
 )
 def test_a_folder_whose_files_could_be_read_in_another_way_says_how(base: Path, name: str, said: str) -> None:

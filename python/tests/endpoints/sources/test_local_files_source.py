@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -14,6 +15,7 @@ import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 import pytest
 from endpoints.sinks.local_files_kit import land, target
+from endpoints.sources.compressing import READ
 
 from headrace.endpoints.sources.local_files import LocalFilesSource
 from headrace.endpoints.systems.local_files import LocalFilesSystem
@@ -92,6 +94,26 @@ class TestCsvFolder(TestCsvFile):
             writer = csv.DictWriter(file, list(rows[0]))
             writer.writeheader()
             writer.writerows([{**row, "open": str(row["open"]).lower()} for row in rows])
+
+
+class TestCompressedCsvFolder(TestCsvFolder):
+    unit_id = "2024/*.csv.gz"
+
+    def write(self, rows: Sequence[Row], before: int) -> None:
+        super().write(rows, before)
+        plain = self.base / "2024" / f"{before:04}.csv"
+        plain.with_name(f"{plain.name}.gz").write_bytes(gzip.compress(plain.read_bytes()))
+        plain.unlink()
+
+
+class TestCompressedJsonLinesFolder(LocalFilesSuite):
+    unit_id = "events/*.jsonl.zst"
+    column_types: ClassVar[Mapping[str, str]] = {"amount": "decimal(12,2)"}
+
+    def write(self, rows: Sequence[Row], before: int) -> None:
+        (self.base / "events").mkdir(exist_ok=True)
+        lines = "".join(json.dumps({**row, "amount": float(row["amount"])}) + "\n" for row in rows)
+        (self.base / "events" / f"{before:04}.jsonl.zst").write_bytes(READ[".zst"](lines.encode()))
 
 
 class TestJsonLinesFile(LocalFilesSuite):

@@ -15,6 +15,7 @@ import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 import pytest
 from endpoints.sinks.local_files_kit import land_in, target
+from endpoints.sources.compressing import READ
 from endpoints.sources.test_local_files_source import order, table
 from s3_servers import fresh_prefix, hours_of_objects, s3_server
 
@@ -55,7 +56,10 @@ def arrow_of(rows: Sequence[Row]) -> bytes:
     return buffer.getvalue()
 
 
-ENCODED = {"csv": csv_of, "jsonl": jsonl_of, "parquet": parquet_of, "arrow": arrow_of}
+ENCODED = {
+    "csv": csv_of, "jsonl": jsonl_of, "parquet": parquet_of, "arrow": arrow_of,
+    "csv.zst": lambda rows: READ[".zst"](csv_of(rows)), "jsonl.gz": lambda rows: READ[".gz"](jsonl_of(rows)),
+}  # fmt: skip
 
 
 class S3Suite(SourceEndpointSuite):
@@ -93,7 +97,7 @@ class S3Suite(SourceEndpointSuite):
 
     def write(self, rows: Sequence[Row], before: int) -> None:
         folder, _, pattern = self.unit_id.rpartition("/")
-        ending = pattern.rpartition(".")[2]
+        ending = pattern.partition(".")[2]
         # Names that do not sort in the order in which the objects come.
         key = f"{folder}/{(before * 7) % 10}-{before}.{ending}"
         self.server.write(f"{self.prefix}/{key}", ENCODED[ending](rows))
@@ -107,6 +111,16 @@ class TestCsvObjects(S3Suite):
 
 class TestJsonLinesObjects(S3Suite):
     unit_id = "2024/*.jsonl"
+    column_types: ClassVar[Mapping[str, str]] = {"amount": "decimal(12,2)"}
+
+
+class TestCompressedCsvObjects(S3Suite):
+    unit_id = "2024/*.csv.zst"
+    column_types: ClassVar[Mapping[str, str]] = TYPES
+
+
+class TestCompressedJsonLinesObjects(S3Suite):
+    unit_id = "2024/*.jsonl.gz"
     column_types: ClassVar[Mapping[str, str]] = {"amount": "decimal(12,2)"}
 
 

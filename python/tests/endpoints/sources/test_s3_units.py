@@ -55,10 +55,10 @@ def test_a_pattern_that_means_no_object_is_refused_unless_objects_may_come(inbox
 
 
 def test_a_prefix_whose_objects_could_be_read_in_another_way_says_how(inbox: Inbox) -> None:
-    inbox.write("in/x.csv.gz", b"x")
-    inbox.write("_in/y.csv.gz", b"x")
+    inbox.write("in/x.csv.xz", b"x")
+    inbox.write("_in/y.csv.xz", b"x")
 
-    with closing(inbox.source()) as opened, pytest.raises(ConfigInvalid, match=r"1 file that ends in \.gz.*gunzip"):
+    with closing(inbox.source()) as opened, pytest.raises(ConfigInvalid, match=r"1 file that ends in \.xz.*unxz"):
         opened.list_units()
 
 

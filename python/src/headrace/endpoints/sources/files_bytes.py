@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import sys
+from collections.abc import Callable
 from typing import Protocol
+
+UNKNOWN_SIZE = sys.maxsize
+"""Of compressed text, until its end has been read."""
+
+_SAMPLE_BYTES = 64 * 1024
 
 
 class SourceBytes(Protocol):
     """What is read is always of the file that was opened, or reading fails: never of another one of its name."""
 
-    size: int
-    """Bytes that count; who opened it may say fewer than there are."""
+    @property
+    def size(self) -> int:
+        """Bytes that count; who opened it may say fewer than there are."""
+        ...
 
     @property
     def shown(self) -> str:
@@ -18,14 +28,32 @@ class SourceBytes(Protocol):
         ...
 
     def read(self, at: int, count: int) -> bytes:
-        """``count`` bytes from ``at`` on. Raises ``SourceRewound`` when there are fewer."""
+        """``count`` bytes from ``at`` on. Raises ``SourceRewound`` when there are fewer, unless the size is unknown."""
+        ...
+
+    def likely_size(self) -> int:
+        """The size, or a guess at it from the beginning."""
         ...
 
     def fingerprint(self, upto: int) -> str:
         """Names the first ``upto`` bytes. Raises ``SourceRewound`` when there are fewer."""
         ...
 
+    def refuse_damaged(self) -> None:
+        """Raises ``RowRejected`` when the file does not hold what was written to it, as far as that shows."""
+        ...
+
     def close(self) -> None: ...
+
+
+def digest_of(read: Callable[[int, int], bytes], upto: int) -> str:
+    """Names the first ``upto`` bytes by their number, their beginning and their end."""
+    whole = hashlib.sha256(f"{upto}\n".encode())
+    head = min(upto, _SAMPLE_BYTES)
+    tail = min(upto - head, _SAMPLE_BYTES)
+    whole.update(read(0, head))
+    whole.update(read(upto - tail, tail))
+    return whole.hexdigest()[:32]
 
 
 class FileRange(io.RawIOBase):

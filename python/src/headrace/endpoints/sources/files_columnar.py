@@ -75,6 +75,9 @@ class ColumnarPart:
     def begin(self, *, is_growing: bool) -> Mark:
         return Mark(at=0)
 
+    def refuse_damaged(self) -> None:
+        """It shows where it is read."""
+
     def resume(self, mark: Mark) -> Mark:
         return mark
 

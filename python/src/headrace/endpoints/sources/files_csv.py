@@ -88,6 +88,9 @@ class CsvPart:
             )
         return self._header.body
 
+    def refuse_damaged(self) -> None:
+        self._file.refuse_damaged()
+
     def resume(self, mark: Mark) -> Mark:
         return resumed(self._file, mark, self._header.body)
 

@@ -64,6 +64,9 @@ class JsonLinesPart:
     def begin(self, *, is_growing: bool) -> Mark:
         return text_start(self._file)
 
+    def refuse_damaged(self) -> None:
+        self._file.refuse_damaged()
+
     def resume(self, mark: Mark) -> Mark:
         """A whole object cannot be continued, so it does not matter whether its line feed was there."""
         return mark

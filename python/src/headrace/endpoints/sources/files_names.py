@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from headrace.endpoints.sources.files_compressed import refuse_compressed_name
+from headrace.endpoints.sources.files_compressed import compression_of, refuse_compressed_name, without_compression
 from headrace.endpoints.systems.files_options import FileFormat
 from headrace.errors import ConfigInvalid
 
@@ -17,6 +17,9 @@ ENDINGS: Mapping[FileFormat, tuple[str, ...]] = {
     "jsonl": (".jsonl", ".ndjson"),
     "arrow": (".arrow", ".feather", ".ipc"),
 }
+TEXT: tuple[FileFormat, ...] = ("csv", "jsonl")
+"""What grows line by line, and is read when it is compressed too."""
+
 _MORE_ENDINGS: Mapping[FileFormat, tuple[str, ...]] = {
     "parquet": (),
     "csv": (".txt", ".tab"),
@@ -38,8 +41,8 @@ class Named:
 
     @property
     def can_grow(self) -> bool:
-        """A Parquet or Arrow file alone never gets another row."""
-        return self.kind != "file" or self.format in ("csv", "jsonl")
+        """A file alone that is Parquet, Arrow or compressed never gets another row."""
+        return self.kind != "file" or (self.format in TEXT and compression_of(self.unit_id) is None)
 
 
 def format_of(chosen: FileFormat | None, name: str) -> FileFormat:
@@ -48,8 +51,10 @@ def format_of(chosen: FileFormat | None, name: str) -> FileFormat:
         return chosen
     ending = ending_of(chosen, name)
     if ending is None:
-        refuse_compressed_name(name)
-        likely = formats_of_ending(os.path.splitext(name)[1])
+        plain = without_compression(name)
+        if plain == name or ending_of(None, plain) is not None:
+            refuse_compressed_name(name)
+        likely = formats_of_ending(os.path.splitext(plain)[1])
         such = f", such as format={likely[0]}" if likely else ""
         raise ConfigInvalid(
             f"The name {name!r} does not tell what the file holds. Set the parameter format{such}.",
@@ -65,12 +70,14 @@ def formats_of_ending(ending: str) -> list[FileFormat]:
 
 
 def ending_of(chosen: FileFormat | None, name: str) -> tuple[str, FileFormat] | None:
-    """The ending that makes a file of this name one of ours, and what it means."""
+    """The ending that makes a file of this name one of ours, such as ``.csv`` or ``.csv.gz``, and what it means."""
+    plain = without_compression(name)
     for format_, endings in ENDINGS.items():
         known = endings if chosen is None else (*endings, *_MORE_ENDINGS[format_])
-        for ending in known if chosen in (None, format_) else ():
-            if name.lower().endswith(ending) and len(name) > len(ending):
-                return ending, format_
+        is_asked = chosen in (None, format_) and (plain == name or format_ in TEXT)
+        for ending in known if is_asked else ():
+            if plain.lower().endswith(ending) and len(plain) > len(ending):
+                return ending + name[len(plain) :].lower(), format_
     return None
 
 

@@ -70,6 +70,10 @@ class OpenPart(Protocol):
 
     def begin(self, *, is_growing: bool) -> Mark: ...
 
+    def refuse_damaged(self) -> None:
+        """Raises ``RowRejected`` when the file does not hold what was written to it, as far as that shows."""
+        ...
+
     def resume(self, mark: Mark) -> Mark:
         """Where to go on after ``mark``. Raises ``SourceReplaced`` when what was read there has been continued."""
         ...

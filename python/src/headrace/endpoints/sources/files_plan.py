@@ -45,6 +45,13 @@ def slices(
         yield Slice(seq=seq, bounds=None, from_checkpoint=start, to_checkpoint=None)
 
 
+def begun(opened: OpenPart, policy: ReadPolicy, *, is_growing: bool) -> Mark:
+    """Where a part begins, once it is known to be whole. Who reads but its first rows does not wait for that."""
+    if policy.limit is None:
+        opened.refuse_damaged()
+    return opened.begin(is_growing=is_growing)
+
+
 def cuts(opened: OpenPart, mark: Mark, policy: ReadPolicy, rows: int, *, is_growing: bool) -> Iterator[Cut]:
     """From ``mark`` to the end of the part, or of the policy's limit, of which ``rows`` were read before."""
     while True:

@@ -13,8 +13,9 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from headrace.datasets import dataset_records
 from headrace.endpoint import DatasetSchema, Plan, Policy
+from headrace.endpoints.sources.files_compressed import without_compression
 from headrace.endpoints.sources.files_dataset import Keeper, dataset_of, unit_descriptor
-from headrace.endpoints.sources.files_names import Named, table_name
+from headrace.endpoints.sources.files_names import TEXT, Named, table_name
 from headrace.endpoints.sources.files_parts import Cut, OpenPart, cut_from_json
 from headrace.endpoints.sources.files_policy import DEFAULT_ROW_BYTES, ReadPolicy
 from headrace.endpoints.sources.files_shape import Opener, PartLike, UnitLike, estimated_rows, shape
@@ -122,7 +123,7 @@ class FilesReading(Generic[_Unit]):
             slices=slices,
             count=None,
             estimated_rows=estimate if asked.limit is None or estimate is None else min(asked.limit, estimate),
-            strategy="byte ranges" if unit.format in ("csv", "jsonl") else "row ranges",
+            strategy="byte ranges" if unit.format in TEXT else "row ranges",
             delivery=self._place.delivery(unit, asked),
         )
 
@@ -204,7 +205,8 @@ class FilesReading(Generic[_Unit]):
 
     def _refuse_unreadable(self, unit: _Unit, asked: ReadPolicy) -> None:
         if asked.is_incremental and not unit.can_grow:
-            folder = "/".join((*unit.unit_id.split("/")[:-1], f"*.{unit.format}"))
+            ending = unit.unit_id[len(without_compression(unit.unit_id)) :]
+            folder = "/".join((*unit.unit_id.split("/")[:-1], f"*.{unit.format}{ending}"))
             raise invalid(
                 "mode",
                 f"{unit.unit_id} is a file that is written once, so there is never anything new in it. Choose mode "

@@ -100,7 +100,10 @@ def blocks(file: SourceBytes, start: Mark, end: int, records: Records, row_bytes
     """
     kept, at, line, reading = b"", start.at, start.line, start.at
     while reading < end:
-        data = kept + file.read(reading, min(BLOCK_BYTES, end - reading))
+        piece = file.read(reading, min(BLOCK_BYTES, end - reading))
+        if not piece:
+            break
+        data = kept + piece
         reading = at + len(data)
         whole, count = records.measured(data)
         if whole > 0:

@@ -9,7 +9,9 @@ import pyarrow as pa
 
 from headrace.endpoints.sources.files_bytes import SourceBytes
 from headrace.endpoints.sources.files_columnar import ArrowLibrary, ColumnarPart, ParquetLibrary
+from headrace.endpoints.sources.files_compressed import without_compression
 from headrace.endpoints.sources.files_csv import CsvPart
+from headrace.endpoints.sources.files_decompressed import decompressed
 from headrace.endpoints.sources.files_jsonl import JsonLinesPart
 from headrace.endpoints.sources.files_names import Kind
 from headrace.endpoints.sources.files_parts import OpenPart, Shape
@@ -51,10 +53,10 @@ def opened_as(
 ) -> OpenPart:
     match format_:
         case "csv":
-            is_tabbed = file.shown.lower().endswith((".tsv", ".tab"))
-            return CsvPart(file, types, delimiter or ("\t" if is_tabbed else ","), row_bytes)
+            is_tabbed = without_compression(file.shown).lower().endswith((".tsv", ".tab"))
+            return CsvPart(decompressed(file, row_bytes), types, delimiter or ("\t" if is_tabbed else ","), row_bytes)
         case "jsonl":
-            return JsonLinesPart(file, types, row_bytes)
+            return JsonLinesPart(decompressed(file, row_bytes), types, row_bytes)
         case "parquet":
             return ColumnarPart(file, ParquetLibrary)
         case "arrow":

@@ -68,6 +68,8 @@ def resumed(file: SourceBytes, mark: Mark, body: Mark) -> Mark:
     if mark.at <= body.at or mark.at >= file.size or file.read(mark.at - 1, 1) == b"\n":
         return mark
     rest = file.read(mark.at, min(2, file.size - mark.at))
+    if not rest:
+        return mark
     if rest.startswith(b"\n"):
         return Mark(at=mark.at + 1, line=mark.line + 1)
     if rest.startswith(b"\r"):
@@ -82,8 +84,8 @@ def resumed(file: SourceBytes, mark: Mark, body: Mark) -> Mark:
 
 def estimated_records(file: SourceBytes, body: Mark, records: Records) -> int:
     """By the length of the first records; exact when the file is small."""
-    left = file.size - body.at
-    sample = file.read(body.at, min(left, _ESTIMATE_BYTES))
+    left = file.likely_size() - body.at
+    sample = file.read(body.at, min(file.size - body.at, _ESTIMATE_BYTES))
     whole, count = records.measured(sample)
     rest = sample[whole:].strip()
     if len(sample) == left or whole == 0:

@@ -1,4 +1,4 @@
-"""Why a place that is not empty has no unit: its files are compressed, or their names do not tell what they hold."""
+"""Why a place that is not empty has no unit: of its files nobody knows what they hold, or how to decompress them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 
-from headrace.endpoints.sources.files_compressed import undone_by
+from headrace.endpoints.sources.files_compressed import undone_by, without_compression
 from headrace.endpoints.sources.files_names import formats_of_ending
 from headrace.errors import ConfigInvalid
 
@@ -17,7 +17,7 @@ _MOST_LOOKED_AT = 10_000
 
 def refuse_unlisted(place: str, names: Iterator[str]) -> None:
     """Raises ``ConfigInvalid`` when the files of a place without units could be read in another way."""
-    endings = Counter(os.path.splitext(name.lower())[1] for name in islice(names, _MOST_LOOKED_AT))
+    endings = Counter(_ending(name.lower()) for name in islice(names, _MOST_LOOKED_AT))
     for ending, count in endings.most_common():
         advice = _advice(ending)
         if advice is not None:
@@ -29,10 +29,17 @@ def refuse_unlisted(place: str, names: Iterator[str]) -> None:
             )
 
 
+def _ending(name: str) -> str:
+    """``.log.gz`` of ``app.log.gz``, ``.bz2`` of ``app.log.bz2``."""
+    plain = without_compression(name)
+    return os.path.splitext(plain)[1] + name[len(plain) :]
+
+
 def _advice(ending: str) -> str | None:
-    command, formats = undone_by(ending), formats_of_ending(ending)
-    if command is not None:
-        return f"Compressed files are not read: decompress them, for example with {command}."
+    plain = without_compression(ending)
+    command, formats = undone_by(ending[len(plain) :] or ending), formats_of_ending(plain)
     if formats:
         return f"Such a name does not tell what a file holds: set format, such as {formats[0]}."
+    if command is not None:
+        return f"Files compressed like this are not read: decompress them, for example with {command}."
     return None

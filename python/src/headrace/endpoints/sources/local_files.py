@@ -17,7 +17,7 @@ from headrace.endpoints.sources.files_plan import slices
 from headrace.endpoints.sources.files_policy import ReadPolicy
 from headrace.endpoints.sources.files_reading import FilesReading, refuse_other_mode
 from headrace.endpoints.sources.local_files_committed import reading
-from headrace.endpoints.sources.local_files_open import open_listed, open_part, waits_for_its_end
+from headrace.endpoints.sources.local_files_open import open_listed, open_part, plain_identity, waits_for_its_end
 from headrace.endpoints.sources.local_files_plan import Planning, found
 from headrace.endpoints.sources.local_files_position import from_json
 from headrace.endpoints.sources.local_files_units import Unit, find, names_below, units, unmatched
@@ -90,6 +90,7 @@ class _Folder:
         planning = Planning(
             unit=unit,
             open=lambda part: open_listed(self._config, unit, part, asked.row_bytes),
+            plain_identity=lambda part, upto: plain_identity(self._config, unit, part, upto),
             policy=asked,
             position=position,
         )

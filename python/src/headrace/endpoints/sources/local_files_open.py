@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from headrace.endpoints.sources.files_bytes import digest_of
+from headrace.endpoints.sources.files_compressed import compression_of
+from headrace.endpoints.sources.files_decompressed import decompressed
+from headrace.endpoints.sources.files_names import TEXT
 from headrace.endpoints.sources.files_parts import OpenPart
 from headrace.endpoints.sources.files_policy import DEFAULT_ROW_BYTES
 from headrace.endpoints.sources.files_shape import newest, opened_as
@@ -34,7 +38,7 @@ def open_listed(config: LocalFilesConfig, unit: Unit, part: Part, row_bytes: int
     """
     file = _still_there(config, unit, part)
     try:
-        if unit.format in ("csv", "jsonl"):
+        if unit.format in TEXT:
             file.size = min(file.size, part.size)
         opened = opened_as(unit.format, file, config.column_types, config.delimiter, row_bytes)
         if part.rows is not None:
@@ -64,10 +68,20 @@ def _not_as_listed(unit: Unit, part: Part) -> EndpointUnreachable:
     )
 
 
+def plain_identity(config: LocalFilesConfig, unit: Unit, part: Part, upto: int) -> str | None:
+    """What a plain file of the text of ``part`` is known by up to there; None when the text is shorter."""
+    file = _still_there(config, unit, part)
+    try:
+        text = decompressed(file, DEFAULT_ROW_BYTES)
+        return digest_of(text.read, upto) if len(text.read(max(0, upto - 1), 1)) == 1 else None
+    finally:
+        file.close()
+
+
 def waits_for_its_end(config: LocalFilesConfig, unit: Unit) -> bool:
-    """Whether the unit's last line has no line feed yet."""
+    """Whether the unit's last line has no line feed yet. That of a compressed file waits for nothing."""
     part = newest(unit)
-    if part is None or part.size == 0:
+    if part is None or part.size == 0 or compression_of(part.name) is not None:
         return False
     file = open_file(config.base_path, part.path)
     try:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from headrace.endpoints.sources.files_parts import Cut, Mark, OpenPart
-from headrace.endpoints.sources.files_plan import Found, cuts
+from headrace.endpoints.sources.files_compressed import compression_of
+from headrace.endpoints.sources.files_names import TEXT
+from headrace.endpoints.sources.files_parts import Cut, OpenPart
+from headrace.endpoints.sources.files_plan import Found, begun, cuts, knowing_the_last
 from headrace.endpoints.sources.files_policy import ReadPolicy
 from headrace.endpoints.sources.local_files_parts import Part
 from headrace.endpoints.sources.local_files_position import Position, earlier_than, first_unread, to_json
@@ -18,6 +20,8 @@ from headrace.errors import SourceReplaced, SourceRewound
 class Planning:
     unit: Unit
     open: Callable[[Part], OpenPart]
+    plain_identity: Callable[[Part, int], str | None]
+    """Of what a compressed part decompresses to, up to a place; None when it is shorter."""
     policy: ReadPolicy
     position: Position | None
 
@@ -25,6 +29,7 @@ class Planning:
 def found(planning: Planning) -> Iterator[Found]:
     unit, position = planning.unit, planning.position
     if position is not None and unit.kind == "files":
+        _refuse_compressed_since(planning, position)
         _refuse_renamed(planning, position)
     first = 0 if position is None else first_unread(unit, position)
     rows = 0 if position is None else position.rows
@@ -37,15 +42,42 @@ def found(planning: Planning) -> Iterator[Found]:
         opened, is_growing = planning.open(part), _is_growing(planning, index)
         try:
             if position is not None and part.name == position.part:
-                mark = _gone_on(opened, part, position, unit)
+                _refuse_changed(opened, part, position, unit)
+                if position.is_whole:
+                    continue
+                mark = opened.resume(position.mark)
             else:
-                mark = replace(opened.begin(is_growing=is_growing), columns=columns)
-            for cut in cuts(opened, mark, planning.policy, rows, is_growing=is_growing):
+                mark = replace(begun(opened, planning.policy, is_growing=is_growing), columns=columns)
+            found_cuts = cuts(opened, mark, planning.policy, rows, is_growing=is_growing)
+            for cut, is_whole in _told_of_the_end(planning, part, found_cuts):
                 rows, columns = rows + cut.rows, cut.end.columns
-                reached = _reached(planning, opened, index, cut, rows)
+                reached = _reached(planning, opened, index, cut, rows, is_whole=is_whole)
                 yield Found(path=part.path, cut=cut, identity=reached.identity, reached=to_json(reached, unit))
         finally:
             opened.close()
+
+
+def _told_of_the_end(planning: Planning, part: Part, found_cuts: Iterator[Cut]) -> Iterator[tuple[Cut, bool]]:
+    """Each cut, and whether it ends a part that never gets more: there is no need to decompress that again."""
+    if compression_of(part.name) is None or planning.policy.limit is not None:
+        return ((cut, False) for cut in found_cuts)
+    return knowing_the_last(found_cuts)
+
+
+def _refuse_compressed_since(planning: Planning, position: Position) -> None:
+    """What was read of a plain file must not be read again because the file is compressed now, by another name."""
+    if planning.unit.format not in TEXT or compression_of(position.part) is not None:
+        return
+    for part in planning.unit.parts:
+        is_new = compression_of(part.name) is not None and part.name > position.part and part.size > 0
+        if is_new and planning.plain_identity(part, position.mark.at) == position.identity:
+            raise SourceReplaced(
+                f"{position.part!r}, which was read, was compressed and is called {part.name!r} now, so its rows would "
+                "be read twice or left out. Let logs be compressed when they rotate, and read only those, as "
+                "app-*.log.gz; or compress them to where the pattern does not match.",
+                role="source",
+                details={"part": part.name},
+            )
 
 
 def _refuse_renamed(planning: Planning, position: Position) -> None:
@@ -69,7 +101,8 @@ def _holds_what_was_read(planning: Planning, position: Position, part: Part) -> 
 
     Such a one was written later, and so was the file itself only if it has more now.
     """
-    has_more = planning.unit.format in ("csv", "jsonl") and part.size > position.mark.at
+    grows = planning.unit.format in TEXT and compression_of(part.name) is None
+    has_more = grows and part.size > position.mark.at
     if part.written > position.earlier.changed and not has_more:
         return False
     opened = planning.open(part)
@@ -82,11 +115,12 @@ def _holds_what_was_read(planning: Planning, position: Position, part: Part) -> 
 
 
 def _is_growing(planning: Planning, index: int) -> bool:
-    """Only the last file gets more lines; those before it are done."""
-    return planning.policy.is_incremental and index == len(planning.unit.parts) - 1
+    """Only the last file gets more lines, unless it is compressed; those before it are done."""
+    is_last = index == len(planning.unit.parts) - 1
+    return planning.policy.is_incremental and is_last and compression_of(planning.unit.parts[index].name) is None
 
 
-def _gone_on(opened: OpenPart, part: Part, position: Position, unit: Unit) -> Mark:
+def _refuse_changed(opened: OpenPart, part: Part, position: Position, unit: Unit) -> None:
     if opened.identity(position.mark) != position.identity:
         raise SourceReplaced(
             f"What was read of {'/'.join(part.path) or unit.unit_id} is not there any more: the file was replaced or "
@@ -94,10 +128,9 @@ def _gone_on(opened: OpenPart, part: Part, position: Position, unit: Unit) -> Ma
             role="source",
             details={"unitId": unit.unit_id},
         )
-    return opened.resume(position.mark)
 
 
-def _reached(planning: Planning, opened: OpenPart, index: int, cut: Cut, rows: int) -> Position:
+def _reached(planning: Planning, opened: OpenPart, index: int, cut: Cut, rows: int, *, is_whole: bool) -> Position:
     return Position(
         phase="follow" if planning.policy.is_incremental else "load",
         part=planning.unit.parts[index].name,
@@ -106,4 +139,5 @@ def _reached(planning: Planning, opened: OpenPart, index: int, cut: Cut, rows: i
         rows=rows,
         inode=planning.unit.parts[index].inode,
         earlier=earlier_than(planning.unit, index),
+        is_whole=is_whole,
     )

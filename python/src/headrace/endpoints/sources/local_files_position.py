@@ -43,6 +43,8 @@ class Position:
     inode: int | None
     """Of the part, by which it is known under another name; an older checkpoint has none."""
     earlier: Earlier
+    is_whole: bool
+    """The part was read to its end, and never gets more."""
 
 
 def to_json(position: Position, unit: Unit) -> Json:
@@ -55,6 +57,7 @@ def to_json(position: Position, unit: Unit) -> Json:
         "mark": position.mark.json(),
         "identity": position.identity,
         "rows": position.rows,
+        "isWhole": position.is_whole,
         "inode": None if position.inode is None else str(position.inode),
         "earlier": {"parts": earlier.parts, "digest": earlier.digest, "changed": str(earlier.changed)},
     }
@@ -103,6 +106,7 @@ def _position(checkpoint: Json) -> Position | None:
                 rows=rows,
                 inode=int(inode) if isinstance(inode, str) else None,
                 earlier=Earlier(parts=parts, digest=digest, changed=int(changed)),
+                is_whole=checkpoint.get("isWhole") is True,
             )
         case _:
             return None

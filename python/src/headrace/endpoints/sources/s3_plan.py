@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from headrace.endpoints.sources.files_parts import Mark, OpenPart, mark_from_json
-from headrace.endpoints.sources.files_plan import Found, cuts, knowing_the_last
+from headrace.endpoints.sources.files_plan import Found, begun, cuts, knowing_the_last
 from headrace.endpoints.sources.files_policy import ReadPolicy
 from headrace.endpoints.sources.s3_parts import ObjectPart, ObjectUnit
 from headrace.endpoints.sources.s3_seen import Reading, Seen, seen_from_json, sorted_out
@@ -81,7 +81,7 @@ def position_from_json(checkpoint: Json, unit: ObjectUnit) -> Position | None:
 
 def found(planning: Planning) -> Iterator[Found]:
     unit, position, policy = planning.unit, planning.position, planning.policy
-    begun, waiting, reading = _divided(planning)
+    unfinished, waiting, reading = _divided(planning)
     rows = 0 if position is None else position.rows
     columns = () if position is None else position.mark.columns
     for part in waiting:
@@ -89,10 +89,10 @@ def found(planning: Planning) -> Iterator[Found]:
             return
         opened = planning.open(part)
         try:
-            if position is not None and part is begun:
+            if position is not None and part is unfinished:
                 mark = _gone_on(opened, position, unit)
             else:
-                mark = replace(opened.begin(is_growing=False), columns=columns)
+                mark = replace(begun(opened, policy, is_growing=False), columns=columns)
                 reading.add(part)
             for cut, is_last in knowing_the_last(cuts(opened, mark, policy, rows, is_growing=False)):
                 rows, columns = rows + cut.rows, cut.end.columns
