@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -176,6 +178,19 @@ def test_a_load_of_a_folder_goes_on_in_the_middle_of_a_file(folder: Path) -> Non
     rest, end = carried(source(folder.parent), UNIT, slices[1].to_checkpoint, policy)
 
     assert ([row["n"] for row in rest], end, len(slices)) == (["3"], None, 3)
+
+
+@pytest.mark.parametrize("compressed", [bytes, gzip.compress], ids=["plain", "compressed"])
+def test_a_load_goes_on_behind_a_file_whose_last_line_has_no_end(
+    tmp_path: Path, compressed: Callable[[bytes], bytes]
+) -> None:
+    ending = "csv" if compressed is bytes else "csv.gz"
+    for number, content in enumerate([b"n\n1\n2", b"n\n3"]):
+        (tmp_path / f"{number}.{ending}").write_bytes(compressed(content))
+    policy = {**FULL, "targetSliceSize": 1}
+    _, second, _ = source(tmp_path).plan(f"*.{ending}", None, policy).slices
+
+    assert carried(source(tmp_path), f"*.{ending}", second.to_checkpoint, policy) == ([{"n": "3"}], None)
 
 
 def test_each_file_has_its_own_columns_and_the_newest_describe_the_unit(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,19 @@ def test_logs_that_are_read_compressed_alone_are_read_once(folder: Path) -> None
         found += rows
 
     assert found == [0, 100, 1, 101, 2, 102, 3, 103]
+
+
+def test_a_new_compressed_file_that_holds_what_one_held_that_went_is_read(folder: Path) -> None:
+    """Its place on the disk is the same too, but it was written later."""
+    first = folder / "1.jsonl.gz"
+    first.write_bytes(gzip.compress(lines(7)))
+    _, checkpoint = read_on(folder, "*.jsonl.gz", None)
+    changed = first.stat().st_ctime_ns
+    second = first.rename(folder / "2.jsonl.gz")
+    while second.stat().st_mtime_ns <= changed:
+        os.utime(second)
+
+    assert read_on(folder, "*.jsonl.gz", checkpoint)[0] == [7]
 
 
 def test_numbered_compressed_logs_that_move_on_are_refused(folder: Path) -> None:

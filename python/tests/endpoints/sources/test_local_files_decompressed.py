@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from endpoints.sources.compressing import READ, in_members
-from endpoints.sources.local_files_reading import FULL, carried, listed, rows_of, source
+from endpoints.sources.local_files_reading import FULL, INCREMENTAL, carried, listed, rows_of, source
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.errors import ConfigInvalid, DataPlaneError, RowRejected
+from headrace.protocol import Json
 from headrace.staging import Slice
 
 MIB = 1024 * 1024
@@ -183,6 +185,18 @@ def test_of_a_file_that_ends_too_early_no_row_is_read_wherever_it_ends(tmp_path:
         }
 
 
+@every_ending
+@pytest.mark.parametrize("mode", [FULL, INCREMENTAL], ids=["full", "incremental"])
+@pytest.mark.parametrize("harmed", [slice(0, -3), slice(0, -1)])
+def test_of_a_long_file_no_row_is_read_until_its_end_is_known(
+    tmp_path: Path, ending: str, mode: Mapping[str, Json], harmed: slice
+) -> None:
+    write(tmp_path, f"x.jsonl{ending}", READ[ending](JSONL * 300)[harmed])
+
+    with pytest.raises(RowRejected, match="again when it is whole"):
+        first_slice(source(tmp_path), f"x*.jsonl{ending}", mode)
+
+
 def test_of_a_file_with_a_flipped_bit_no_row_is_read_wherever_it_is(tmp_path: Path) -> None:
     whole = gzip.compress(CSV)
     for place in range(12, len(whole), 97):
@@ -225,8 +239,8 @@ def test_a_read_with_a_limit_does_not_wait_for_the_end(tmp_path: Path) -> None:
     assert len(source(tmp_path).preview("x.csv.gz", 5).rows) == 5
 
 
-def first_slice(opened: Any, unit_id: str) -> Slice:
-    return next(iter(opened.plan(unit_id, None, {**FULL, "targetSliceSize": 10}).slices))
+def first_slice(opened: Any, unit_id: str, mode: Mapping[str, Json] = FULL) -> Slice:
+    return next(iter(opened.plan(unit_id, None, {**mode, "targetSliceSize": 10}).slices))
 
 
 # ---- places

@@ -82,7 +82,7 @@ def ending_of(chosen: FileFormat | None, name: str) -> tuple[str, FileFormat] | 
 
 
 def table_name(kind: Kind, unit_id: str) -> str | None:
-    """What a table of the unit's rows is called: the file without folder and ending.
+    """What a table of the unit's rows is called: the file without folder and endings.
 
     None where the id is a name already. Of a pattern, what its files share: the
     letters beside the ``*``, else the folder's name, else the ending.
@@ -90,7 +90,7 @@ def table_name(kind: Kind, unit_id: str) -> str | None:
     if kind == "slices":
         return None
     folder, _, name = unit_id.rpartition("/")
-    stem, ending = os.path.splitext(name)
+    stem, ending = os.path.splitext(without_compression(name))
     if "*" not in stem:
         return stem
-    return stem.replace("*", "").strip("-_. ") or folder.rpartition("/")[2] or ending.removeprefix(".")
+    return stem.replace("*", "").strip("-_. ") or folder.rpartition("/")[2] or ending.removeprefix(".") or None

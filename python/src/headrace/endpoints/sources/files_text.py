@@ -65,7 +65,7 @@ def resumed(file: SourceBytes, mark: Mark, body: Mark) -> Mark:
     Raises:
         SourceReplaced: It has been continued since, so it was read wrong.
     """
-    if mark.at <= body.at or mark.at >= file.size or file.read(mark.at - 1, 1) == b"\n":
+    if mark.at <= body.at or file.read(mark.at - 1, 1) == b"\n":
         return mark
     rest = file.read(mark.at, min(2, file.size - mark.at))
     if not rest:

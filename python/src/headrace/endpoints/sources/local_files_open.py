@@ -68,12 +68,11 @@ def _not_as_listed(unit: Unit, part: Part) -> EndpointUnreachable:
     )
 
 
-def plain_identity(config: LocalFilesConfig, unit: Unit, part: Part, upto: int) -> str | None:
-    """What a plain file of the text of ``part`` is known by up to there; None when the text is shorter."""
+def plain_identity(config: LocalFilesConfig, unit: Unit, part: Part, upto: int) -> str:
+    """What a plain file of the text of ``part`` is known by up to there; of a shorter text, something else."""
     file = _still_there(config, unit, part)
     try:
-        text = decompressed(file, DEFAULT_ROW_BYTES)
-        return digest_of(text.read, upto) if len(text.read(max(0, upto - 1), 1)) == 1 else None
+        return digest_of(decompressed(file, DEFAULT_ROW_BYTES).read, upto)
     finally:
         file.close()
 

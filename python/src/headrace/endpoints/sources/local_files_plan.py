@@ -20,8 +20,8 @@ from headrace.errors import SourceReplaced, SourceRewound
 class Planning:
     unit: Unit
     open: Callable[[Part], OpenPart]
-    plain_identity: Callable[[Part, int], str | None]
-    """Of what a compressed part decompresses to, up to a place; None when it is shorter."""
+    plain_identity: Callable[[Part, int], str]
+    """Of what a compressed part decompresses to, up to a place."""
     policy: ReadPolicy
     position: Position | None
 
@@ -49,7 +49,7 @@ def found(planning: Planning) -> Iterator[Found]:
             else:
                 mark = replace(begun(opened, planning.policy, is_growing=is_growing), columns=columns)
             found_cuts = cuts(opened, mark, planning.policy, rows, is_growing=is_growing)
-            for cut, is_whole in _told_of_the_end(planning, part, found_cuts):
+            for cut, is_whole in _told_of_the_end(part, found_cuts):
                 rows, columns = rows + cut.rows, cut.end.columns
                 reached = _reached(planning, opened, index, cut, rows, is_whole=is_whole)
                 yield Found(path=part.path, cut=cut, identity=reached.identity, reached=to_json(reached, unit))
@@ -57,9 +57,9 @@ def found(planning: Planning) -> Iterator[Found]:
             opened.close()
 
 
-def _told_of_the_end(planning: Planning, part: Part, found_cuts: Iterator[Cut]) -> Iterator[tuple[Cut, bool]]:
+def _told_of_the_end(part: Part, found_cuts: Iterator[Cut]) -> Iterator[tuple[Cut, bool]]:
     """Each cut, and whether it ends a part that never gets more: there is no need to decompress that again."""
-    if compression_of(part.name) is None or planning.policy.limit is not None:
+    if compression_of(part.name) is None:
         return ((cut, False) for cut in found_cuts)
     return knowing_the_last(found_cuts)
 
