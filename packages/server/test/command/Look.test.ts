@@ -12,6 +12,7 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { gzipSync } from "node:zlib"
 import { postgresFolder } from "../../src/Wiring.ts"
 import * as Shop from "../scenario/Shop.ts"
 import * as HeadraceCommand from "./HeadraceCommand.ts"
@@ -71,6 +72,51 @@ layer(Place.layer, live)("looking before carrying", (it) => {
       assert.strictEqual(none.exit, 5)
       assert.match(none.stderr, /No unit "web-\*\.log".*HR2003\n[^]*No file in \S+logs is called web-\*\.log/)
     })
+  )
+
+  it.effect(
+    "a compressed file is listed, shown and carried like a plain one, and not at all when it is damaged",
+    () =>
+      Effect.gen(function* () {
+        const { folder, headrace } = yield* Place.Place
+        const packed = gzipSync("id,note\n1,a\n2,b\n")
+        mkdirSync(join(folder, "packed"))
+        writeFileSync(join(folder, "packed", "orders.csv.gz"), packed)
+        writeFileSync(join(folder, "packed", "torn.csv.gz"), packed.subarray(0, -5))
+
+        const units = yield* headrace("discover", "./packed", "-o", "jsonl")
+        const rows = yield* headrace(
+          "preview",
+          "./packed/orders.csv.gz",
+          "-u",
+          "orders.csv.gz",
+          "-o",
+          "jsonl"
+        )
+        const from = (unit: string) =>
+          headrace("ingest", "--source", "./packed", "-u", unit, "--sink", "./unpacked")
+        const carried = yield* from("orders.csv.gz")
+        const torn = yield* from("torn.csv.gz")
+
+        assert.deepStrictEqual(
+          HeadraceCommand.jsonLines(units.stdout).map(({ unitId, estimatedRows }) => [unitId, estimatedRows]),
+          [
+            ["orders.csv.gz", 2],
+            ["torn.csv.gz", null],
+            ["*.csv.gz", null]
+          ]
+        )
+        assert.deepStrictEqual(HeadraceCommand.jsonLines(rows.stdout), [
+          { id: "1", note: "a" },
+          { id: "2", note: "b" }
+        ])
+        assert.match(carried.stdout, /2 rows/, carried.stderr)
+        assert.strictEqual(torn.exit, 7)
+        assert.match(
+          torn.stderr,
+          /torn\.csv\.gz cannot be decompressed with gzip[^]*start again when it is whole/
+        )
+      })
   )
 
   it.effect("data are the source's own, also where they hold what is a password elsewhere", () =>

@@ -46,9 +46,13 @@ def tables(writing: PostgresWriting) -> list[str]:
         ("in/2026-*.csv", "2026"),
         ("*.csv", "csv"),
         ("noending", "noending"),
+        ("eu/cust.csv.gz", "cust"),
+        ("events/*.jsonl.zst", "events"),
+        ("*.csv.gz", "csv"),
+        ("*.gz", None),
     ],
 )
-def test_a_table_is_called_like_the_file_without_folder_and_ending(unit_id: str, name: str) -> None:
+def test_a_table_is_called_like_the_file_without_folder_and_endings(unit_id: str, name: str | None) -> None:
     assert table_name("files" if "*" in unit_id else "file", unit_id) == name
 
 
