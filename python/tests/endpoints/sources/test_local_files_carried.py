@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from endpoints.sinks.local_files_kit import visible
+from endpoints.sources.compressing import READ
 from endpoints.sources.local_files_reading import rows_of
 
 from headrace.errors import ConfigInvalid
@@ -142,6 +143,29 @@ def test_a_bad_line_ends_the_run_after_the_slices_before_it_and_the_next_goes_on
     assert (error["tag"], error["details"]["line"]) == ("RowRejected", 4)
     assert (result["stats"]["applied_rows"], later["stats"]["applied_rows"], later["errors"]) == (2, 2, [])
     assert [row["id"] for rows in landed(tmp_path / "lake") for row in rows] == ["1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize("ending", list(READ))
+def test_of_a_damaged_compressed_file_nothing_lands_and_mended_it_lands_like_the_plain_one(
+    configured: Any, drop: Path, tmp_path: Path, ending: str
+) -> None:
+    configured.configure("drop", "file.local", {"base_path": str(drop)})
+    configured.configure("lake", "file.local", {"base_path": str(tmp_path / "lake")})
+    ids = [f"{number:0100}" for number in range(60_000)]
+    content = "".join(f"{line}\n" for line in ("id", *ids)).encode()
+    path, whole = drop / f"0.csv{ending}", READ[ending](content)
+    policy = {**INCREMENTAL, "targetSliceSize": 15_000}
+
+    path.write_bytes(whole[:-7])
+    torn = run_ingestion_unit("drop", "lake", f"*.csv{ending}", None, policy, "in_memory")
+    before = landed(tmp_path / "lake")
+    path.write_bytes(whole)
+    later = run_ingestion_unit("drop", "lake", f"*.csv{ending}", torn["new_checkpoint"], policy, "in_memory")
+
+    (error,) = torn["errors"]
+    assert (error["tag"], error["details"]["path"], before) == ("RowRejected", str(path), [])
+    assert (later["errors"], later["stats"]["slices"]) == ([], 4)
+    assert [row["id"] for rows in landed(tmp_path / "lake") for row in rows] == ids
 
 
 def test_the_knowledge_base_gets_the_dataset_and_no_row(configured: Any, drop: Path) -> None:
