@@ -19,6 +19,7 @@ RETRY: dict[type[DataPlaneError], Retry] = {
     errors.UnitNotFound: "AfterFix",
     errors.SchemaChanged: "AfterFix",
     errors.RowRejected: "AfterFix",
+    errors.QuarantineExceeded: "AfterFix",
     errors.SourceRewound: "AfterFix",
     errors.SourceReplaced: "AfterFix",
     errors.Throttled: "Later",

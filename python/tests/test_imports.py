@@ -16,7 +16,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "src" / "headrace"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-CONTRACTS = {"protocol", "templates", "events", "errors", "staging", "endpoint"}
+CONTRACTS = {"protocol", "templates", "events", "errors", "staging", "endpoint", "refusals"}
 CARRYING = CONTRACTS | {"commit", "observer", "policy", "records"}
 ARROW = {"msgspec", "pyarrow"}
 
@@ -30,7 +30,8 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "frames": (set(), {"msgspec"}),
     "errors": ({"protocol"}, set()),
     "staging": ({"protocol"}, {"pyarrow"}),
-    "endpoint": ({"protocol", "templates", "staging"}, {"pyarrow"}),
+    "refusals": (set(), {"pyarrow"}),
+    "endpoint": ({"protocol", "templates", "staging", "refusals"}, {"pyarrow"}),
     "observer": ({"protocol", "events"}, set()),
     "suggestions": (set(), set()),
     "filters": (CONTRACTS | {"suggestions"}, set()),
@@ -38,6 +39,9 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "policy": (CONTRACTS | {"suggestions", "filters"}, set()),
     "commit": (CONTRACTS, {"msgspec"}),
     "footers": ({"__init__"}, set()),
+    "parting": (CONTRACTS, {"pyarrow"}),
+    "weights": (set(), {"pyarrow"}),
+    "fitting": (set(), {"pyarrow"}),
     # what every staging provider shares
     "rowtypes": (set(), {"pyarrow"}),
     "rows": (CONTRACTS | {"rowtypes"}, {"pyarrow"}),
@@ -48,22 +52,29 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "stagings": (CONTRACTS | {"session_files", "objects", "sessions"}, ARROW),
     # endpoints; their libraries are their family's
     "previews": (CONTRACTS, {"pyarrow"}),
+    "sifting": (CONTRACTS | {"fitting", "parting", "rows", "seals"}, {"pyarrow"}),
+    "payloads": (CONTRACTS | {"previews", "seals"}, {"pyarrow"}),
     "datasets": (CONTRACTS, set()),
     "source_policy": (CONTRACTS, set()),
     "systems": (CONTRACTS | {"objects", "commit", "rowtypes", "suggestions"}, ARROW),
     "sources": (
         CONTRACTS
         | {"objects", "systems", "commit", "rowtypes", "suggestions", "previews", "datasets", "source_policy"}
-        | {"filters", "literals"},
+        | {"parting", "sifting", "filters", "literals"},
         ARROW,
     ),
-    "sinks": (CONTRACTS | {"objects", "systems", "commit", "footers", "rowtypes"}, ARROW),
+    "sinks": (CONTRACTS | {"objects", "systems", "commit", "footers", "rowtypes", "parting", "sifting"}, ARROW),
     "registry": (CONTRACTS | {"systems", "sources", "sinks"}, set()),
+    "replaying": (CONTRACTS | {"payloads"}, {"pyarrow"}),
     # the steps of a run
     "deletions": (CONTRACTS | {"policy"}, {"pyarrow"}),
     "records": (CONTRACTS | {"rowtypes"}, ARROW),
+    "setting_aside": (CARRYING | {"rows", "weights"}, {"pyarrow"}),
     "filtering": (CONTRACTS | {"filters", "literals", "rows"}, {"pyarrow"}),
-    "exporting": (CARRYING | {"deletions", "filtering"}, {"pyarrow"}),
+    "exporting": (
+        CARRYING | {"deletions", "filtering", "parting", "sifting", "payloads", "setting_aside"},
+        {"pyarrow"},
+    ),
     "negotiation": (CARRYING | {"footers"}, set()),
     "importing": (CARRYING | {"deletions"}, {"pyarrow"}),
     "loading": (CARRYING | {"importing"}, {"pyarrow"}),
@@ -73,13 +84,21 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "blame": (CONTRACTS, set()),
     "keydiff": (CONTRACTS, {"pyarrow"}),
     "gone": (CARRYING | {"keydiff"}, {"pyarrow"}),
+    "judging": (
+        CARRYING | {"ahead", "deletions", "exporting", "importing", "fitting", "sifting", "payloads"},
+        {"pyarrow"},
+    ),
     "run": (
         CARRYING
-        | {"ahead", "blame", "deletions", "exporting", "filtering", "gone", "importing", "loading", "negotiation"}
-        | {"saying", "tally"},
+        | {"ahead", "blame", "deletions", "exporting", "filtering", "gone", "importing", "judging", "loading"}
+        | {"negotiation", "saying", "setting_aside", "tally"},
         set(),
     ),
-    "ingestion": (CARRYING | {"exporting", "importing", "tally", "run", "registry", "stagings"}, {"msgspec"}),
+    "ingestion": (
+        CARRYING
+        | {"ahead", "exporting", "importing", "judging", "setting_aside", "tally", "run", "registry", "stagings"},
+        {"msgspec"},
+    ),
     # what ships for the tests of others
     "testing": (CONTRACTS | {"commit", "rowtypes", "stagings", "registry"}, ARROW | {"pytest", "hypothesis"}),
     # the worker
@@ -93,7 +112,8 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "light_call": (CONTRACTS | {"observer", "conversation", "redaction", "answers", "calls"}, set()),
     "heavy_call": (
         CONTRACTS
-        | {"run", "ingestion", "registry", "stagings", "conversation", "redaction", "answers", "watched_run", "logs"},
+        | {"run", "ingestion", "registry", "stagings", "conversation", "redaction", "answers", "watched_run", "logs"}
+        | {"replaying"},
         set(),
     ),
     "worker": (

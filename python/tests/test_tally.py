@@ -13,7 +13,10 @@ from headrace.tally import SAMPLES, Tally
 
 def exported(rows: int, rejected: int = 0) -> Exported:
     seal = Seal(rows=rows, bytes=rows * 10, sha256="")
-    set_aside = [RejectedRow(position=n, reason=f"reason {n}", sha256="", payload="canary") for n in range(rejected)]
+    set_aside = [
+        RejectedRow(position=n, code="CONSTRAINT", reason=f"reason {n}", column="id", sha256="", payload="canary")
+        for n in range(rejected)
+    ]
     return Exported(seal=seal, read=rows + rejected, rejected=set_aside, filtered=0, duration_ms=7)
 
 
@@ -34,9 +37,9 @@ def test_a_run_of_nothing_is_all_zeros_and_has_no_rejected() -> None:
 
 def test_what_was_read_counts_at_once_and_what_was_stored_when_it_is_committed() -> None:
     tally = Tally("in_memory", "local")
-    tally.exported(exported(3, rejected=1))
+    tally.exported(exported(3, rejected=1), 0)
     before = numbers(tally)
-    tally.exported(exported(2))
+    tally.exported(exported(2), 1)
     tally.applied(2, 99, "s3://lake", 5, deleted=1)
 
     after = numbers(tally)
@@ -61,15 +64,15 @@ def test_the_location_is_the_last_that_the_sink_said() -> None:
 
 def test_of_the_rows_set_aside_twenty_are_shown_without_their_content() -> None:
     tally = Tally("in_memory", "local")
-    tally.exported(exported(0, rejected=15))
-    tally.exported(exported(0, rejected=15))
+    tally.exported(exported(0, rejected=15), 4)
+    tally.exported(exported(0, rejected=15), 5)
 
     rejected = tally.stats({})["rejected"]
 
-    assert rejected["by_reason"] == {"RowRejected": 30}
+    assert rejected["by_reason"] == {"CONSTRAINT": 30}
     assert (len(rejected["samples"]), SAMPLES, rejected["samples"][0]) == (
         20,
         20,
-        {"position": 0, "reason": "reason 0"},
+        {"slice": 4, "position": 0, "code": "CONSTRAINT", "column": "id", "reason": "reason 0"},
     )
     assert "canary" not in json.dumps(rejected)

@@ -161,6 +161,7 @@ def run_request(**changes: Any) -> dict[str, Any]:
         "deadline": None,
         "source": source(rows=json.dumps(rows), sliceRows="2"),
         "sink": {"id": "lake", "templateId": "test.rows", "parameters": {}},
+        "replay": None,
         **changes,
     }
 

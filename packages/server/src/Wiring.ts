@@ -5,6 +5,7 @@
  */
 import * as SqlEndpointRepo from "@headrace/adapters/endpoint/SqlEndpointRepo"
 import * as SqlKvStore from "@headrace/adapters/kv/SqlKvStore"
+import * as SqlQuarantine from "@headrace/adapters/quarantine/SqlQuarantine"
 import * as SqlRunRepo from "@headrace/adapters/run/SqlRunRepo"
 import * as Database from "@headrace/adapters/sql/Database"
 import * as EmbeddedPostgres from "@headrace/adapters/sql/EmbeddedPostgres"
@@ -36,6 +37,7 @@ const stores = ({ defaultTenant }: ServerConfig) =>
   Layer.mergeAll(
     SqlEndpointRepo.layer({ defaultTenant }),
     SqlKvStore.layer,
+    SqlQuarantine.layer,
     SqlRunRepo.layer,
     SqlTemplateCatalog.layer,
     SqlUnitStateRepo.layer

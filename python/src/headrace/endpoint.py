@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
 from headrace.protocol import CommitRecord, Connection, ConnectionTest, Json, NormalizedRecord, Preview, UnitDescriptor
+from headrace.refusals import RefusedRow, Sifted
 from headrace.staging import BlockLoad, NativeBlock, NativeFile, RecordReader, Row, Slice
 from headrace.templates import EndpointDescriptor
 
@@ -33,6 +34,8 @@ class SourceCapabilities:
     semantic: bool = False
     """Reads yield ``NormalizedRecord``s for the knowledge base (``read_records``)."""
     native_formats: tuple[str, ...] = ()
+    replays: bool = False
+    """Its rows are some that the sink was to have before, so a whole load in the sink is no reason to read none."""
     parallel_reads: int = 1
     """How many slices may be read at once, while further ones are drawn from the plan, each in a thread of its own."""
     deletes: tuple[Deletes, ...] = ("ignore",)
@@ -156,13 +159,14 @@ class SourceEndpoint(Protocol):
 
     def read(
         self, unit_id: str, slice_: Slice, policy: Policy
-    ) -> Iterator[pa.RecordBatch] | Iterator[NativeBlock | NativeFile] | Iterator[Row] | Iterator[NormalizedRecord]:
+    ) -> Iterator[pa.RecordBatch | Sifted] | Iterator[NativeBlock | NativeFile] | Iterator[Row | NormalizedRecord]:
         """Yield the slice's rows, under the plan's snapshot. Batches are small: at most 250 ms of work or 8 MiB.
 
         Slices are read ahead of the one being stored, in threads that change from slice to slice; never two
         at once, nor while the plan is asked for its next slice, unless ``parallel_reads`` says more than 1.
         Native blocks, or one native file, only of the format in ``policy["nativeFormat"]``, which the run adds when
         staging and sink take it; a file is written where ``policy["nativeFile"]`` says. Arrow is right in any case.
+        Under a policy with ``quarantine`` a batch may be ``Sifted``; else a row that cannot be carried is raised.
         """
         ...
 
@@ -314,5 +318,25 @@ class BlockSink(Protocol):
 
         Raises:
             SinkAmbiguous: The answer was lost, and the loaded rows with it. The next run knows, and reads them again.
+        """
+        ...
+
+
+@runtime_checkable
+class JudgingSink(Protocol):
+    """A sink that says beforehand what it would not take. With any other, a row it refuses ends the run."""
+
+    def schema_there(self, target: Target, schema: pa.Schema) -> pa.Schema | None:
+        """How rows of ``schema`` would have to look so that the target stays as it is; None while there is none.
+
+        Columns the target has not are left out, and one it cannot hold has the type it has there: null, where no
+        type of Arrow is that one. Asked after ``high_water`` and before ``prepare``.
+        """
+        ...
+
+    def refused_rows(self, target: Target, slice_: Slice, reader: RecordReader, most: int) -> Sequence[RefusedRow]:
+        """The rows, by position in ``reader``, without which ``write`` would take the slice; nothing becomes visible.
+
+        Asked after ``prepare``. May end early, with more than ``most`` of them.
         """
         ...

@@ -66,6 +66,13 @@ class RowRejected(DataPlaneError):
     retry = "AfterFix"
 
 
+class QuarantineExceeded(DataPlaneError):
+    """More rows cannot be carried than the policy sets aside. Nothing of the slice is visible."""
+
+    tag = "QuarantineExceeded"
+    retry = "AfterFix"
+
+
 class SourceRewound(DataPlaneError):
     """The source's newest position lies before the checkpoint."""
 

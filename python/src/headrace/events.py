@@ -59,8 +59,12 @@ class Progress(Event):
 
 
 class RejectedRow(Word):
+    """A row set aside; ``position`` counts what the slice read, from 0. ``payload``: see ``headrace.payloads``."""
+
     position: int
+    code: str
     reason: str
+    column: str | None
     sha256: str
     payload: str | None = None
 

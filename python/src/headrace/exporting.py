@@ -2,16 +2,15 @@
 
 Batches keep the shape the source reads in: native blocks and Arrow pass as they
 are, rows become Arrow at the writer. A row that cannot be carried is set aside
-within the policy's limits, or ends the export.
+where the policy allows it, or ends the export.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, cast
 
 import pyarrow as pa
@@ -22,16 +21,19 @@ from headrace.errors import Bug, RowRejected
 from headrace.events import RejectedRow
 from headrace.filtering import BatchFilter
 from headrace.observer import Observer
+from headrace.parting import without
+from headrace.payloads import rejected_row
 from headrace.policy import RunPolicy
 from headrace.protocol import NormalizedRecord
 from headrace.records import arrow_from_records, of_unit
+from headrace.refusals import RefusedRow, Sifted
+from headrace.setting_aside import heavy_among, refused_of, too_heavy, too_many
+from headrace.sifting import position_before
 from headrace.staging import NativeBlock, NativeFile, Row, Seal, Slice, StagingSession
 
 ROWS_AT_ONCE = 1000
 SECONDS_AT_ONCE = 0.25
 """A slow source's rows are passed on after this long, so that interrupting it takes no longer."""
-
-_LONGEST_PAYLOAD = 16 * 1024
 
 METADATA = {"headrace": "metadata"}
 """The bounds of the one slice of a unit whose source has no records for the knowledge base."""
@@ -48,6 +50,10 @@ class Exported:
     duration_ms: int
     deleted: int = 0
     """Of the staged rows, those that say they were deleted."""
+    discarded: Counter[str] = field(default_factory=Counter[str])
+    """Values that became NULL, since the column there could not hold them, by column."""
+    filtered_at: list[int] = field(default_factory=list[int])
+    """Which rows of the slice were filtered, where somebody looks at the others."""
 
 
 class SliceReader(Protocol):
@@ -70,7 +76,8 @@ def export_slice(
     """Read ``slices`` (one, but for a session that holds everything new) into ``session`` and seal it.
 
     Raises:
-        RowRejected: More rows cannot be carried than the policy sets aside.
+        RowRejected: A row cannot be carried, and the policy sets none aside.
+        QuarantineExceeded: More rows cannot be carried than the policy sets aside of a whole run.
         DataPlaneError: The source or staging failed.
     """
     began = time.monotonic()
@@ -99,6 +106,7 @@ class _Export:
     keep: BatchFilter | None = None
     """What is wanted of what the source reads; None where the source leaves out the rest, or all is wanted."""
     filtered: int = 0
+    filtered_at: list[int] = field(default_factory=list[int])
     read: int = 0
     staged: int = 0
     deleted: int = 0
@@ -118,12 +126,9 @@ class _Export:
             self.session.writer().write_native_file(item)
             self._count(item.rows, size)
         elif isinstance(item, pa.RecordBatch):
-            kept = item if self.keep is None else self.keep.kept(item)
-            self.session.writer().write_arrow(kept)
-            self.filtered += item.num_rows - kept.num_rows
-            self.staged += kept.num_rows
-            self.deleted += tombstones_of(kept)
-            self._count(item.num_rows, item.nbytes)
+            self._stage_batch(item, ())
+        elif isinstance(item, Sifted):
+            self._stage_batch(item.batch, item.refused)
         else:
             raise Bug(f"A source yielded a {type(item).__name__}, which is none of the three shapes.", role="source")
 
@@ -147,10 +152,15 @@ class _Export:
                 "filtered: some are lost.",
                 role="staging",
             )
-        if not self.policy.quarantine.holds(len(self.rejected), self.read):
-            raise self._too_many(self.rejected[0].reason)
+        self.rejected.sort(key=lambda row: row.position)
         return Exported(
-            seal, self.read, self.rejected, self.filtered, round((time.monotonic() - began) * 1000), self.deleted
+            seal,
+            self.read,
+            self.rejected,
+            self.filtered,
+            round((time.monotonic() - began) * 1000),
+            self.deleted,
+            filtered_at=self.filtered_at,
         )
 
     def _wait(self, item: Any) -> None:
@@ -161,41 +171,72 @@ class _Export:
         if len(self.waiting) >= ROWS_AT_ONCE or now - self.waiting_since > SECONDS_AT_ONCE:
             self.flush()
 
+    def _stage_batch(self, batch: pa.RecordBatch | None, refused: Sequence[RefusedRow]) -> None:
+        """Stage the rows that weigh no more than they may; ``refused`` were left out of the batch before."""
+        gone = sorted(row.position for row in refused)
+        if batch is None:
+            for row in refused:
+                self._set_aside(row, self.read)
+            self._count(len(refused), 0)
+            return
+        unwanted = [] if self.keep is None else self.keep.unwanted(batch)
+        left_out = [position_before(at, gone) for at in unwanted]
+        self._leave_out(left_out)
+        wanted = without(batch, unwanted)
+        heavy = too_heavy(wanted, self.policy.most_row_bytes)
+        for row in refused:
+            self._set_aside(row, self.read)
+        for row in heavy:
+            position = position_before(row.position, sorted([*gone, *left_out]))
+            self._set_aside(replace(row, position=position), self.read)
+        remaining = without(wanted, [row.position for row in heavy])
+        self.session.writer().write_arrow(remaining)
+        self.staged += remaining.num_rows
+        self.deleted += tombstones_of(remaining)
+        self._count(batch.num_rows + len(refused), remaining.nbytes)
+
     def _stage_rows(self, rows: list[Row]) -> None:
         read = len(rows)
-        placed = list(enumerate(rows, self.read))
+        positions = list(range(read))
         if self.keep is not None:
             mask = self.keep.wanted(rows)
-            placed = [each for each, is_wanted in zip(placed, mask, strict=True) if is_wanted]
-            self.filtered += read - len(placed)
-        positions, rows = [position for position, _ in placed], [row for _, row in placed]
+            self._leave_out([position for position in positions if not mask[position]])
+            positions = [position for position in positions if mask[position]]
+            rows = [rows[position] for position in positions]
+        heavy = heavy_among(rows, self.policy.most_row_bytes)
+        for refused in heavy:
+            self._set_aside(replace(refused, position=positions[refused.position]), self.read)
+        gone = {refused.position for refused in heavy}
+        positions = [position for at, position in enumerate(positions) if at not in gone]
+        rows = [row for at, row in enumerate(rows) if at not in gone]
         while rows:
             try:
                 self.session.writer().write_batch(rows)
                 break
             except RowRejected as refusal:
+                if not self.policy.sets_aside:
+                    raise
                 at = int(refusal.details["row"]) - self.staged
-                self._set_aside(positions.pop(at), rows[at], refusal)
+                self._set_aside(refused_of(rows[at], positions.pop(at), refusal), self.read)
                 rows = [*rows[:at], *rows[at + 1 :]]
         self.staged += len(rows)
         self.deleted += tombstones_of(rows)
         self._count(read, 0)
 
-    def _set_aside(self, position: int, row: Row, refusal: RowRejected) -> None:
-        payload = json.dumps(dict(row), default=repr)
-        digest = hashlib.sha256(payload.encode()).hexdigest()
-        shown = payload if len(payload) <= _LONGEST_PAYLOAD else None
-        self.rejected.append(RejectedRow(position=position, reason=refusal.message, sha256=digest, payload=shown))
-        if len(self.rejected) > self.policy.quarantine.max_rows:
-            raise refusal if self.policy.quarantine.max_rows == 0 else self._too_many(refusal.message) from refusal
+    def _leave_out(self, positions: Sequence[int]) -> None:
+        """Filtered rows count, and where they were is known as long as other rows are told by their position."""
+        self.filtered += len(positions)
+        if self.policy.looks_at_rows:
+            self.filtered_at += [self.read + position for position in positions]
 
-    def _too_many(self, reason: str) -> RowRejected:
-        return RowRejected(
-            f"{len(self.rejected)} of {self.read} rows cannot be carried, more than the policy's quarantine allows. "
-            f"The first: {self.rejected[0].reason if self.rejected else reason}",
-            role="staging",
-            details={"rejected": len(self.rejected), "read": self.read},
-        )
+    def _set_aside(self, refused: RefusedRow, first: int) -> None:
+        """``refused`` counts from ``first``, and what the policy allows a run is the most that a slice may have."""
+        if not self.policy.sets_aside:
+            row = first + refused.position
+            raise RowRejected(f"Row {row} of the slice: {refused.reason}", role="source", details={"row": row})
+        self.rejected.append(rejected_row(refused, first + refused.position))
+        if len(self.rejected) > self.policy.quarantine.max_rows:
+            raise too_many(self.policy.quarantine, self.rejected, len(self.rejected), first + refused.position + 1)
 
     def _count(self, rows: int, size: int) -> None:
         self.read += rows

@@ -36,6 +36,11 @@ class BatchFilter:
         require_columns(self.chosen, batch.schema.names, self.unit_id)
         return batch.filter(self._mask(self.chosen, batch), null_selection_behavior="drop")
 
+    def unwanted(self, batch: pa.RecordBatch) -> list[int]:
+        """Where the other rows are."""
+        require_columns(self.chosen, batch.schema.names, self.unit_id)
+        return pc.indices_nonzero(pc.invert(pc.fill_null(self._mask(self.chosen, batch), False))).to_pylist()
+
     def wanted(self, rows: Sequence[Row]) -> list[bool]:
         """Which rows are wanted. One that could not be carried anyway is, so that others may say so."""
         try:

@@ -16,6 +16,7 @@ from headrace.ingestion import KNOWLEDGE_BASE
 from headrace.logs import RUN_ID
 from headrace.protocol import RunIngestionUnit
 from headrace.redaction import Redaction
+from headrace.replaying import ReplayedRows
 from headrace.run import UnitRun, run_unit
 from headrace.stagings import staging_provider
 from headrace.watched_run import WatchedRun
@@ -98,7 +99,8 @@ class HeavyCall:
             if request.sink is not None:
                 sink = opened.enter_context(closing(registry.sink(request.sink.template_id, request.sink.parameters)))
                 self.watched.on_interrupt(sink.close)
-            return run_unit(run, source, sink, provider, self.watched)
+            read = source if request.replay is None else ReplayedRows(source, request.replay)
+            return run_unit(run, read, sink, provider, self.watched)
 
 
 def _moment(text: str | None) -> datetime.datetime | None:

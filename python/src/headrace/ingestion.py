@@ -14,16 +14,19 @@ from typing import TypedDict
 
 import msgspec
 
+from headrace.ahead import Staged
 from headrace.endpoint import DatasetSchema, Policy, SinkEndpoint, SourceEndpoint
 from headrace.endpoints import registry
 from headrace.errors import ConfigInvalid, DataPlaneError, UnitNotFound, problem
 from headrace.events import Finished
-from headrace.exporting import export_slice
+from headrace.exporting import Exported, export_slice
 from headrace.importing import SinkRun, staged_schema
+from headrace.judging import judged
 from headrace.observer import CommitAlways
 from headrace.policy import RunPolicy, parse
 from headrace.protocol import Json
 from headrace.run import UnitRun, run_unit
+from headrace.setting_aside import require_within
 from headrace.staging import Slice, StagingSession
 from headrace.stagings import staging_provider
 from headrace.tally import Tally
@@ -68,9 +71,9 @@ def export_to_staging(
         if given is not None
         else source_endpoint.plan(unit_id, checkpoint, policy, staging.context.slice_seq).slices
     )
-    exported = export_slice(
-        source_endpoint, unit_id, _noting(slices, ends), policy, parse(policy), staging, CommitAlways()
-    )
+    parsed = parse(policy)
+    exported = export_slice(source_endpoint, unit_id, _noting(slices, ends), policy, parsed, staging, CommitAlways())
+    require_within(parsed.quarantine, exported.rejected, len(exported.rejected), exported.read)
     stats: dict[str, Json] = {
         "exported_rows": exported.read,
         "rejected_rows": len(exported.rejected),
@@ -90,7 +93,7 @@ def import_from_staging(
     is completed too. A session without columns writes nothing.
 
     Returns:
-        ``stats``: ``applied_rows``, ``applied_bytes``, ``adopted``, ``location``, ``duration_ms``.
+        ``stats``: ``applied_rows``, ``rejected_rows``, ``applied_bytes``, ``adopted``, ``location``, ``duration_ms``.
 
     Raises:
         DataPlaneError: The sink failed. Nothing of the slice is visible then.
@@ -98,7 +101,8 @@ def import_from_staging(
     began = time.monotonic()
     arrow = staging.reader().schema
     if arrow is None:
-        return {"stats": {"applied_rows": 0, "applied_bytes": 0, "adopted": False, "location": None, "duration_ms": 0}}
+        nothing: dict[str, Json] = {"applied_rows": 0, "rejected_rows": 0, "applied_bytes": 0, "adopted": False}
+        return {"stats": {**nothing, "location": None, "duration_ms": 0}}
     context, parsed = staging.context, parse(policy)
 
     def described() -> DatasetSchema:
@@ -108,12 +112,18 @@ def import_from_staging(
     if into.open() is None and context.prev_hash:
         into.prev_hash = context.prev_hash
     whole = Slice(seq=context.slice_seq, bounds=None, from_checkpoint=None, to_checkpoint=None)
-    _, applied, _ = into.write(context.slice or whole, staging, staging.seal(), CommitAlways())
+    slice_, seal = context.slice or whole, staging.seal()
+    exported = Exported(seal=seal, read=seal.rows, rejected=[], filtered=0, duration_ms=0)
+    staged = judged(Staged(slice_, staging, exported), into, CommitAlways())
+    rejected = staged.exported.rejected
+    require_within(parsed.quarantine, rejected, len(rejected), seal.rows)
+    _, applied, _ = into.write(slice_, staged.session, staged.exported.seal, CommitAlways())
     location = applied.location
     if context.slice is None:
         location = into.complete(nothing=False, is_first=True) or location
     stats: dict[str, Json] = {
         "applied_rows": applied.rows,
+        "rejected_rows": len(rejected),
         "applied_bytes": applied.bytes,
         "adopted": applied.adopted,
         "location": location,

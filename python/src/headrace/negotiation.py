@@ -31,7 +31,10 @@ def reading_policy(
     policy: dict[str, Json] = {**given, "staging": {**staging, "provider": provider.id}}
     if disposition is not None:
         policy["writeDisposition"] = disposition
-    is_looked_at = parsed.quarantine.max_rows > 0 or (parsed.filter is not None and not source.capabilities().filters)
+    if parsed.sets_aside:
+        limits = parsed.quarantine
+        policy["quarantine"] = {"maxRows": limits.max_rows, "maxRatio": limits.max_ratio}
+    is_looked_at = parsed.looks_at_rows or (parsed.filter is not None and not source.capabilities().filters)
     if sink is None or is_looked_at or given.get("deletes") not in (None, "ignore"):
         return policy
     taken = sink.capabilities().native_formats

@@ -33,9 +33,13 @@ LARGEST = 999_999_999_999_999
 """Of any other number: what every part of Headrace, and JSON between them, keeps exact."""
 
 
+_ROW_BYTES = 16 * 1024 * 1024
+"""What a row may weigh where the policy names no bound and rows are looked at."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quarantine:
-    """How many rows may be set aside before the run fails. None at all unless the policy allows it."""
+    """How many rows of a run may be set aside before it fails. None at all unless the policy allows it."""
 
     max_rows: int = 0
     max_ratio: float = 0.0
@@ -74,9 +78,29 @@ class RunPolicy:
     require_exactly_once: bool = False
     data_engine: Literal["local"] = "local"
     memory_bytes: int | None = None
-    row_bytes: int = 16 * 1024 * 1024
+    row_bytes: int | None = None
     warnings: tuple[str, ...] = ()
     """One sentence for each key nobody knows."""
+
+    @property
+    def sets_aside(self) -> bool:
+        """Whether a row that cannot be carried may be left behind, with its reason."""
+        return self.quarantine.max_rows > 0 and self.quarantine.max_ratio > 0
+
+    @property
+    def discards(self) -> bool:
+        """Whether the schema there is decides what becomes of rows, rather than the rows what becomes of the schema."""
+        return self.schema_contract in ("discard_row", "discard_value")
+
+    @property
+    def looks_at_rows(self) -> bool:
+        """Whether some step has to see values, so that nothing may pass in a format of its own."""
+        return self.sets_aside or self.discards or self.row_bytes is not None
+
+    @property
+    def most_row_bytes(self) -> int | None:
+        """What a row may weigh; None where nobody looks."""
+        return self.row_bytes or (_ROW_BYTES if self.looks_at_rows else None)
 
     def disposition(self, sink: SinkCapabilities, source_key: tuple[str, ...]) -> WriteDisposition:
         """How rows land. Unsaid: merge where a key is known and rows may come again, else replace or append.
@@ -116,9 +140,9 @@ def parse(raw: Mapping[str, Json]) -> RunPolicy:
         ConfigInvalid: A value is none its key may have; ``details["field"]`` names it.
     """
     staging = _mapping(raw, "staging")
-    quarantine = _mapping(raw, "quarantine")
     limits = _mapping(raw, "limits")
     cursor = _optional(raw, "cursorField", _text)
+    contract = _value(raw, "schemaContract", _one_of(SchemaContract), "evolve")
     return RunPolicy(
         mode=_value(raw, "mode", _one_of(Mode), "incremental" if cursor else "full"),
         cursor_field=cursor,
@@ -137,15 +161,15 @@ def parse(raw: Mapping[str, Json]) -> RunPolicy:
         batch_bytes=_value(raw, "batchBytes", _positive, DEFAULT_BATCH_BYTES),
         staging_provider=_optional(staging, "staging.provider", _text),
         staging_max_bytes=_value(staging, "staging.maxBytes", _positive, DEFAULT_MAX_BYTES),
-        schema_contract=_value(raw, "schemaContract", _one_of(SchemaContract), "evolve"),
-        quarantine=_quarantine(quarantine) if raw.get("quarantine") is not None else Quarantine(),
+        schema_contract=contract,
+        quarantine=_quarantine(raw, contract),
         nulls=_value(raw, "nulls", _one_of(NullCursors), "once"),
         attempts=_value(raw, "attempts", _whole(1, MOST_ATTEMPTS), 1),
         on_new_generation=_optional(raw, "onNewGeneration", _one_of(WriteDisposition)),
         require_exactly_once=_value(raw, "require", _one_of(Literal["exactly-once"]), None) is not None,
         data_engine=_value(raw, "dataEngine", _one_of(Literal["local"]), "local"),
         memory_bytes=_optional(limits, "limits.memoryBytes", _positive),
-        row_bytes=_value(limits, "limits.rowBytes", _positive, 16 * 1024 * 1024),
+        row_bytes=_optional(limits, "limits.rowBytes", _positive),
         warnings=tuple(_unknown(raw)),
     )
 
@@ -175,10 +199,14 @@ def _unknown_of(raw: Mapping[str, Json], known: Sequence[str], prefix: str) -> I
             yield f"The policy key {prefix + key!r} means nothing here and is ignored.{hint}"
 
 
-def _quarantine(raw: Mapping[str, Json]) -> Quarantine:
+def _quarantine(raw: Mapping[str, Json], contract: SchemaContract) -> Quarantine:
+    """A contract that discards rows sets them aside too, within the limits that ``quarantine`` has unsaid."""
+    said = _mapping(raw, "quarantine")
+    if raw.get("quarantine") is None and contract != "discard_row":
+        return Quarantine()
     return Quarantine(
-        max_rows=_value(raw, "quarantine.maxRows", _natural, 1000),
-        max_ratio=_value(raw, "quarantine.maxRatio", _ratio, 0.001),
+        max_rows=_value(said, "quarantine.maxRows", _natural, 1000),
+        max_ratio=_value(said, "quarantine.maxRatio", _ratio, 0.001),
     )
 
 

@@ -141,6 +141,7 @@ class RunIngestionUnit(Word):
     deadline: str | None
     source: EndpointRef
     sink: EndpointRef | None
+    replay: list[str] | None
 
 
 Verdict: TypeAlias = Literal["commit", "stop", "abort"]
@@ -212,8 +213,8 @@ class CommitRecord(Word):
 
 ProblemTag: TypeAlias = Literal[
     "EndpointUnreachable", "AuthenticationFailed", "PermissionDenied", "ConfigInvalid", "UnitNotFound",
-    "SchemaChanged", "RowRejected", "SourceRewound", "SourceReplaced", "Throttled", "SinkFenced",
-    "SinkAmbiguous", "SinkFull", "CheckpointAheadOfSink", "StagingFull", "Bug",
+    "SchemaChanged", "RowRejected", "QuarantineExceeded", "SourceRewound", "SourceReplaced", "Throttled",
+    "SinkFenced", "SinkAmbiguous", "SinkFull", "CheckpointAheadOfSink", "StagingFull", "Bug",
 ]  # fmt: skip
 Retry: TypeAlias = Literal["Later", "AfterFix", "Never"]
 Role: TypeAlias = Literal["source", "sink", "staging"]

@@ -28,12 +28,14 @@ from headrace.exporting import METADATA, SliceReader, export_slice
 from headrace.filtering import BatchFilter
 from headrace.gone import ROWS_OF_A_SLICE, GoneRows
 from headrace.importing import SinkRun
+from headrace.judging import judged
 from headrace.loading import BlockLoads
 from headrace.negotiation import reading_policy, slice_policy
 from headrace.observer import Observer, RunInterrupted
 from headrace.policy import RunPolicy, parse
 from headrace.protocol import Json, Problem, Verdict
 from headrace.saying import ask_records, tell_rejected
+from headrace.setting_aside import require_within
 from headrace.staging import IngestionContext, Slice, StagingProvider
 from headrace.tally import Tally
 
@@ -132,7 +134,7 @@ class _Run:
 
     def _plan(self, next_seq: int) -> Plan:
         with blamed("source"):
-            if self.into is not None and self.into.holds_a_whole_load:
+            if self.into is not None and self.into.holds_a_whole_load and not self.source.capabilities().replays:
                 said = {"leftForLater": READ_BEFORE}
                 return Plan(
                     slices=iter(()), count=0, estimated_rows=0, strategy="the sink holds everything", delivery=said
@@ -211,7 +213,14 @@ class _Run:
         return Staged(slice_, session, exported)
 
     def _carry(self, staged: Staged) -> Verdict:
-        self.tally.exported(staged.exported)
+        if self.into is not None:
+            with blamed("sink"):
+                staged = judged(staged, self.into, self.observer)
+        self.tally.exported(staged.exported, staged.slice.seq)
+        counts = self.tally.counts
+        require_within(
+            self.policy.quarantine, staged.exported.rejected, counts["rejected_rows"], counts["exported_rows"]
+        )
         tell_rejected(self.observer, staged.slice.seq, staged.exported.rejected)
         verdict = self._asked(staged)
         if verdict == "commit":

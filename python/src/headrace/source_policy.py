@@ -13,7 +13,7 @@ from headrace.errors import ConfigInvalid
 from headrace.protocol import Json
 from headrace.staging import DEFAULT_BATCH_BYTES
 
-_NOT_YET = ("lookback", "parameters", "quarantine")
+_NOT_YET = ("lookback", "parameters")
 
 
 def invalid(field: str, message: str) -> ConfigInvalid:
@@ -98,6 +98,17 @@ def limit_of(raw: Policy, *, is_incremental: bool) -> int | None:
 def batch_bytes_of(raw: Policy) -> int:
     """At most what a batch has anyway, so that a run can be ended between two."""
     return min(count_of(raw, "batchBytes") or DEFAULT_BATCH_BYTES, DEFAULT_BATCH_BYTES)
+
+
+def most_set_aside(raw: Policy) -> int | None:
+    """How many rows the policy sets aside, at most; None where it sets none aside."""
+    match raw.get("quarantine"):
+        case {"maxRows": int(most)}:
+            return most or None
+        case {}:
+            return 1000
+        case _:
+            return None
 
 
 def columns_of(raw: Policy) -> tuple[str, ...] | None:

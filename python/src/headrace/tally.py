@@ -21,18 +21,21 @@ class Tally:
     counts: Counter[str] = field(default_factory=Counter[str])
     reasons: Counter[str] = field(default_factory=Counter[str])
     samples: list[Json] = field(default_factory=list[Json])
+    discarded: Counter[str] = field(default_factory=Counter[str])
 
-    def exported(self, exported: Exported) -> None:
+    def exported(self, exported: Exported, slice_seq: int) -> None:
         """Count a slice that was read and sealed."""
         self.counts["exported_rows"] += exported.read
         self.counts["rejected_rows"] += len(exported.rejected)
         self.counts["filtered_rows"] += exported.filtered
         self.counts["exported_bytes"] += exported.seal.bytes
         self.counts["export_ms"] += exported.duration_ms
+        self.discarded.update(exported.discarded)
         for row in exported.rejected:
-            self.reasons["RowRejected"] += 1
+            self.reasons[row.code] += 1
             if len(self.samples) < SAMPLES:
-                self.samples.append({"position": row.position, "reason": row.reason})
+                said = {"slice": slice_seq, "position": row.position, "code": row.code, "column": row.column}
+                self.samples.append({**said, "reason": row.reason})
 
     def applied(self, rows: int, size: int, location: str | None, duration_ms: int, *, deleted: int = 0) -> None:
         """Count a slice that is committed. ``deleted``: how many of its rows say that they were."""
@@ -58,6 +61,8 @@ class Tally:
         stats["delivery"] = delivery
         if self.reasons:
             stats["rejected"] = {"by_reason": dict(self.reasons), "samples": self.samples, "location": None}
+        if self.discarded:
+            stats["discarded"] = {"values": self.discarded.total(), "by_column": dict(self.discarded)}
         return stats
 
 

@@ -44,8 +44,12 @@ const keys = (sql: PgClient.PgClient) => {
  */
 const acquire =
   (sql: PgClient.PgClient) =>
-  ({ runId, tenant, unit: { endpointId, unitId }, sinkId, fresh }: Request, owner: string, at: Date) => {
-    const isSpent = sql`(last.ended is not null or last.complete and ${fresh})`
+  (
+    { runId, tenant, unit: { endpointId, unitId }, sinkId, fresh, continues = false }: Request,
+    owner: string,
+    at: Date
+  ) => {
+    const isSpent = sql`(not ${continues} and (last.ended is not null or last.complete and ${fresh}))`
     return sql`
       with lease as (
         insert into hr_lease as held (tenant, endpoint_id, unit_id, epoch, run_id, sink_id, owner)
@@ -64,7 +68,7 @@ const acquire =
           complete = last.complete and not ${isSpent},
           reason = case when ${isSpent} then coalesce(last.ended, 'FULL') else last.reason end,
           opened_at = case when ${isSpent} then now() else last.opened_at end,
-          ended = null
+          ended = case when ${continues} then last.ended end
         returning generation, next_seq
       ), shown as (
         insert into "IngestionUnitState"

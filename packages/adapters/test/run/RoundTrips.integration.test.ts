@@ -2,6 +2,7 @@
 import { assert, layer } from "@effect/vitest"
 import * as SqlEndpointRepo from "@headrace/adapters/endpoint/SqlEndpointRepo"
 import * as SqlKvStore from "@headrace/adapters/kv/SqlKvStore"
+import * as SqlQuarantine from "@headrace/adapters/quarantine/SqlQuarantine"
 import * as SqlRunRepo from "@headrace/adapters/run/SqlRunRepo"
 import * as SqlTemplateCatalog from "@headrace/adapters/template/SqlTemplateCatalog"
 import * as SqlUnitStateRepo from "@headrace/adapters/unit-state/SqlUnitStateRepo"
@@ -72,6 +73,7 @@ const scope = { tenant: "dev", project: "global" }
 const stores = Layer.mergeAll(
   SqlEndpointRepo.layer({ defaultTenant: scope.tenant }),
   SqlKvStore.layer,
+  SqlQuarantine.layer,
   SqlRunRepo.layer,
   SqlTemplateCatalog.layer,
   SqlUnitStateRepo.layer
@@ -85,7 +87,7 @@ const headrace = Headrace.layer.pipe(
 )
 
 layer(headrace, { excludeTestServices: true })("a run that finds nothing new", (it) => {
-  it.effect("asks the database five times and writes three, from its start to its end", () =>
+  it.effect("asks the database five times and writes four, from its start to its end", () =>
     Effect.gen(function* () {
       const endpoints = yield* Endpoints
       const source = fromTemplate(
@@ -103,7 +105,7 @@ layer(headrace, { excludeTestServices: true })("a run that finds nothing new", (
 
       const said = yield* saying(run)
 
-      assert.strictEqual(said.length, 8, said.join(", "))
+      assert.strictEqual(said.length, 9, said.join(", "))
     })
   )
 })

@@ -47,6 +47,7 @@ layer(Database.layerEmpty, excluded)("migrations of an empty database", (it) => 
           "hr_kv",
           "hr_lease",
           "hr_migration",
+          "hr_quarantine",
           "hr_run"
         ].toSorted()
       )

@@ -42,6 +42,7 @@ const codes = {
   UnitNotFound: "UNIT_NOT_FOUND",
   SchemaChanged: "SCHEMA_DRIFT",
   RowRejected: "ROW_REJECTED",
+  QuarantineExceeded: "QUARANTINE_LIMIT",
   SourceRewound: "SOURCE_REWOUND",
   SourceReplaced: "SOURCE_REPLACED",
   Throttled: {

@@ -22,6 +22,21 @@ export const Manifest = Schema.Struct({
 })
 export type Manifest = typeof Manifest.Type
 
+/**
+ * A row that was set aside: its `position` among those the slice read, from 0;
+ * `code` says what kind of reason, `reason` which. `payload` is the row itself,
+ * null when it is too long to be kept.
+ */
+export const RejectedRow = Schema.Struct({
+  position: Count,
+  code: Schema.NonEmptyString,
+  reason: Schema.String,
+  column: Schema.NullOr(Schema.String),
+  sha256: Schema.String,
+  payload: Schema.NullOr(Schema.String)
+})
+export type RejectedRow = typeof RejectedRow.Type
+
 /** What the sink keeps beside the rows to prove which slice it holds. Hashes are lower-case hex. */
 export const CommitRecord = Schema.Struct({
   unit: Schema.NonEmptyString,

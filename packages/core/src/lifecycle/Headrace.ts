@@ -9,6 +9,7 @@ import * as MemoryEndpointRepo from "../memory/MemoryEndpointRepo.ts"
 import * as MemoryGraphStore from "../memory/MemoryGraphStore.ts"
 import * as MemoryKvStore from "../memory/MemoryKvStore.ts"
 import * as MemoryPythonWorker from "../memory/MemoryPythonWorker.ts"
+import * as MemoryQuarantine from "../memory/MemoryQuarantine.ts"
 import * as MemoryRunEngine from "../memory/MemoryRunEngine.ts"
 import * as MemoryRunEvents from "../memory/MemoryRunEvents.ts"
 import * as MemoryRunRepo from "../memory/MemoryRunRepo.ts"
@@ -23,9 +24,11 @@ import * as IngestionRun from "./IngestionRun.ts"
 import * as IngestionStatuses from "./IngestionStatuses.ts"
 import { Lookups } from "./Lookups.ts"
 import { Recovery } from "./Recovery.ts"
+import { Replay } from "./Replay.ts"
 import { RunClaim } from "./RunClaim.ts"
 import { RunSettlement } from "./RunSettlement.ts"
 import { RunStart } from "./RunStart.ts"
+import { SetAside } from "./SetAside.ts"
 import { Sinks } from "./Sinks.ts"
 import * as SliceDecisions from "./SliceDecisions.ts"
 import { Templates } from "./Templates.ts"
@@ -38,13 +41,14 @@ const lifecycle = Lookups.layer.pipe(
   Layer.provideMerge(Templates.layer),
   Layer.provideMerge(IngestionRun.layer),
   Layer.provideMerge(SliceDecisions.layer),
-  Layer.provideMerge(Layer.mergeAll(CheckpointLog.layer, RunSettlement.layer)),
+  Layer.provideMerge(Layer.mergeAll(CheckpointLog.layer, RunSettlement.layer, SetAside.layer)),
   Layer.provideMerge(RunClaim.layer)
 )
 
 /** Headrace with runs carried by `engine`; needs its stores, a worker, secrets and events. */
 export const layerEngine = <E, R>(engine: Layer.Layer<RunEngine, E, R>) =>
-  Layer.mergeAll(Ingestion.layer, IngestionStatuses.layer, Recovery.layerRounds).pipe(
+  Layer.mergeAll(Replay.layer, IngestionStatuses.layer, Recovery.layerRounds).pipe(
+    Layer.provideMerge(Ingestion.layer),
     Layer.provideMerge(Layer.mergeAll(RunStart.layer, Recovery.layer)),
     Layer.provideMerge(engine),
     Layer.provideMerge(lifecycle)
@@ -58,6 +62,7 @@ export const layerStoresMemory = Layer.mergeAll(
   MemoryEndpointRepo.layer,
   MemoryGraphStore.layer,
   MemoryKvStore.layer,
+  MemoryQuarantine.layer,
   MemoryRunEvents.layer,
   MemorySecrets.layer,
   MemoryTemplateCatalog.layer,

@@ -11,7 +11,8 @@ import { RunId } from "../domain/Run.ts"
 import { hasCapability } from "../domain/Template.ts"
 import type { UnitKey } from "../domain/Unit.ts"
 import type { KvStoreError } from "../services/KvStore.ts"
-import { RunEngine } from "../services/RunEngine.ts"
+import type { QuarantineError } from "../services/Quarantine.ts"
+import { type ReplayedRow, RunEngine } from "../services/RunEngine.ts"
 import { RunRepo, type RunRepoError, type UnitBusy } from "../services/RunRepo.ts"
 import { UnitStateRepo, type UnitStateRepoError } from "../services/UnitStateRepo.ts"
 import { CheckpointLog, type Place } from "./CheckpointLog.ts"
@@ -28,6 +29,7 @@ import {
 } from "./Lookups.ts"
 import { RunSettlement } from "./RunSettlement.ts"
 import { RunStart } from "./RunStart.ts"
+import { SetAside } from "./SetAside.ts"
 import { Templates } from "./Templates.ts"
 
 /** The unit a mutation is about, and the sink when one is named. */
@@ -41,6 +43,8 @@ export interface Start extends UnitName {
   readonly stagingProviderId?: string | null | undefined
   /** For this run only: key by key over what endpoint and unit say. */
   readonly policy?: JsonObject | undefined
+  /** Tries these rows again in place of what the source has; see `Replay`. */
+  readonly replay?: ReadonlyArray<ReplayedRow> | undefined
 }
 
 export interface ActionResult {
@@ -53,7 +57,7 @@ export interface ActionResult {
 /** The run that holds the unit, in another process, did not end in time. The next run loads everything all the same. */
 export class RunNotEnded extends Schema.TaggedError<RunNotEnded>()("RunNotEnded", { runId: RunId }) {}
 
-type StoreError = KvStoreError | RunRepoError | UnitStateRepoError
+type StoreError = KvStoreError | QuarantineError | RunRepoError | UnitStateRepoError
 type ActionError = UnitLookupError | SinkLookupError | StoreError
 
 /** How long a reset waits for a run that another process carries. */
@@ -89,6 +93,7 @@ const make = Effect.gen(function* () {
   const lookups = yield* Lookups
   const runs = yield* RunRepo
   const runStart = yield* RunStart
+  const setAside = yield* SetAside
   const settlement = yield* RunSettlement
   const templates = yield* Templates
   const units = yield* UnitStateRepo
@@ -157,6 +162,8 @@ const make = Effect.gen(function* () {
     yield* endGeneration
     yield* endingRuns
     yield* checkpoints.remove(place)
+    // Everything is read again, and what cannot be carried then is set aside then.
+    yield* setAside.forget(place, null)
     // Of a run that began meanwhile: what it committed is without a checkpoint now.
     yield* endGeneration
   })
@@ -172,7 +179,8 @@ const make = Effect.gen(function* () {
         found,
         sink,
         policy,
-        stagingProviderId: stagingOf(found, asked)
+        stagingProviderId: stagingOf(found, asked),
+        replay: asked.replay
       }
       return yield* runStart.accept(order).pipe(
         Effect.map(({ runId }) => ({ ok: true, runId, state: "RUNNING" as const, message: null })),
@@ -217,5 +225,13 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   Ingestion,
   never,
-  CheckpointLog | Lookups | RunEngine | RunRepo | RunSettlement | RunStart | Templates | UnitStateRepo
+  | CheckpointLog
+  | Lookups
+  | RunEngine
+  | RunRepo
+  | RunSettlement
+  | RunStart
+  | SetAside
+  | Templates
+  | UnitStateRepo
 > = Layer.effect(Ingestion, make)

@@ -15,11 +15,13 @@ import { EndpointRepo } from "../services/EndpointRepo.ts"
 import { PythonWorker, PythonWorkerError, WorkerContractViolation } from "../services/PythonWorker.ts"
 import { IngestionRunWorkflow, type RunRequest } from "../services/RunEngine.ts"
 import { RunEvents } from "../services/RunEvents.ts"
+import type { Filled } from "../services/RunRepo.ts"
 import { CheckpointLog, cursorOf } from "./CheckpointLog.ts"
 import * as RunAccount from "./RunAccount.ts"
 import { RunClaim } from "./RunClaim.ts"
 import { EndpointDeleted, lastErrorOf, type RunError, RunReportedErrors, unexplained } from "./RunFailure.ts"
 import { RunSettlement } from "./RunSettlement.ts"
+import { SetAside } from "./SetAside.ts"
 import { SliceDecisions } from "./SliceDecisions.ts"
 
 type Finished = Extract<RunEvent, { readonly _tag: "Finished" }>
@@ -35,12 +37,19 @@ const isWhole = ({ policy }: RunRequest, { newCheckpoint }: Finished): boolean =
 /** Null when every key of the policy has an effect. */
 const warningOf = (policy: RunRequest["policy"]): string | null => withoutEffect(policy).join(" ") || null
 
+/** Rows tried again say nothing of what else there is. */
+const filledBy = (request: RunRequest, finished: Finished): Filled => {
+  if (request.replay !== null) return "part"
+  return isWhole(request, finished) ? "whole" : "so far"
+}
+
 const make = Effect.gen(function* () {
   const checkpoints = yield* CheckpointLog
   const claim = yield* RunClaim
   const decisions = yield* SliceDecisions
   const endpoints = yield* EndpointRepo
   const events = yield* RunEvents
+  const setAside = yield* SetAside
   const settlement = yield* RunSettlement
   const worker = yield* PythonWorker
 
@@ -75,7 +84,7 @@ const make = Effect.gen(function* () {
     request: RunRequest,
     account: RunAccount.AccountRef
   ) {
-    const { run, source, sink, policy, stagingProviderId } = request
+    const { run, source, sink, policy, stagingProviderId, replay } = request
     const { kept } = yield* Ref.get(account)
     const said = worker.runIngestionUnit({
       endpointId: run.unit.endpointId,
@@ -91,7 +100,8 @@ const make = Effect.gen(function* () {
       nextSeq: run.nextSeq,
       deadline: null,
       source,
-      sink
+      sink,
+      replay: replay === null ? null : replay.map(({ payload }) => payload)
     })
     const finished = yield* Stream.runFoldEffect(
       said,
@@ -118,10 +128,13 @@ const make = Effect.gen(function* () {
     const counts = !now.stopped && (yield* claim.holds(request.run))
     const end = counts
       ? {
-          filled: isWhole(request, finished) ? ("whole" as const) : ("so far" as const),
+          filled: filledBy(request, finished),
           checkpoint: yield* decisions.moveTo(request, account, finished.newCheckpoint)
         }
       : { filled: "part" as const }
+    const hasEarlier = request.run.generation > 1
+    if (counts && request.replay === null && hasEarlier)
+      yield* setAside.forget(request.run, request.run.generation)
     yield* settlement.settle(request.run, { _tag: "Completed", stats, ...end }, { tally: now.tally })
   })
 
@@ -161,5 +174,12 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   IngestionRunWorkflow,
   never,
-  CheckpointLog | EndpointRepo | PythonWorker | RunClaim | RunEvents | RunSettlement | SliceDecisions
+  | CheckpointLog
+  | EndpointRepo
+  | PythonWorker
+  | RunClaim
+  | RunEvents
+  | RunSettlement
+  | SetAside
+  | SliceDecisions
 > = Layer.effect(IngestionRunWorkflow, make)

@@ -19,6 +19,8 @@ export interface Account {
   readonly announced: number
   /** The slice that may be committed and was not said to be yet. */
   readonly allowed: SliceSeq | null
+  /** Rows set aside of the slice that is not sealed yet. */
+  readonly rejected: number
   /** The worker was told to end in order. */
   readonly stopped: boolean
   /** What the worker finished with. */
@@ -34,6 +36,7 @@ export const open = Effect.flatMap(DateTime.now, (startedAt) =>
     tally: emptyTally,
     announced: -1,
     allowed: null,
+    rejected: 0,
     stopped: false,
     worker: {}
   })

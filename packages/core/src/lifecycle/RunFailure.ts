@@ -11,12 +11,14 @@ import type { EndpointRepoError } from "../services/EndpointRepo.ts"
 import type { GraphStoreError } from "../services/GraphStore.ts"
 import type { KvStoreError } from "../services/KvStore.ts"
 import type { PythonWorkerError } from "../services/PythonWorker.ts"
+import type { QuarantineError } from "../services/Quarantine.ts"
 import type { RunRequest } from "../services/RunEngine.ts"
 import type { RunRepoError } from "../services/RunRepo.ts"
 import type { SecretsError } from "../services/Secrets.ts"
 import type { TemplateCatalogError } from "../services/TemplateCatalog.ts"
 import type { UnitStateRepoError } from "../services/UnitStateRepo.ts"
 import type { CheckpointUnreadable } from "./CheckpointLog.ts"
+import type { ReplayOutdated } from "./SetAside.ts"
 
 /** The worker finished and said what ended the run (D3). */
 export class RunReportedErrors extends Schema.TaggedError<RunReportedErrors>()("RunReportedErrors", {
@@ -54,6 +56,8 @@ export type RunError =
   | KvStoreError
   | OwnerLost
   | PythonWorkerError
+  | QuarantineError
+  | ReplayOutdated
   | RunRepoError
   | RunReportedErrors
   | RunRevoked
@@ -149,6 +153,7 @@ const tell: (error: RunError) => Told = Match.type<RunError>().pipe(
       kind: "SecretUnreadable",
       message: `The secret ${field} cannot be opened. ${detail}`
     }),
+    QuarantineError: ownStore,
     GraphStoreError: (): Told => ({
       kind: "GraphUnavailable",
       message: `The knowledge base could not be written. ${goesOn}`
@@ -157,6 +162,11 @@ const tell: (error: RunError) => Told = Match.type<RunError>().pipe(
     RunRepoError: ownStore,
     TemplateCatalogError: ownStore,
     UnitStateRepoError: ownStore,
+    ReplayOutdated: (): Told => ({
+      kind: "Superseded",
+      message:
+        "Some of the rows to be replayed were taken in by a replay that died. Replay again: the others are left."
+    }),
     RunRevoked: (): Told => ({
       kind: "Superseded",
       message: "The unit was given to another run; nothing this run did later counts."

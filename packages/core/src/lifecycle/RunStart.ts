@@ -7,7 +7,7 @@ import { Context, Effect, Layer } from "effect"
 import type { JsonObject, Scope } from "../domain/Endpoint.ts"
 import { runIdOf } from "../domain/Run.ts"
 import { Ids } from "../services/Ids.ts"
-import { RunEngine, type RunRequest } from "../services/RunEngine.ts"
+import { type ReplayedRow, RunEngine, type RunRequest } from "../services/RunEngine.ts"
 import { type Run, RunRepo, type RunRepoError, type UnitBusy } from "../services/RunRepo.ts"
 import { Endpoints } from "./Endpoints.ts"
 import type { Found } from "./Lookups.ts"
@@ -22,6 +22,8 @@ export interface Order {
   readonly sink: Sink
   readonly policy: JsonObject
   readonly stagingProviderId: string
+  /** Rows to try again, in place of what the source has; the generation goes on for them even when it is complete. */
+  readonly replay?: ReadonlyArray<ReplayedRow> | undefined
 }
 
 export class RunStart extends Context.Service<
@@ -43,7 +45,7 @@ export class RunStart extends Context.Service<
 
         const requestOf = Effect.fnUntraced(function* (
           run: Run,
-          { scope, found, sink, policy, stagingProviderId }: Order
+          { scope, found, sink, policy, stagingProviderId, replay }: Order
         ) {
           const source = yield* endpoints.refOf(found.endpoint)
           if (source === null) return yield* new TemplateNotSaid({ endpointId: found.endpoint.id })
@@ -54,14 +56,15 @@ export class RunStart extends Context.Service<
             source,
             sink: target,
             policy,
-            stagingProviderId
+            stagingProviderId,
+            replay: replay ?? null
           }
           return request
         })
 
         return RunStart.of({
           accept: Effect.fn("RunStart.accept")(function* (order) {
-            const { scope, found, sink } = order
+            const { scope, found, sink, replay } = order
             const runId = runIdOf(found.key, yield* ids.uuid)
             const run = yield* runs.acquire({
               runId,
@@ -69,7 +72,8 @@ export class RunStart extends Context.Service<
               unit: found.key,
               sinkId: sink.sinkId,
               // One that follows a failure or a pause goes on with what is there.
-              fresh: order.policy["mode"] === "full"
+              fresh: replay === undefined && order.policy["mode"] === "full",
+              continues: replay !== undefined
             })
             yield* requestOf(run, order).pipe(
               Effect.flatMap(engine.submit),

@@ -18,6 +18,7 @@ import { asStored, CheckpointLog, cursorOf } from "./CheckpointLog.ts"
 import { type AccountRef, happening, placeOf, statsOf } from "./RunAccount.ts"
 import { RunClaim } from "./RunClaim.ts"
 import { CheckpointMismatch, type RunError } from "./RunFailure.ts"
+import { SetAside } from "./SetAside.ts"
 import { withGraph, withPlan, withProgress, withSealed, withSlice } from "./RunTally.ts"
 
 type Event<Tag extends RunEvent["_tag"]> = Extract<RunEvent, { readonly _tag: Tag }>
@@ -72,6 +73,7 @@ const make = Effect.gen(function* () {
   const events = yield* RunEvents
   const graph = yield* GraphStore
   const runs = yield* RunRepo
+  const setAside = yield* SetAside
   const worker = yield* PythonWorker
 
   const publish = (request: RunRequest, account: AccountRef, said: Parameters<typeof happening>[2]) =>
@@ -102,6 +104,7 @@ const make = Effect.gen(function* () {
     slice: { readonly sliceSeq: SliceSeq; readonly to: Checkpoint | null; readonly rows: number }
   ) {
     yield* Ref.update(account, (now) => ({ ...now, tally: withSlice(now.tally, slice.rows) }))
+    yield* setAside.count(request, slice.sliceSeq)
     yield* moveTo(request, account, slice.to)
     yield* count(request, account, slice.sliceSeq)
     yield* publish(request, account, { event: "SLICE_COMMITTED", slice: slice.sliceSeq, phase: "commit" })
@@ -117,6 +120,7 @@ const make = Effect.gen(function* () {
     const cursor = cursorOf((yield* Ref.get(account)).kept)
     const relation = relate(newest, request, cursor)
     if (relation === "ahead" || relation === "fork") yield* new CheckpointMismatch({ kind: relation })
+    yield* setAside.reconcile(request, newest?.sliceSeq ?? null)
     if (newest === null) return
     if (relation === "behind") yield* moveTo(request, account, newest.toCkpt)
     if (relation !== "same") yield* count(request, account, newest.sliceSeq)
@@ -181,6 +185,16 @@ const make = Effect.gen(function* () {
     yield* decide(request, account, { sliceSeq, batch }, Effect.asVoid(store))
   })
 
+  /** Kept before the seal that counts them; nobody sees them until their slice counts. */
+  const onRejected = Effect.fnUntraced(function* (
+    request: RunRequest,
+    account: AccountRef,
+    { sliceSeq, rows }: Event<"Rejected">
+  ) {
+    yield* setAside.keep(request, sliceSeq, rows)
+    yield* Ref.update(account, (now) => ({ ...now, rejected: now.rejected + rows.length }))
+  })
+
   const onSealed = Effect.fnUntraced(function* (
     request: RunRequest,
     account: AccountRef,
@@ -188,7 +202,8 @@ const make = Effect.gen(function* () {
   ) {
     const { sliceSeq, to, rows } = event
     yield* announceSlice(request, account, sliceSeq)
-    if (!isConserved(event))
+    const said = yield* Ref.modify(account, (now) => [now.rejected, { ...now, rejected: 0 }])
+    if (!isConserved(event) || event.rejected !== said)
       yield* violation(`slice ${sliceSeq} does not account for the ${event.read} rows it read`)
     yield* Ref.update(account, (now) => ({ ...now, tally: withSealed(now.tally, event) }))
     // Without a sink the records are stored already: the seal is the end of the slice.
@@ -235,8 +250,7 @@ const make = Effect.gen(function* () {
         Records: (records) => onRecords(request, account, records),
         Sealed: (sealed) => onSealed(request, account, sealed),
         Committed: (committed) => onCommitted(request, account, committed),
-        // Rows set aside are counted at the seal; the data plane keeps them.
-        Rejected: () => Effect.void
+        Rejected: (rejected) => onRejected(request, account, rejected)
       })
     })
   })
@@ -245,5 +259,5 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   SliceDecisions,
   never,
-  CheckpointLog | GraphStore | PythonWorker | RunClaim | RunEvents | RunRepo
+  CheckpointLog | GraphStore | PythonWorker | RunClaim | RunEvents | RunRepo | SetAside
 > = Layer.effect(SliceDecisions, make)

@@ -62,8 +62,8 @@ const nextEpoch = ({ rows }: RunStore["Service"], unit: UnitKey) =>
     ) + 1
   )
 
-const nextFilling = (last: Filling | undefined, fresh: boolean): Filling => {
-  if (last !== undefined && !last.spent && !(last.complete && fresh)) return last
+const nextFilling = (last: Filling | undefined, fresh: boolean, continues: boolean): Filling => {
+  if (last !== undefined && (continues || (!last.spent && !(last.complete && fresh)))) return last
   const generation = Generation.make((last?.generation ?? 0) + 1)
   return { generation, nextSeq: SliceSeq.make(0), complete: false, spent: false }
 }
@@ -140,11 +140,15 @@ export const make = Effect.gen(function* () {
     return row !== undefined && row.open && nextEpoch(store, unit) === epoch + 1 ? row : undefined
   }
 
-  const acquire: RunRepo["Service"]["acquire"] = Effect.fnUntraced(function* ({ fresh, ...request }) {
+  const acquire: RunRepo["Service"]["acquire"] = Effect.fnUntraced(function* ({
+    fresh,
+    continues = false,
+    ...request
+  }) {
     const busy = liveRow(store, request.unit)
     if (busy !== undefined) return yield* new UnitBusy({ unit: request.unit, runId: busy.run.runId })
     const startedAt = yield* DateTime.now
-    const filling = nextFilling(store.fillings.get(pathOf(request)), fresh)
+    const filling = nextFilling(store.fillings.get(pathOf(request)), fresh, continues)
     const { generation, nextSeq } = filling
     const epoch = nextEpoch(store, request.unit)
     const run = Run.make({ ...request, epoch, generation, nextSeq, startedAt })

@@ -12,7 +12,7 @@ import { Checkpoint } from "../domain/Checkpoint.ts"
 import { EndpointId, EndpointRef, JsonObject, Parameters, TemplateId } from "../domain/Endpoint.ts"
 import { NormalizedRecord } from "../domain/Graph.ts"
 import { Epoch, Generation, RunId, RunStats, SliceSeq } from "../domain/Run.ts"
-import { CommitRecord, Manifest } from "../domain/Slice.ts"
+import { CommitRecord, Manifest, RejectedRow } from "../domain/Slice.ts"
 import { EndpointTemplate, Family } from "../domain/Template.ts"
 import { UnitDescriptor, UnitId } from "../domain/Unit.ts"
 
@@ -112,7 +112,9 @@ export const RunIngestionUnit = Schema.Struct({
   nextSeq: SliceSeq,
   deadline: Text,
   source: EndpointRef,
-  sink: Schema.NullOr(EndpointRef)
+  sink: Schema.NullOr(EndpointRef),
+  /** Payloads of rows that were set aside: these are carried, in one slice, and the source is not read. */
+  replay: Schema.NullOr(Schema.Array(Schema.String))
 })
 export type RunIngestionUnit = typeof RunIngestionUnit.Type
 
@@ -126,6 +128,7 @@ export const Problem = Schema.Struct({
     "UnitNotFound",
     "SchemaChanged",
     "RowRejected",
+    "QuarantineExceeded",
     "SourceRewound",
     "SourceReplaced",
     "Throttled",
@@ -151,8 +154,8 @@ export const Phase = Schema.Literals(["plan", "export", "import", "commit", "fin
  * What a run says, in order: `Opened`, `Planned`, then for each slice `Sealed`
  * (answered by `decide`) and `Committed`; last `Finished`. Without a sink each
  * slice begins with `Records`, each answered by a `decide` with its batch, ends
- * with `Sealed`, and has no `Committed`. `Progress` and `Rejected` come beside
- * them. `Progress` counts rows and bytes of the whole run so far and is never a decision.
+ * with `Sealed`, and has no `Committed`. `Rejected` comes before the `Sealed` of
+ * its slice, `Progress` whenever. It counts rows and bytes of the whole run so far and is never a decision.
  */
 export const RunEvent = Schema.TaggedUnion({
   Opened: { fenced: Schema.Boolean, highWater: Schema.NullOr(CommitRecord) },
@@ -171,12 +174,7 @@ export const RunEvent = Schema.TaggedUnion({
   Committed: { commitRecord: CommitRecord, adopted: Schema.Boolean, location: Schema.Json },
   Records: { sliceSeq: SliceSeq, batch: Count, records: Schema.Array(NormalizedRecord) },
   Progress: { phase: Phase, sliceSeq: Schema.NullOr(SliceSeq), rows: Count, bytes: Count, counter: Count },
-  Rejected: {
-    sliceSeq: SliceSeq,
-    rows: Schema.Array(
-      Schema.Struct({ position: Count, reason: Schema.String, sha256: Schema.String, payload: Text })
-    )
-  },
+  Rejected: { sliceSeq: SliceSeq, rows: Schema.Array(RejectedRow) },
   Finished: {
     newCheckpoint: Schema.NullOr(Checkpoint),
     stats: RunStats,

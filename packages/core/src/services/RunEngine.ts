@@ -8,6 +8,7 @@
 import { Context, type Effect } from "effect"
 import type { EndpointRef, JsonObject, Scope } from "../domain/Endpoint.ts"
 import type { UnitKey } from "../domain/Unit.ts"
+import type { KeptKey } from "./Quarantine.ts"
 import type { Run } from "./RunRepo.ts"
 
 /** All a run needs to know; decided when it was accepted, so that a later edit of the endpoint does not change it. */
@@ -19,6 +20,14 @@ export interface RunRequest {
   readonly sink: EndpointRef | null
   readonly policy: JsonObject
   readonly stagingProviderId: string
+  /** Rows that were set aside, to be tried again in place of what the source has. */
+  readonly replay: ReadonlyArray<ReplayedRow> | null
+}
+
+/** Which row it is, and what was kept of it. */
+export interface ReplayedRow {
+  readonly key: KeptKey
+  readonly payload: string
 }
 
 export class IngestionRunWorkflow extends Context.Service<

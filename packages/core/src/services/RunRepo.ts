@@ -52,7 +52,8 @@ export class RunRepo extends Context.Service<
      * its id, whatever its state said of a run that died. The epoch is one more than
      * any before. The run goes on with the sink's generation at its next slice, or
      * begins a larger one at slice 0: when there is none, when the last one is whole
-     * or was reset, and, `fresh`, when all there was so far is in it.
+     * or was reset, and, `fresh`, when all there was so far is in it. One that
+     * `continues` goes on with the last one in any case, which stays as spent as it was.
      * Fails with `UnitBusy` while another run holds the unit and its owner lives;
      * then nothing has changed.
      */
@@ -62,6 +63,7 @@ export class RunRepo extends Context.Service<
       readonly unit: UnitKey
       readonly sinkId: SinkId
       readonly fresh: boolean
+      readonly continues?: boolean
     }) => Effect.Effect<Run, UnitBusy | RunRepoError>
 
     /**

@@ -46,6 +46,7 @@ export const requestOf = (change: Partial<RunIngestionUnit> = {}) =>
       deadline: null,
       source,
       sink,
+      replay: null,
       ...change
     }
   })

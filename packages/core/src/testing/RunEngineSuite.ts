@@ -79,7 +79,8 @@ const requestOf = (unit: UnitKey, runId: string): RunRequest => ({
   }),
   sink: null,
   policy: { mode: "incremental", targetSliceSize: 3 },
-  stagingProviderId: "in_memory"
+  stagingProviderId: "in_memory",
+  replay: null
 })
 
 /** A run that was submitted and has begun. */

@@ -37,7 +37,7 @@ export const completed = (filled: Extract<Ending, { _tag: "Completed" }>["filled
 /** A run that committed up to `nextSeq` slices and was closed. */
 export const carried = Effect.fnUntraced(function* (
   runs: RunRepo["Service"],
-  request: ReturnType<typeof asking>,
+  request: Parameters<RunRepo["Service"]["acquire"]>[0],
   nextSeq: number,
   ending = failed
 ) {

@@ -112,6 +112,23 @@ export const generationClauses = <R, E>(it: Clauses<R>, { living, mortal }: Proc
     })
   )
 
+  it.effect(
+    "a run that continues goes on with a whole generation, after which the next begins a new one",
+    () =>
+      Effect.gen(function* () {
+        const runs = yield* living
+        const unit = unitOf("continues")
+        const first = yield* carried(runs, asking(unit), 3, completed("whole"))
+
+        const replay = yield* carried(runs, { ...asking(unit), continues: true }, 4)
+
+        assert.deepInclude(replay, { generation: first.generation, nextSeq: seq(3) })
+        const next = yield* runs.acquire(asking(unit))
+        assert.isAbove(next.generation, first.generation)
+        assert.strictEqual(next.nextSeq, 0)
+      })
+  )
+
   it.effect("after endGeneration the next run into that sink, and no other, begins a new one", () =>
     Effect.gen(function* () {
       const runs = yield* living

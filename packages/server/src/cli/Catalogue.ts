@@ -47,6 +47,7 @@ const entries: Readonly<Record<string, Entry>> = {
 
   SCHEMA_DRIFT: { title: "The columns changed", number: "HR4001", exit: Exit.rejected },
   ROW_REJECTED: { title: "A row cannot be carried", number: "HR4201", exit: Exit.rejected },
+  QUARANTINE_LIMIT: { title: "Too many rows cannot be carried", number: "HR4202", exit: Exit.rejected },
   SOURCE_REWOUND: { title: "The source went back in time", number: "HR4101", exit: Exit.source },
   SOURCE_REPLACED: { title: "The source is no longer the same", number: "HR4102", exit: Exit.source },
 

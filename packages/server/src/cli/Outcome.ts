@@ -107,6 +107,10 @@ export const report = Effect.fn("report")(function* (last: RunProgress, tally: T
   switch (last.event) {
     case "RUN_SUCCEEDED":
       if (screen.format === "text") screen.print(successLine(figures, journey))
+      if (figures.rowsRejected > 0)
+        screen.tell(
+          `! ${rowsOf(figures.rowsRejected)} set aside: quarantine show says why, quarantine replay tries again.`
+        )
       if (figures.leftForLater !== null)
         screen.tell(`! Newer rows wait for the next run: ${figures.leftForLater}`)
       if (figures.nullCursors > 0)

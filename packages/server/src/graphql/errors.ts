@@ -16,6 +16,7 @@ import type {
 } from "@headrace/core/lifecycle/LookupFailure"
 import type { DuplicateSourceId, EndpointRepoError } from "@headrace/core/services/EndpointRepo"
 import type { KvStoreError } from "@headrace/core/services/KvStore"
+import type { QuarantineError } from "@headrace/core/services/Quarantine"
 import type { RunRepoError } from "@headrace/core/services/RunRepo"
 import type { SecretsError } from "@headrace/core/services/Secrets"
 import type { TemplateCatalogError } from "@headrace/core/services/TemplateCatalog"
@@ -42,6 +43,7 @@ export type Shown =
   | InputInvalid
   | KvStoreError
   | RunNotEnded
+  | QuarantineError
   | RunRepoError
   | SecretsError
   | SinkMissing
@@ -130,6 +132,7 @@ const sightOf = (failure: Shown): Sight | null =>
     }),
     EndpointRepoError: inside,
     KvStoreError: inside,
+    QuarantineError: inside,
     RunRepoError: inside,
     SecretsError: inside,
     TemplateCatalogError: inside,

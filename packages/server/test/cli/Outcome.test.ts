@@ -40,6 +40,7 @@ const kinds: { readonly [Kind in FailureKind]: ReadonlyArray<"source" | "sink" |
   UnitNotFound: [null],
   SchemaChanged: [null],
   RowRejected: [null],
+  QuarantineExceeded: [null],
   SourceRewound: [null],
   SourceReplaced: [null],
   Throttled: ["source", "sink", null],

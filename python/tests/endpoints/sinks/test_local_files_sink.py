@@ -8,6 +8,7 @@ import re
 import time
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -269,9 +270,12 @@ def test_a_file_system_on_which_a_name_can_be_taken_twice_makes_it_class_c(
     assert sink(tmp_path / "lenient").capabilities().delivery == "C"
 
 
-def test_a_schema_contract_that_drops_values_is_refused(tmp_path: Path) -> None:
+def test_the_columns_that_are_there_are_known_before_a_slice_is_written(tmp_path: Path) -> None:
     into = sink(tmp_path)
     into.high_water(target(), 1)
+    incoming = pa.schema([("id", pa.int32()), ("name", pa.large_string()), ("added", pa.bool_())])
+    assert into.schema_there(target(), incoming) is None
+    into.prepare(target(), described(rows()), {})
+    write(into, target(), 0, rows(1))
 
-    with pytest.raises(ConfigInvalid, match=r"discard_value is not supported yet by file\.local"):
-        into.prepare(target(), described(rows()), {"schemaContract": "discard_value"})
+    assert into.schema_there(target(), incoming) == pa.schema([("id", pa.int32()), ("name", pa.string())])

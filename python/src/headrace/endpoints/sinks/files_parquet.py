@@ -118,14 +118,14 @@ def joint_schema(earlier: pa.Schema | None, new: pa.Schema, place: str, *, froze
             raise _changed(place, field.name, "is new, and the policy's schemaContract is freeze")
         if before is None or before == field.type:
             continue
-        if frozen or not (_holds(before, field.type) or _holds(field.type, before)):
+        if frozen or not (holds(before, field.type) or holds(field.type, before)):
             raise _changed(place, field.name, f"was {before} and is now {field.type}")
-        if _holds(before, field.type):
+        if holds(before, field.type):
             joint = joint.set(index, field.with_type(before))
     return joint
 
 
-def _holds(wide: pa.DataType, narrow: pa.DataType) -> bool:
+def holds(wide: pa.DataType, narrow: pa.DataType) -> bool:
     """Whether every value of ``narrow`` is a value of ``wide``."""
     if pa.types.is_decimal(wide) and pa.types.is_decimal(narrow):
         return wide.scale == narrow.scale and wide.precision >= narrow.precision

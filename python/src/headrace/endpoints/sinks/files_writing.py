@@ -7,12 +7,14 @@ and readers take the latest by key.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import pyarrow as pa
 
 from headrace.commit import record_hash
 from headrace.endpoint import Applied, DatasetSchema, HighWater, Policy, Target
+from headrace.endpoints.sinks.files_judging import refused_by_files, schema_of_files
 from headrace.endpoints.sinks.files_parquet import joint_schema, refuse_unfit, with_footer
 from headrace.endpoints.sinks.files_slots import (
     SlotLog,
@@ -25,14 +27,13 @@ from headrace.endpoints.sinks.files_slots import (
 from headrace.endpoints.systems.files_options import Compression, FileFormat
 from headrace.errors import Bug, ConfigInvalid, SinkFenced
 from headrace.protocol import CommitRecord
+from headrace.refusals import RefusedRow
 from headrace.staging import RecordReader
 
 
 class Place(Protocol):
     """Where a sink keeps its units."""
 
-    @property
-    def template_id(self) -> str: ...
     @property
     def compression(self) -> Compression: ...
 
@@ -66,7 +67,7 @@ class SlotWriting:
         return HighWater(record=record, hash=record_hash(record), is_pending=is_pending)
 
     def prepare(self, target: Target, schema: DatasetSchema, policy: Policy) -> None:
-        _refuse_unmet(self._place.template_id, target, policy)
+        _refuse_unmet(target, policy)
         refuse_unfit(schema.arrow)
         _refuse_unknown_key(target, schema)
         log = self._place.log(target)
@@ -74,11 +75,18 @@ class SlotWriting:
         is_replacement = target.disposition == "replace"
         log.open_generation(target.generation, is_pending=is_replacement)
         log.give_up_replacements_before(target.generation, target.run_id)
-        earlier = newest_schema(log, [target.generation] if is_replacement else log.generations())
+        earlier = _earlier(log, target)
         joint_schema(earlier, schema.arrow, log.shown, frozen=policy.get("schemaContract") == "freeze")
         self._schemas[log.shown] = earlier
         self._described[log.shown] = schema.arrow
         log.explain_reading(target)
+
+    def schema_there(self, target: Target, schema: pa.Schema) -> pa.Schema | None:
+        return schema_of_files(_earlier(self._place.log(target), target), schema)
+
+    def refused_rows(self, target: Target, reader: RecordReader, most: int) -> Sequence[RefusedRow]:
+        schema = self._schema_to_write(self._place.log(target), reader.schema)
+        return () if schema is None else refused_by_files(reader, schema, most)
 
     def write(self, target: Target, reader: RecordReader, commit: CommitRecord) -> Applied:
         log = self._place.log(target)
@@ -122,6 +130,11 @@ class SlotWriting:
         return None if staged is None else joint_schema(self._schemas[log.shown], staged, log.shown, frozen=False)
 
 
+def _earlier(log: SlotLog, target: Target) -> pa.Schema | None:
+    """The columns that the generation goes on with; a replacement begins with its own."""
+    return newest_schema(log, [target.generation] if target.disposition == "replace" else log.generations())
+
+
 def refuse_other_formats(format_: FileFormat | None) -> None:
     if format_ not in (None, "parquet"):
         raise ConfigInvalid(
@@ -143,7 +156,7 @@ def _refuse_unknown_key(target: Target, schema: DatasetSchema) -> None:
         )
 
 
-def _refuse_unmet(template_id: str, target: Target, policy: Policy) -> None:
+def _refuse_unmet(target: Target, policy: Policy) -> None:
     """A policy that files cannot meet ends the run before a row is read."""
     if target.disposition == "merge" and not target.primary_key:
         raise ConfigInvalid(
@@ -158,13 +171,6 @@ def _refuse_unmet(template_id: str, target: Target, policy: Policy) -> None:
             "Choose ignore, soft, or a database as sink.",
             role="sink",
             details={"field": "deletes"},
-        )
-    contract = policy.get("schemaContract")
-    if contract not in (None, "evolve", "freeze"):
-        raise ConfigInvalid(
-            f"schemaContract {contract} is not supported yet by {template_id}. Choose evolve or freeze.",
-            role="sink",
-            details={"field": "schemaContract"},
         )
 
 

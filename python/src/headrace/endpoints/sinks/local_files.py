@@ -7,8 +7,10 @@ What a run does with it is ``files_writing``, the directory itself ``local_files
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import pyarrow as pa
 
 from headrace.endpoint import Applied, DatasetSchema, HighWater, Policy, SinkCapabilities, Target
 from headrace.endpoints.sinks.files_writing import SlotWriting, refuse_other_formats
@@ -18,13 +20,12 @@ from headrace.endpoints.systems.files_options import Compression
 from headrace.endpoints.systems.local_files import LocalFilesConfig
 from headrace.endpoints.systems.local_files_slot import can_take_slots_once
 from headrace.protocol import CommitRecord
+from headrace.refusals import RefusedRow
 from headrace.staging import RecordReader, Slice
 
 
 class LocalFilesSink:
     """``LocalFilesSink(parameters)`` parses and touches no file."""
-
-    template_id = "file.local"
 
     def __init__(self, parameters: Mapping[str, str]) -> None:
         self._config = LocalFilesConfig.parse(parameters)
@@ -51,6 +52,12 @@ class LocalFilesSink:
 
     def prepare(self, target: Target, schema: DatasetSchema, policy: Policy) -> None:
         self._writing.prepare(target, schema, policy)
+
+    def schema_there(self, target: Target, schema: pa.Schema) -> pa.Schema | None:
+        return self._writing.schema_there(target, schema)
+
+    def refused_rows(self, target: Target, slice_: Slice, reader: RecordReader, most: int) -> Sequence[RefusedRow]:
+        return self._writing.refused_rows(target, reader, most)
 
     def write(self, target: Target, slice_: Slice, reader: RecordReader, commit: CommitRecord) -> Applied:
         return self._writing.write(target, reader, commit)

@@ -7,7 +7,7 @@ whether it happened (``postgres_ledger``).
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace as replace_fields
 from typing import Any
 
@@ -18,6 +18,7 @@ from headrace.endpoints.sinks.postgres_columns import StoredColumn, stored_colum
 from headrace.endpoints.sinks.postgres_committing import Commits, place_of
 from headrace.endpoints.sinks.postgres_connection import SinkConnection
 from headrace.endpoints.sinks.postgres_copied import as_before, block_columns
+from headrace.endpoints.sinks.postgres_judging import Judged, JudgingReader, judged_rows
 from headrace.endpoints.sinks.postgres_ledger import BEGIN, Ledger, lock_schema
 from headrace.endpoints.sinks.postgres_load import CopyLoad
 from headrace.endpoints.sinks.postgres_loading import Loading, Places
@@ -47,10 +48,12 @@ from headrace.endpoints.sinks.postgres_table import (
     require_key,
     require_table,
 )
+from headrace.endpoints.sinks.postgres_there import schema_of_table
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.endpoints.systems.postgres_session import Connection, quote_identifier, transaction
 from headrace.errors import Bug
 from headrace.protocol import CommitRecord
+from headrace.refusals import RefusedRow
 from headrace.staging import BlockLoad, RecordReader, Slice
 
 
@@ -64,6 +67,7 @@ class PostgresSink:
         self._loading = Loading(self._parameters, self._connection)
         self._epochs: dict[str, int] = {}
         self._tables: dict[str, Table] = {}
+        self._judged: Judged | None = None
 
     def capabilities(self) -> SinkCapabilities:
         return SinkCapabilities(
@@ -122,6 +126,28 @@ class PostgresSink:
                 return self._attempt(connection, ledger, target, table, reader, commit)
 
         return self._connection.tried(attempt, str(table))
+
+    def schema_there(self, target: Target, schema: pa.Schema) -> pa.Schema | None:
+        table = self._table(target)
+
+        def look(connection: Connection) -> pa.Schema | None:
+            return schema_of_table(connection, place_of(Ledger(connection, table.schema), target, table), schema)
+
+        return self._connection.tried(look, str(table))
+
+    def refused_rows(self, target: Target, slice_: Slice, reader: RecordReader, most: int) -> Sequence[RefusedRow]:
+        table, epoch = self._table(target), self._epoch(target)
+
+        def judge(connection: Connection) -> Sequence[RefusedRow]:
+            place = place_of(Ledger(connection, table.schema), target, table)
+            stage = stage_for(table.schema, target.unit, epoch, slice_.seq, stored_columns(reader.schema))
+            judging = JudgingReader(reader, stage.columns, most)
+            with stage.made(connection), self._connection.loading() as arrow:
+                stage.load(arrow, judging)
+            self._judged = Judged(slice_.seq, stage)
+            return judged_rows(connection, stage, judging, target, table, place)
+
+        return () if reader.schema is None else self._connection.tried(judge, str(table))
 
     def complete(self, target: Target, policy: Policy) -> str:
         table, epoch = self._table(target), self._epoch(target)
@@ -227,16 +253,13 @@ class PostgresSink:
         """The slice's rows in a stage table; None when it has none."""
         if reader.schema is None or commit.rows == 0:
             return None
+        kept, self._judged = self._judged, None
+        if kept is not None and kept.seq == commit.slice_seq and kept.stage.span(connection)[2] == commit.rows:
+            return kept.stage
         columns = stored_columns(reader.schema)
         stage = stage_for(table.schema, target.unit, commit.epoch, commit.slice_seq, columns)
-        stage.create(connection)
-        try:
-            stage.load(self._connection.arrow(), reader)
-        except BaseException:
-            self._connection.drop_arrow()
-            if not connection.closed and not connection.broken:
-                stage.drop(connection)
-            raise
+        with stage.made(connection), self._connection.loading() as arrow:
+            stage.load(arrow, reader)
         return stage
 
     def _places(self, target: Target) -> Places:

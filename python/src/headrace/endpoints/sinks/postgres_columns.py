@@ -229,6 +229,17 @@ def parsed_type(text: str) -> dict[str, Any] | None:
     return {**parts, "base": parts["base"] + (parts["rest"] or "")}
 
 
+def numeric_of(declared: str) -> pa.DataType | None:
+    """Arrow's decimal of a ``numeric(p,s)``; None of anything else."""
+    parts = parsed_type(declared)
+    if parts is None or parts["base"] != "numeric" or parts["a"] is None or parts["array"]:
+        return None
+    digits, places = int(parts["a"]), int(parts["b"] or 0)
+    if not 0 <= places <= digits <= 76:
+        return None
+    return pa.decimal128(digits, places) if digits <= 38 else pa.decimal256(digits, places)
+
+
 def rejected(column: str, why: str) -> RowRejected:
     return RowRejected(
         f"Column {column} {why}. Correct the rows, or have the source give them otherwise, such as rounded or as text.",

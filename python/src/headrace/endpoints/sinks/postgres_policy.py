@@ -9,9 +9,6 @@ from headrace.errors import ConfigInvalid
 
 def refuse_unmet(target: Target, columns: tuple[StoredColumn, ...], policy: Policy) -> None:
     """A policy this sink cannot meet ends the run before a row is read."""
-    contract = policy.get("schemaContract")
-    if contract not in (None, "evolve", "freeze"):
-        raise invalid("schemaContract", f"schemaContract {contract} is not supported yet by jdbc.postgres.")
     if target.disposition != "merge":
         return
     names = {column.name for column in columns}

@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import re
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +49,17 @@ class Stage:
         columns.append("r bigint generated always as identity")
         run(connection, f"create unlogged table {self.table.sql} ({', '.join(columns)})")
 
+    @contextlib.contextmanager
+    def made(self, connection: Connection) -> Generator[None]:
+        """Make the table for a COPY that has let go of it when the block ends; it is gone when the block raises."""
+        self.create(connection)
+        try:
+            yield
+        except BaseException:
+            if not connection.closed and not connection.broken:
+                self.drop(connection)
+            raise
+
     def load(self, arrow_connection: Any, reader: RecordReader) -> None:
         """COPY every staged row. Raises what the driver or the reader raised."""
         schema = pa.schema([(f"c{index}", column.arrow) for index, column in enumerate(self.columns)])
@@ -72,8 +83,7 @@ class Stage:
         Returns how many rows say that a row was deleted. Raises ``RowRejected`` for
         one that the target would cut, or that no other could ever take the place of.
         """
-        wrong = [*self._wrong_operations(), *self._too_long(present)]
-        wrong += [(f"{self._place(name)} is null", name, "is NULL, and rows are merged by it,") for name in key]
+        wrong = self._wrong(present, key)
         operation = self._place(OPERATION)
         deletes = "false" if operation is None else f"{operation} = 1"
         counts = ", ".join(f"count(*) filter (where {test})" for test in (deletes, *(test for test, *_ in wrong)))
@@ -84,6 +94,35 @@ class Stage:
             if rows:
                 raise rejected(column, f"{why} in {rows} rows")
         return int(deleted)
+
+    def misfits(
+        self, connection: Connection, present: Mapping[str, TableColumn], key: Sequence[str], most: int
+    ) -> list[tuple[int, str, str]]:
+        """What ``check`` would refuse: ``r`` of the row, the column, and why. At most one more than ``most``."""
+        found: dict[int, tuple[str, str]] = {}
+        for test, column, why in self._wrong(present, key):
+            rows = query(connection, f"select r from {self.table.sql} where {test} order by r limit $1", [most + 1])
+            for (row,) in rows:
+                found.setdefault(row, (column, why))
+        return [(row, *said) for row, said in sorted(found.items())]
+
+    def remove(self, connection: Connection, rows: Sequence[int]) -> None:
+        run(connection, f"delete from {self.table.sql} where r = any($1)", [list(rows)])
+
+    def find_rows_quickly(self, connection: Connection) -> None:
+        """Chosen by ``r``, a few of many rows are not looked for in all of them."""
+        run(connection, f"create index on {self.table.sql} (r)")
+
+    def span(self, connection: Connection) -> tuple[int, int, int]:
+        """The first and the last ``r``, and how many rows there are."""
+        (first, last, rows), *_ = query(
+            connection, f"select coalesce(min(r), 1), coalesce(max(r), 0), count(*) from {self.table.sql}"
+        )
+        return first, last, rows
+
+    def _wrong(self, present: Mapping[str, TableColumn], key: Sequence[str]) -> list[tuple[str, str, str]]:
+        nulls = [(f"{self._place(name)} is null", name, "is NULL, and rows are merged by it,") for name in key]
+        return [*self._wrong_operations(), *self._too_long(present), *nulls]
 
     def _wrong_operations(self) -> list[tuple[str, str, str]]:
         place = self._place(OPERATION)
@@ -101,20 +140,29 @@ class Stage:
             elif column.stage_type.startswith("time") and declared != column.stage_type and "(" in declared:
                 yield f"{place} is distinct from {place}::{declared}", column.name, f"is more precise than {declared}"
 
-    def append_to(self, connection: Connection, table: Table, present: Mapping[str, TableColumn]) -> None:
+    def append_to(
+        self, connection: Connection, table: Table, present: Mapping[str, TableColumn], among: str = "true"
+    ) -> None:
+        """``among`` chooses rows by ``r``, as it does below."""
         data = self._data()
         names = ", ".join(quote_identifier(column.name) for _, column in data)
         values = ", ".join(_value(place, column, present) for place, column in data)
-        run(connection, f"insert into {table.sql} ({names}) select {values} from {self.table.sql} order by r")
+        chosen = f"select {values} from {self.table.sql} where {among} order by r"
+        run(connection, f"insert into {table.sql} ({names}) {chosen}")
 
     def merge_into(
-        self, connection: Connection, table: Table, present: Mapping[str, TableColumn], key: Sequence[str]
+        self,
+        connection: Connection,
+        table: Table,
+        present: Mapping[str, TableColumn],
+        key: Sequence[str],
+        among: str = "true",
     ) -> None:
         """Delete and upsert by key; of rows with one key the last counts. Keys are compared as the target does."""
         data, operation = self._data(), self._place(OPERATION)
         by_name = {column.name: _value(f"s.{place}", column, present) for place, column in data}
         keys = ", ".join(by_name[name] for name in key)
-        latest = f"select distinct on ({keys}) s.* from {self.table.sql} s order by {keys}, s.r desc"
+        latest = f"select distinct on ({keys}) s.* from {self.table.sql} s where {among} order by {keys}, s.r desc"
         if operation is not None:
             same = " and ".join(f"t.{quote_identifier(name)} = {by_name[name]}" for name in key)
             run(connection, f"delete from {table.sql} t using ({latest}) s where s.{operation} = 1 and {same}")

@@ -6,7 +6,9 @@ What a run does with it is ``files_writing``, the prefix itself ``s3_slots``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
 
 from headrace.endpoint import Applied, DatasetSchema, HighWater, Policy, SinkCapabilities, Target
 from headrace.endpoints.sinks.files_writing import SlotWriting, refuse_other_formats
@@ -18,13 +20,12 @@ from headrace.errors import DataPlaneError
 from headrace.objects.bucket import Bucket
 from headrace.objects.probe import keeps_conditions
 from headrace.protocol import CommitRecord
+from headrace.refusals import RefusedRow
 from headrace.staging import RecordReader, Slice
 
 
 class S3Sink:
     """``S3Sink(parameters)`` parses and touches no network."""
-
-    template_id = "object.s3"
 
     def __init__(self, parameters: Mapping[str, str]) -> None:
         self._config = S3Config.parse(parameters)
@@ -54,6 +55,12 @@ class S3Sink:
 
     def prepare(self, target: Target, schema: DatasetSchema, policy: Policy) -> None:
         self._writing.prepare(target, schema, policy)
+
+    def schema_there(self, target: Target, schema: pa.Schema) -> pa.Schema | None:
+        return self._writing.schema_there(target, schema)
+
+    def refused_rows(self, target: Target, slice_: Slice, reader: RecordReader, most: int) -> Sequence[RefusedRow]:
+        return self._writing.refused_rows(target, reader, most)
 
     def write(self, target: Target, slice_: Slice, reader: RecordReader, commit: CommitRecord) -> Applied:
         return self._writing.write(target, reader, commit)

@@ -86,7 +86,9 @@ class ColumnarPart:
             rows = min(want.rows, max(1, want.size // self._row_bytes), self._rows - start.at)
         return Cut(start=start, end=Mark(at=start.at + rows), rows=rows) if rows > 0 else None
 
-    def read(self, cut: Cut, columns: tuple[str, ...] | None, batch_bytes: int) -> Iterator[pa.RecordBatch]:
+    def read(
+        self, cut: Cut, columns: tuple[str, ...] | None, batch_bytes: int, most_set_aside: int | None = None
+    ) -> Iterator[pa.RecordBatch]:
         with _told(lambda reason: self._broken(reason, cut.start.at)):
             names = tuple(self._library.schema.names)
             stream = self._stream_at(cut.start.at, chosen_columns(self._file.shown, columns, names))

@@ -21,10 +21,12 @@ import pyarrow.csv as csv
 from headrace.endpoint import Column
 from headrace.endpoints.sources.files_bytes import FileRange, SourceBytes
 from headrace.endpoints.sources.files_columns import NotExact, field_of, from_text
+from headrace.endpoints.sources.files_csv_sifting import CsvSifting
 from headrace.endpoints.sources.files_parts import Cut, Mark, Shape, Want, chosen_columns, rejected
 from headrace.endpoints.sources.files_records import BOM, Block, Records, blocks, line_of, refuse_unreadable
 from headrace.endpoints.sources.files_text import cut_records, estimated_records, resumed, text_start
-from headrace.errors import Bug, ConfigInvalid, EndpointUnreachable
+from headrace.errors import Bug, ConfigInvalid, EndpointUnreachable, RowRejected
+from headrace.refusals import Sifted
 
 _SEPARATOR = re.compile(rb'"?sep=([^"\w\s]|\t)"?', re.IGNORECASE)
 
@@ -98,16 +100,27 @@ class CsvPart:
         takes = self._waits if want.is_growing else self._takes
         return cut_records(self._file, start, self._records, want, self._row_bytes, takes)
 
-    def read(self, cut: Cut, columns: tuple[str, ...] | None, batch_bytes: int) -> Iterator[pa.RecordBatch]:
+    def read(
+        self, cut: Cut, columns: tuple[str, ...] | None, batch_bytes: int, most_set_aside: int | None = None
+    ) -> Iterator[pa.RecordBatch | Sifted]:
         names = self._header.names
         chosen = chosen_columns(self._file.shown, columns, names)
         wrong: list[Any] = []
+        sifting = None if most_set_aside is None else CsvSifting(self._file.shown, len(names), wrong, most_set_aside)
         rows = 0
         try:
-            with self._opened(cut, names, chosen, wrong) as batches:
+            with self._opened(cut, names, chosen, wrong, "error" if sifting is None else "skip") as batches:
                 for batch in batches:
-                    yield self._typed(batch, cut, rows)
-                    rows += batch.num_rows
+                    if sifting is None:
+                        yield self._typed(batch, cut, rows)
+                        rows += batch.num_rows
+                    else:
+                        sifted = sifting.sifted(batch, rows, self._converted)
+                        rows += sifted.rows
+                        yield sifted
+            if sifting is not None and (rest := sifting.rest(rows)) is not None:
+                rows += rest.rows
+                yield rest
         except pa.ArrowInvalid as error:
             if not wrong:
                 raise Bug(f"{self._file.shown} cannot be parsed: {error}", role="source") from error
@@ -195,10 +208,10 @@ class CsvPart:
             )
         return names
 
-    def _opened(self, cut: Cut, names: tuple[str, ...], chosen: tuple[str, ...], wrong: list[Any]) -> Any:
+    def _opened(self, cut: Cut, names: tuple[str, ...], chosen: tuple[str, ...], wrong: list[Any], answer: str) -> Any:
         def note(row: Any) -> str:
             wrong.append(row)
-            return "error"
+            return answer
 
         return csv.open_csv(
             pa.PythonFile(_ParsedStream(self._file, cut), mode="r"),
@@ -217,6 +230,15 @@ class CsvPart:
         return csv.ParseOptions(delimiter=self._delimiter, newlines_in_values=True, **more)
 
     def _typed(self, batch: pa.RecordBatch, cut: Cut, before: int) -> pa.RecordBatch:
+        try:
+            return self._converted(batch)
+        except RowRejected as refusal:
+            name, position = str(refusal.details["column"]), int(refusal.details["row"])
+            line = self._line(cut, before + position)
+            raise rejected(self._file.shown, line, refusal.message, column=name) from None
+
+    def _converted(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Raises ``RowRejected`` with ``details["row"]``, the row's position in the batch."""
         fields: list[pa.Field] = []
         arrays: list[pa.Array] = []
         for name, texts in zip(batch.schema.names, batch.columns, strict=True):
@@ -224,12 +246,10 @@ class CsvPart:
             try:
                 arrays.append(from_text(texts, word))
             except NotExact as refusal:
-                raise rejected(
-                    self._file.shown,
-                    self._line(cut, before + refusal.position),
+                raise RowRejected(
                     f"the value of column {name!r} is no {word}. Correct it, or say in column_types that {name!r} is "
                     "string.",
-                    column=name,
+                    details={"row": refusal.position, "column": name},
                 ) from None
             fields.append(field_of(name, word))
         return pa.record_batch(arrays, schema=pa.schema(fields))

@@ -32,10 +32,16 @@ from headrace.endpoints.sources.files_parts import Cut, Mark, Shape, Want, rejec
 from headrace.endpoints.sources.files_records import Block, Records, blocks
 from headrace.endpoints.sources.files_text import cut_records, estimated_records, text_start
 from headrace.errors import Bug, RowRejected
+from headrace.parting import parted
+from headrace.refusals import RefusedRow, Sifted
+from headrace.sifting import position_before
 
 _BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 Object = Mapping[str, Any]
+
+_MOST_LEFT_OUT = 100
+"""Of the values by which columns are shown before a policy is known."""
 
 
 class JsonLinesPart:
@@ -46,16 +52,18 @@ class JsonLinesPart:
         self._records = Records(None)
 
     def shape(self) -> Shape:
-        """By the first MiB; what shows later is learned when it is read."""
-        start, columns = text_start(self._file), dict[str, str]()
+        """By the first MiB; what shows later, or does not stand beside the others, is told when it is read."""
+        start, columns, shown = text_start(self._file), dict[str, str](), frozenset[str]()
         for block in blocks(self._file, start, self._file.size, self._records, self._row_bytes):
-            if block.is_whole or self._takes(block):
-                self._learn(block, self._objects(block), columns, {})
+            objects, _ = self._parted(block)
+            self._learn_most(block, objects, columns, {}, _MOST_LEFT_OUT)
+            shown = frozenset(name for row in objects for name in row)
             break
         known = _known(columns)
         return Shape(
             columns=tuple(Column(name=name, type=kind, nullable=True) for name, kind in known.items()),
             arrow=_schema(known),
+            left_out=shown - columns.keys(),
         )
 
     def estimated_rows(self) -> int:
@@ -75,23 +83,35 @@ class JsonLinesPart:
         takes = self._takes_whole if want.is_growing else self._takes
         at = start
         while (cut := cut_records(self._file, at, self._records, want, self._row_bytes, takes)) is not None:
-            columns, delivered, rows = dict(start.columns), dict(start.columns), 0
+            columns, delivered, rows, lines = dict(start.columns), dict(start.columns), 0, 0
             for block in self._blocks(cut):
-                objects = self._objects(block)
-                self._learn(block, objects, columns, delivered)
-                rows += len(objects)
+                if want.most_set_aside is None:
+                    objects = self._objects(block)
+                    self._learn(block, objects, columns, delivered)
+                    rows += len(objects)
+                else:
+                    objects, broken = self._parted(block)
+                    self._learn_most(block, objects, columns, delivered, want.most_set_aside)
+                    rows, lines = rows + len(objects), lines + len(broken)
             if rows > 0 and not columns:
                 raise rejected(self._file.shown, cut.start.line + 1, "objects without a key make no rows. Remove them.")
-            if rows > 0:
+            if rows + lines > 0:
                 end = replace(cut.end, columns=tuple(columns.items()))
-                return replace(cut, start=start, end=end, rows=rows)
+                return replace(cut, start=start, end=end, rows=rows + lines)
             at = cut.end  # only lines of blanks
         return None
 
-    def read(self, cut: Cut, columns: tuple[str, ...] | None, batch_bytes: int) -> Iterator[pa.RecordBatch]:
+    def read(
+        self, cut: Cut, columns: tuple[str, ...] | None, batch_bytes: int, most_set_aside: int | None = None
+    ) -> Iterator[pa.RecordBatch | Sifted]:
         rows = 0
         wanted = self._wanted(dict(cut.end.columns), columns)
         for block in self._blocks(cut):
+            if most_set_aside is not None:
+                sifted = self._sifted(block, wanted, most_set_aside)
+                rows += sifted.rows
+                yield sifted
+                continue
             objects = self._objects(block)
             if objects:
                 yield self._batch(block, objects, wanted)
@@ -127,6 +147,64 @@ class JsonLinesPart:
         if found is not None and set(map(type, found)) == {dict}:
             return found
         return [self._object(line, block.line + number) for number, line in _lines(block.data)]
+
+    def _parted(self, block: Block) -> tuple[list[Object], list[RefusedRow]]:
+        """The objects of a block, and the lines that hold none, by their position among both."""
+        try:
+            return self._objects(block), []
+        except RowRejected:
+            objects: list[Object] = []
+            broken: list[RefusedRow] = []
+            for position, (number, line) in enumerate(_lines(block.data)):
+                try:
+                    objects.append(self._object(line, block.line + number))
+                except RowRejected as refusal:
+                    text = line.decode(errors="backslashreplace")
+                    broken.append(RefusedRow(position=position, code="MALFORMED", reason=refusal.message, text=text))
+            return objects, broken
+
+    def _sifted(self, block: Block, wanted: dict[str, str], most: int) -> Sifted:
+        objects, broken = self._parted(block)
+        places = pa.record_batch([pa.array(range(len(objects)), pa.int64())], names=["object"])
+
+        def convert(part: pa.RecordBatch) -> pa.RecordBatch:
+            return self._batch(block, [objects[at] for at in part.column(0).to_pylist()], wanted)
+
+        found = parted(places, convert, most)
+        gone = [row.position for row in broken]
+        misfits = [
+            RefusedRow(
+                position=position_before(at, gone),
+                code="UNCARRIABLE",
+                reason=_without_line(refusal),
+                column=str(refusal.details["column"]),
+                text=json_of(objects[at]),
+            )
+            for at, refusal in found.refused
+        ]
+        refused = sorted([*broken, *misfits], key=lambda row: row.position)
+        return Sifted(batch=pa.concat_batches(found.good) if objects and found.good else None, refused=refused)
+
+    def _learn_most(
+        self,
+        block: Block,
+        objects: list[Object],
+        columns: dict[str, str],
+        delivered: Mapping[str, str],
+        most: int,
+    ) -> None:
+        """Add what ``objects`` show, but those that do not stand beside the others; ``most`` of them."""
+        left = objects
+        for _ in range(most + 1):
+            learned = dict(columns)
+            try:
+                self._learn(block, left, learned, delivered)
+                columns.update(learned)
+                return
+            except RowRejected as refusal:
+                at = int(refusal.details["row"])
+                left = [*left[:at], *left[at + 1 :]]
+        self._learn(block, left, columns, delivered)
 
     def _object(self, line: bytes, number: int) -> Object:
         try:
@@ -182,8 +260,14 @@ class JsonLinesPart:
             raise self._rejected(block, refusal.position, why, name) from None
 
     def _rejected(self, block: Block, position: int, why: str, column: str) -> RowRejected:
-        line = next(number for at, (number, _) in enumerate(_lines(block.data)) if at == position)
-        return rejected(self._file.shown, block.line + line, why, column=column)
+        line = next((number for at, (number, _) in enumerate(_lines(block.data)) if at == position), 1)
+        return rejected(self._file.shown, block.line + line, why, column=column, row=position)
+
+
+def _without_line(refusal: RowRejected) -> str:
+    """The lines of a part of a block are counted from its beginning, and so are not those of the file."""
+    path, line = refusal.details["path"], refusal.details["line"]
+    return refusal.message.replace(f"{path}, line {line}: ", f"{path}: ", 1)
 
 
 def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:

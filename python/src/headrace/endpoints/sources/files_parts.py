@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from headrace.endpoint import Column
 from headrace.errors import Bug, RowRejected, SchemaChanged
 from headrace.protocol import Json
+from headrace.refusals import Sifted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,12 +52,16 @@ class Want:
     rows: int
     size: int
     is_growing: bool
+    most_set_aside: int | None = None
+    """Records that are no rows count too, up to so many; None: the first one is raised."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
     columns: tuple[Column, ...]
     arrow: pa.Schema
+    left_out: frozenset[str] = frozenset()
+    """Columns that only rows show which do not stand beside the others."""
 
 
 class OpenPart(Protocol):
@@ -82,7 +87,9 @@ class OpenPart(Protocol):
         """The next records; None when there are none that are whole."""
         ...
 
-    def read(self, cut: Cut, columns: tuple[str, ...] | None, batch_bytes: int) -> Iterator[pa.RecordBatch]: ...
+    def read(
+        self, cut: Cut, columns: tuple[str, ...] | None, batch_bytes: int, most_set_aside: int | None = None
+    ) -> Iterator[pa.RecordBatch | Sifted]: ...
 
     def identity(self, mark: Mark) -> str:
         """Names what was read up to ``mark``. Raises ``SourceRewound`` when the part is shorter."""

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 
 from headrace.endpoint import Policy
 from headrace.protocol import Json
-from headrace.source_policy import batch_bytes_of, columns_of, count_of, invalid, limit_of, refuse_unsupported
+from headrace.source_policy import (
+    batch_bytes_of,
+    columns_of,
+    count_of,
+    invalid,
+    limit_of,
+    most_set_aside,
+    refuse_unsupported,
+)
 
 DEFAULT_SLICE_ROWS = 100_000
 DEFAULT_SLICE_BYTES = 64 * 1024 * 1024
@@ -27,6 +35,8 @@ class ReadPolicy:
     slice_bytes: int
     batch_bytes: int
     row_bytes: int
+    most_set_aside: int | None
+    """Records that the policy sets aside, at most; None: the first that is no row is raised."""
     is_merged: bool
     """Rows that are read again replace themselves in the sink."""
 
@@ -45,6 +55,7 @@ class ReadPolicy:
             slice_bytes=count_of(raw, "sliceBytes") or DEFAULT_SLICE_BYTES,
             batch_bytes=batch_bytes_of(raw),
             row_bytes=_row_bytes(raw),
+            most_set_aside=most_set_aside(raw),
             is_merged=raw.get("writeDisposition", "merge" if raw.get("primaryKeys") else None) == "merge",
         )
 

@@ -133,7 +133,7 @@ class FilesReading(Generic[_Unit]):
             return
         part, cut = self._planned_part(slice_.bounds, asked)
         try:
-            for batch in part.read(cut, asked.columns, asked.batch_bytes):
+            for batch in part.read(cut, asked.columns, asked.batch_bytes, asked.most_set_aside):
                 if closing.is_set():
                     raise EndpointUnreachable(f"The source was closed while {unit_id} was read.", role="source")
                 yield batch
@@ -213,8 +213,9 @@ class FilesReading(Generic[_Unit]):
                 f"full; or read the files of its folder that arrive one after the other, as unit {folder}.",
             )
         if asked.columns is not None and unit.parts:
-            known = [column.name for column in shape(unit, self._opener(unit)).columns]
-            may_come = list(self._place.column_types) if unit.format == "jsonl" else []
+            shown = shape(unit, self._opener(unit))
+            known = [column.name for column in shown.columns]
+            may_come = {*shown.left_out, *(self._place.column_types if unit.format == "jsonl" else ())}
             for name in asked.columns:
                 if name not in known and name not in may_come:
                     hint = did_you_mean(name, known)

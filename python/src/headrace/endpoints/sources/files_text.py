@@ -36,7 +36,8 @@ def cut_records(
 ) -> Cut | None:
     """The next records from ``start`` on, as many as are wanted; None when there is none.
 
-    ``takes`` says how many records there are in what ends without a line feed.
+    ``takes`` says how many records there are in what ends without a line feed. Lines that are no text are left
+    to whoever reads them one by one and sets them aside.
     """
     at, line, rows, longest = start.at, start.line, 0, 0
     for block in blocks(file, start, file.size, records, row_bytes):
@@ -51,7 +52,8 @@ def cut_records(
         elif len(data) > room or count > want.rows - rows:
             taken, count = records.fitting(data, want.rows - rows, room)
             data = data[:taken]
-        refuse_unreadable(file.shown, replace(block, data=data), records)
+        if want.most_set_aside is None or records.has_quotes:
+            refuse_unreadable(file.shown, replace(block, data=data), records)
         at, line, rows = at + len(data), line + data.count(b"\n"), rows + count
         longest = max(longest, len(data))
         if len(data) < len(block.data):

@@ -46,6 +46,7 @@ from headrace.endpoints.sources.postgres_position import (
 from headrace.endpoints.sources.postgres_ranges import CursorRange, KeyRange, Order, PageRange, condition, ordering
 from headrace.endpoints.sources.postgres_ranges import from_json as range_from_json
 from headrace.endpoints.sources.postgres_resuming import first_bound, pages_are_gone, refuse_misfit
+from headrace.endpoints.sources.postgres_sifting import sifted_batch
 from headrace.endpoints.sources.postgres_snapshot import Snapshot
 from headrace.endpoints.sources.postgres_survey import Survey, survey_questions
 from headrace.endpoints.systems.postgres_catalog import Relation, relation, relations
@@ -53,7 +54,7 @@ from headrace.endpoints.systems.postgres_duckdb import extension
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.endpoints.systems.postgres_pgcopy import PGCOPY_FORMAT, can_read_blocks
 from headrace.endpoints.systems.postgres_types import Reading, exact_batch, reading, schema_of
-from headrace.errors import ConfigInvalid, EndpointUnreachable
+from headrace.errors import ConfigInvalid, EndpointUnreachable, RowRejected
 from headrace.previews import preview_of
 from headrace.protocol import Json, NormalizedRecord, Preview, UnitDescriptor
 from headrace.staging import DEFAULT_BATCH_BYTES, NativeFile, Slice
@@ -176,7 +177,9 @@ class PostgresSource:
             if blocks is not None:
                 yield from blocks
                 return
-        yield from self._arrow(selection(found, readings) + rows, readings, unit_id, asked.batch_bytes)
+        yield from self._arrow(
+            selection(found, readings) + rows, readings, unit_id, asked.batch_bytes, asked.most_set_aside
+        )
 
     def block_schema(self, unit_id: str, policy: Policy) -> pa.Schema | None:
         if policy.get("nativeFormat") != PGCOPY_FORMAT:
@@ -214,10 +217,22 @@ class PostgresSource:
         snapshot, schema = self._open_snapshot().id, schema_of(readings)
         return self._files.write(snapshot, columns.having(rows), schema, asked.native_file, where=found.unit_id)
 
-    def _arrow(self, statement: str, readings: tuple[Reading, ...], unit_id: str, batch_bytes: int) -> Iterator[Any]:
+    def _arrow(
+        self,
+        statement: str,
+        readings: tuple[Reading, ...],
+        unit_id: str,
+        batch_bytes: int,
+        most_set_aside: int | None = None,
+    ) -> Iterator[Any]:
         schema = schema_of(readings)
         for batch in self._open_snapshot().batches(statement, batch_bytes, where=unit_id):
-            yield exact_batch(batch, readings, schema, unit_id)
+            try:
+                yield exact_batch(batch, readings, schema, unit_id)
+            except RowRejected:
+                if most_set_aside is None:
+                    raise
+                yield sifted_batch(batch, readings, schema, unit_id, most_set_aside)
 
     def _known_relations(self) -> tuple[Relation, ...]:
         schemas = self._parameters.schemas

@@ -24,6 +24,7 @@ from headrace.source_policy import (
     invalid,
     limit_of,
     lookback_of,
+    most_set_aside,
     names_of,
     refuse_unsupported,
 )
@@ -61,6 +62,8 @@ class ReadPolicy:
     """Whether slices travel in blocks of binary COPY."""
     native_file: Mapping[str, Json] | None
     """Where this slice goes as one Parquet file, and how it is written."""
+    most_set_aside: int | None
+    """Rows that the policy sets aside, at most; None: the first that cannot be carried is raised."""
     is_merged: bool
     """A row that is read again takes the place of itself."""
     is_appended: bool
@@ -95,6 +98,7 @@ class ReadPolicy:
             is_for_files=raw.get("nativeFormat") == "parquet",
             is_for_blocks=raw.get("nativeFormat") == "pgcopy",
             native_file=_native_file(raw),
+            most_set_aside=most_set_aside(raw),
             is_merged=raw.get("writeDisposition") == "merge",
             is_appended=raw.get("writeDisposition") == "append",
             primary_keys=names_of(raw, "primaryKeys"),

@@ -1,0 +1,4 @@
+import * as MemoryQuarantine from "../../src/memory/MemoryQuarantine.ts"
+import * as QuarantineSuite from "../../src/testing/QuarantineSuite.ts"
+
+QuarantineSuite.suite("memory", MemoryQuarantine.layer)

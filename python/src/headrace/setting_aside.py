@@ -1,0 +1,86 @@
+"""What is set aside before staging, and when there is too much of it.
+
+The limits of the policy's ``quarantine`` are those of a run. A slice is judged
+together with those before it, and one that passes a limit is not committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from headrace.errors import QuarantineExceeded, RowRejected
+from headrace.events import RejectedRow
+from headrace.policy import Quarantine
+from headrace.refusals import RefusedRow
+from headrace.rows import arrow_from_rows
+from headrace.staging import Row
+from headrace.weights import heavy_rows, value_weight
+
+
+def refused_of(row: Row, position: int, refusal: RowRejected) -> RefusedRow:
+    """A row that staging refused, with its values where they are a row of Arrow by themselves."""
+    column = refusal.details.get("column")
+    try:
+        kept: pa.RecordBatch | None = arrow_from_rows([row], position)
+    except RowRejected:
+        kept = None
+    return RefusedRow(
+        position=position,
+        code="UNCARRIABLE",
+        reason=refusal.message.partition(" cannot be staged: ")[2] or refusal.message,
+        column=column if isinstance(column, str) and column else None,
+        row=kept,
+        text=None if kept is not None else repr(dict(row)),
+    )
+
+
+def too_heavy(batch: pa.RecordBatch, most: int | None) -> list[RefusedRow]:
+    """The rows of more than ``most`` bytes; none where nobody looks."""
+    if most is None:
+        return []
+    found = heavy_rows(batch, most)
+    return [_too_large(position, most, batch.slice(position, 1)) for position in found]
+
+
+def heavy_among(rows: Sequence[Row], most: int | None) -> list[RefusedRow]:
+    """The same of rows that are not Arrow yet. Their values are not kept, for they are too large for it anyway."""
+    if most is None:
+        return []
+    found = [position for position, row in enumerate(rows) if sum(map(value_weight, row.values())) > most]
+    return [_too_large(position, most, None) for position in found]
+
+
+def _too_large(position: int, most: int, row: pa.RecordBatch | None) -> RefusedRow:
+    return RefusedRow(
+        position=position,
+        code="TOO_LARGE",
+        reason=f"the row has more than {most} bytes; leave a column out with the policy's columns, or raise its "
+        "limits.rowBytes.",
+        row=row,
+    )
+
+
+def require_within(quarantine: Quarantine, rows: Sequence[RejectedRow], rejected: int, read: int) -> None:
+    """``rows`` are those of this slice, the counts those of the run so far.
+
+    Raises:
+        QuarantineExceeded: With this slice they are too many.
+    """
+    if rows and not quarantine.holds(rejected, read):
+        raise too_many(quarantine, rows, rejected, read)
+
+
+def too_many(quarantine: Quarantine, rows: Sequence[RejectedRow], rejected: int, read: int) -> QuarantineExceeded:
+    first = rows[0]
+    return QuarantineExceeded(
+        f"{rejected} of {read} rows cannot be carried, and the policy's quarantine sets aside {quarantine.max_rows} "
+        f"and a part of {quarantine.max_ratio:g}. Row {first.position}: {first.reason} Correct the rows, or raise "
+        "quarantine.maxRows or quarantine.maxRatio.",
+        details={
+            "rejected": rejected,
+            "read": read,
+            "first": [{"position": row.position, "code": row.code, "reason": row.reason} for row in rows[:20]],
+        },
+    )
