@@ -72,10 +72,37 @@ const preview = Command.make(
   (flags) => perform(root, "failed", async () => (await import("./verbs/Preview.ts")).preview(flags))
 ).pipe(Command.withDescription("Shows the first rows of a unit."))
 
+const quarantine = Command.make("quarantine").pipe(
+  Command.withDescription("Rows that were set aside: which, why, and another try."),
+  Command.withSubcommands([
+    Command.make("list", {}, () =>
+      perform(root, "failed", async () => (await import("./verbs/Quarantine.ts")).list)
+    ).pipe(Command.withDescription("Counts what waits, by unit and reason.")),
+    Command.make(
+      "show",
+      {
+        ...Flags.places,
+        unit: Flags.unit,
+        limit: Flag.Int("limit").pipe(
+          Flag.withAlias("n"),
+          Flag.withDescription("How many rows, 1 to 10000"),
+          Flag.withDefault(20)
+        )
+      },
+      (flags) => perform(root, "failed", async () => (await import("./verbs/Quarantine.ts")).show(flags))
+    ).pipe(Command.withDescription("Shows rows of a unit with position, reason and content.")),
+    Command.make("replay", { ...Flags.places, unit: Flags.unit, ...Flags.policy }, (flags) =>
+      perform(root, "failed", async () => (await import("./verbs/Quarantine.ts")).replay(flags))
+    ).pipe(
+      Command.withDescription("Tries the rows of a unit again; what the sink takes now is done with, once.")
+    )
+  ])
+)
+
 const doctor = Command.make("doctor", {}, () =>
   perform(root, "failed", async () => (await import("./verbs/Doctor.ts")).doctor)
 ).pipe(Command.withDescription("Looks at machine, Node, Python, worker, database, data directory and port."))
 
 export const headrace = root.pipe(
-  Command.withSubcommands([ingest, reset, serve, check, discover, preview, doctor])
+  Command.withSubcommands([ingest, reset, quarantine, serve, check, discover, preview, doctor])
 )

@@ -1,0 +1,182 @@
+/** `headrace quarantine list|show|replay`: rows that were set aside, what they are, and another try. */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { Lookups } from "@headrace/core/lifecycle/Lookups"
+import { Replay } from "@headrace/core/lifecycle/Replay"
+import { SetAside } from "@headrace/core/lifecycle/SetAside"
+import type { KeptRow } from "@headrace/core/services/Quarantine"
+import { messageFor } from "../Catalogue.ts"
+import { Owner, withEngine } from "../Engine.ts"
+import { Exit } from "../Exit.ts"
+import { refusedAction, refusedByStore } from "../Failures.ts"
+import { count, rows as rowsOf } from "../Figures.ts"
+import { given } from "../Given.ts"
+import { refuse, Refused } from "../Message.ts"
+import { parsePolicy, type PolicyFlags } from "../Policy.ts"
+import type { Reference } from "../Reference.ts"
+import { Screen } from "../Screen.ts"
+import { sinkIdOf } from "../SinkName.ts"
+import { table } from "../Table.ts"
+import type { Verb } from "../Verb.ts"
+import { isRunning } from "./Ingest.ts"
+
+interface Pair {
+  readonly source: string
+  readonly sink: string
+  readonly unit: string | null
+}
+
+export const list: Verb = Effect.gen(function* () {
+  const screen = yield* Screen
+  const scope = yield* Owner
+  const lookups = yield* Lookups
+  const waiting = yield* (yield* SetAside)
+    .summary(scope.tenant)
+    .pipe(Effect.mapError((error) => refusedByStore(error)))
+  const nameOf = (id: string) =>
+    lookups.endpoint(scope, id).pipe(
+      Effect.map(({ sourceId }) => (sourceId ?? id).replace(/#sink$/, "")),
+      Effect.orElseSucceed(() => id)
+    )
+  const found = yield* Effect.forEach(waiting, (row) =>
+    Effect.gen(function* () {
+      const [source, sink] = [yield* nameOf(row.unit.endpointId), yield* nameOf(row.sinkId)]
+      const newest = new Date(row.newest.epochMilliseconds).toISOString()
+      return { unit: row.unit.unitId, source, sink, reason: row.code, rows: row.rows, newest }
+    })
+  )
+  if (screen.format === "json") screen.print(JSON.stringify(found))
+  else if (screen.format === "jsonl") found.forEach((row) => screen.print(JSON.stringify(row)))
+  else if (found.length === 0) screen.print("No row is set aside.")
+  else {
+    const cells = found.map((row) => [
+      row.unit,
+      row.source,
+      row.sink,
+      row.reason,
+      count(row.rows),
+      row.newest
+    ])
+    table(["unit", "source", "sink", "reason", "rows", "newest"], cells, [4]).forEach(screen.print)
+  }
+  return Exit.done
+}).pipe(withEngine)
+
+export const show = (flags: Pair & { readonly limit: number }): Verb =>
+  Effect.gen(function* () {
+    if (flags.limit < 1 || flags.limit > 10_000) return yield* outOfRange(flags.limit)
+    const screen = yield* Screen
+    const pair = yield* read(flags)
+    const rows = (yield* waitingOf(pair, flags.limit).pipe(withEngine)).map(shownRow)
+    if (screen.format === "json") screen.print(JSON.stringify(rows))
+    else if (screen.format === "jsonl") rows.forEach((row) => screen.print(JSON.stringify(row)))
+    else if (rows.length === 0) screen.print(`No row of ${pair.unitId} is set aside.`)
+    else for (const row of rows) lines(row).forEach(screen.print)
+    return Exit.done
+  })
+
+export const replay = (flags: Pair & PolicyFlags): Verb =>
+  Effect.gen(function* () {
+    const policy = yield* Effect.fromResult(parsePolicy(flags))
+    const screen = yield* Screen
+    const pair = yield* read(flags)
+    const done = yield* replayed(pair, policy).pipe(withEngine)
+    if (screen.format === "text") {
+      screen.print(`✓ ${pair.unitId}   ${rowsOf(done.taken)} taken in   ${count(done.refused)} refused again`)
+      if (done.untried > 0)
+        screen.tell(
+          `! ${rowsOf(done.untried)} cannot be tried: they were never rows, or are too long to be kept.`
+        )
+    } else screen.print(JSON.stringify({ v: 1, type: "quarantine.replayed", unit: pair.unitId, ...done }))
+    return done.refused > 0 ? Exit.rejected : Exit.done
+  })
+
+interface Carried {
+  readonly source: Reference
+  readonly sink: Reference
+  readonly unitId: string
+}
+
+const read = Effect.fnUntraced(function* (flags: Pair) {
+  const source = yield* given(flags.source)
+  const sink = yield* given(flags.sink)
+  if (flags.unit === null || flags.unit === "") return yield* unsaid
+  return { source, sink, unitId: flags.unit }
+})
+
+const namesOf = ({ source, sink, unitId }: Carried) => ({
+  endpointId: source.sourceId,
+  unitId,
+  sinkEndpointId: sinkIdOf(sink)
+})
+
+const waitingOf = Effect.fn("quarantine.waitingOf")(function* (pair: Carried, limit: number) {
+  const place = yield* (yield* Replay)
+    .place(yield* Owner, namesOf(pair))
+    .pipe(Effect.mapError((error) => refusedPair(error, pair)))
+  return yield* (yield* SetAside).rows(place, limit).pipe(Effect.mapError((error) => refusedByStore(error)))
+})
+
+const replayed = Effect.fn("quarantine.replayed")(function* (pair: Carried, policy: Start["policy"]) {
+  return yield* (yield* Replay).all(yield* Owner, { ...namesOf(pair), policy }).pipe(
+    Effect.catchTags({
+      AlreadyRunning: ({ runId }) => isRunning(pair.unitId, { runId, state: "RUNNING" }),
+      ReplayFailed: ({ reason }) => new Refused(messageFor(reason, pair.sink.shown))
+    }),
+    Effect.catchIf(
+      (error) => error._tag !== "Refused",
+      (error) => refusedPair(error, pair)
+    )
+  )
+})
+
+type Start = Parameters<Replay["Service"]["all"]>[1]
+type PairError = Exclude<
+  Effect.Error<ReturnType<Replay["Service"]["all"]>>,
+  { readonly _tag: "AlreadyRunning" | "ReplayFailed" }
+>
+
+const refusedPair = (error: PairError, { source, sink }: Carried): Refused =>
+  error._tag === "EndpointNotFound" ? neverCarried(source, sink) : refusedAction(error, source, sink)
+
+const Payload = Schema.fromJsonString(
+  Schema.Struct({ row: Schema.optionalKey(Schema.Json), text: Schema.optionalKey(Schema.String) })
+)
+const decode = Schema.decodeUnknownOption(Payload)
+
+/** What people see of a row: where it was, why it stayed behind, and what it is. */
+const shownRow = ({ generation, sliceSeq, position, code, column, reason, payload }: KeptRow) => {
+  const said = payload === null ? null : decode(payload)
+  const { row = null, text = null } = said !== null && said._tag === "Some" ? said.value : {}
+  return { generation, slice: sliceSeq, position, code, column, reason, row, text }
+}
+
+const lines = (row: ReturnType<typeof shownRow>): ReadonlyArray<string> => [
+  `slice ${row.slice} row ${row.position}   ${row.code}${row.column === null ? "" : `   ${row.column}`}`,
+  `  ${row.reason}`,
+  `  ${row.row !== null ? JSON.stringify(row.row) : (row.text ?? "Too long to be kept.")}`
+]
+
+const unsaid = refuse({
+  title: "Which unit? --unit is missing",
+  number: "HR2004",
+  exit: Exit.usage,
+  advice: ["Say the unit that was carried, such as -u public.orders; quarantine list names them."]
+})
+
+const outOfRange = (limit: number) =>
+  refuse({
+    title: `--limit is 1 to 10000, not ${limit}`,
+    number: "HR2100",
+    exit: Exit.usage
+  })
+
+const neverCarried = ({ shown }: Reference, sink: Reference): Refused =>
+  refuse({
+    title: "Nothing was carried from there to there",
+    number: "HR2005",
+    exit: Exit.usage,
+    where: `${shown} → ${sink.shown}`,
+    why: ["This data directory knows no such pair, so no row of it is set aside."],
+    advice: ["Write both as in the ingest command. Another data directory: HEADRACE_DATA."]
+  })

@@ -1,0 +1,128 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import * as Shop from "../scenario/Shop.ts"
+import * as Place from "./Place.ts"
+
+const live = { excludeTestServices: true, timeout: "90 seconds" } as const
+const setAside = ["--policy", 'quarantine={"maxRows":10,"maxRatio":1}']
+
+/** A table of 20 rows, and a copy in the schema `copy` that refuses the third and the fifth. */
+const carried = Effect.fnUntraced(function* (name: string, ...how: ReadonlyArray<string>) {
+  const { headrace, shop, uri } = yield* Place.Place
+  const { sql } = shop
+  yield* Shop.makeTable(shop, name, 20)
+  yield* sql`create schema if not exists copy`
+  yield* sql`create table copy.${sql(name)} (id bigint primary key, note text, changed bigint,
+    constraint liked check (note not in ('row 3', 'row 5')))`
+  const pair = ["--source", uri, "-u", `public.${name}`, "--sink", `${uri}?schemas=copy`]
+  const ingested = yield* headrace("ingest", ...pair, ...how, ...setAside)
+  const stored = Effect.map(sql`select id::int from copy.${sql(name)} order by id, note`, (rows) =>
+    rows.map(({ id }) => id)
+  )
+  const relax = sql`alter table copy.${sql(name)} drop constraint liked`
+  return { headrace, pair, ingested, stored, relax }
+})
+
+const all = Array.from({ length: 20 }, (_, n) => n + 1)
+
+layer(Place.layer, live)("headrace quarantine", (it) => {
+  it.effect("lists what a run set aside, and shows each row with its place, its reason and its content", () =>
+    Effect.gen(function* () {
+      const { headrace, pair, ingested, stored } = yield* carried("shown", "--write", "append")
+
+      const list = yield* headrace("quarantine", "list", "-o", "json")
+      const show = yield* headrace("quarantine", "show", ...pair, "-o", "json")
+      const text = yield* headrace("quarantine", "show", ...pair)
+
+      assert.strictEqual(ingested.exit, 0, ingested.stderr)
+      assert.match(ingested.stdout, /18 rows   2 set aside/)
+      assert.deepStrictEqual(
+        yield* stored,
+        all.filter((id) => id !== 3 && id !== 5)
+      )
+      const found = (JSON.parse(list.stdout) as ReadonlyArray<Record<string, unknown>>).find(
+        ({ unit }) => unit === "public.shown"
+      )
+      assert.deepInclude(found, { unit: "public.shown", reason: "CONSTRAINT", rows: 2 })
+      const rows = JSON.parse(show.stdout) as ReadonlyArray<Record<string, unknown>>
+      assert.deepStrictEqual(
+        rows.map(({ slice, position, row }) => [slice, position, row]),
+        [
+          [0, 2, { id: 3, note: "row 3", changed: 3 }],
+          [0, 4, { id: 5, note: "row 5", changed: 5 }]
+        ]
+      )
+      assert.match(text.stdout, /^slice 0 row 2   CONSTRAINT\n  .*liked.*\n  \{"id":3,/)
+    })
+  )
+
+  it.effect("replays a row once, when the target takes it at last", () =>
+    Effect.gen(function* () {
+      const { headrace, pair, stored, relax } = yield* carried("later", "--write", "append")
+      const append = [...pair, "--write", "append"]
+
+      const tooEarly = yield* headrace("quarantine", "replay", ...append)
+      yield* relax
+      const replayed = yield* headrace("quarantine", "replay", ...append)
+      const again = yield* headrace("quarantine", "replay", ...append)
+
+      assert.strictEqual(tooEarly.exit, 7, tooEarly.stderr)
+      assert.match(tooEarly.stdout, /0 rows taken in   2 refused again/)
+      assert.strictEqual(replayed.exit, 0, replayed.stderr)
+      assert.match(replayed.stdout, /^✓ public\.later   2 rows taken in   0 refused again\n$/)
+      assert.match(again.stdout, /0 rows taken in/)
+      assert.deepStrictEqual(yield* stored, all)
+    })
+  )
+
+  it.effect("takes nothing from the next run: an incremental unit goes on from its checkpoint", () =>
+    Effect.gen(function* () {
+      const byChange = ["--mode", "incremental", "--cursor", "changed", "--key", "id"]
+      const { headrace, pair, stored, relax } = yield* carried("onward", ...byChange)
+      yield* relax
+      yield* headrace("quarantine", "replay", ...pair, ...byChange)
+      const { shop } = yield* Place.Place
+      yield* Shop.addRows(shop, "onward", 21, 22)
+
+      const next = yield* headrace("ingest", ...pair, ...byChange)
+
+      assert.match(next.stdout, /^✓ public\.onward   2 rows/, next.stderr)
+      assert.deepStrictEqual(yield* stored, [...all, 21, 22])
+    })
+  )
+
+  it.effect("forgets what is read again: after a reset nothing waits", () =>
+    Effect.gen(function* () {
+      const { headrace, pair } = yield* carried("anew", "--write", "append")
+
+      yield* headrace("reset", ...pair)
+
+      const show = yield* headrace("quarantine", "show", ...pair)
+      assert.strictEqual(show.stdout, "No row of public.anew is set aside.\n", show.stderr)
+    })
+  )
+
+  it.effect("ends a run beyond its limit with nothing of the slice in the sink, and keeps no row of it", () =>
+    Effect.gen(function* () {
+      const { headrace, pair, ingested, stored } = yield* carried(
+        "limited",
+        "--write",
+        "append",
+        "--policy",
+        'quarantine={"maxRows":10,"maxRatio":1}'
+      )
+      assert.strictEqual(ingested.exit, 0, ingested.stderr)
+      const { shop } = yield* Place.Place
+      yield* shop.sql`update limited set note = 'row 3'`
+      yield* headrace("reset", ...pair)
+
+      const beyond = yield* headrace("ingest", ...pair, "--write", "append", ...setAside)
+
+      assert.strictEqual(beyond.exit, 7, beyond.stdout)
+      assert.match(beyond.stderr, /HR4202/)
+      assert.lengthOf(yield* stored, 18)
+      const show = yield* headrace("quarantine", "show", ...pair)
+      assert.match(show.stdout, /^No row/)
+    })
+  )
+})
