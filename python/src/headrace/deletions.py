@@ -13,7 +13,8 @@ from typing import Any, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headrace.endpoint import KeyedSink, SinkEndpoint, SourceEndpoint, WriteDisposition
+from headrace.abilities import KeyedSink
+from headrace.endpoint import SinkEndpoint, SourceEndpoint, WriteDisposition
 from headrace.errors import ConfigInvalid
 from headrace.policy import RunPolicy
 

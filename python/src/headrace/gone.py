@@ -14,7 +14,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from headrace.endpoint import KeyedSink, KeyedSource, Policy, SinkEndpoint, SourceCapabilities, SourceEndpoint, Target
+from headrace.abilities import KeyedSink, KeyedSource
+from headrace.endpoint import Policy, SinkEndpoint, SourceCapabilities, SourceEndpoint, Target
 from headrace.errors import Bug
 from headrace.keydiff import absent_keys
 from headrace.observer import Observer

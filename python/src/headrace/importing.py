@@ -14,9 +14,10 @@ from typing import Protocol, TypeVar
 
 import pyarrow as pa
 
+from headrace.abilities import BlockSink
 from headrace.commit import commit_record, first_hash, record_hash, unit_path
 from headrace.deletions import OPERATION_COLUMN
-from headrace.endpoint import Applied, BlockSink, Column, DatasetSchema, HighWater, Policy, SinkEndpoint, Target
+from headrace.endpoint import Applied, Column, DatasetSchema, HighWater, Policy, SinkEndpoint, Target
 from headrace.errors import ConfigInvalid, SinkAmbiguous
 from headrace.events import Committed
 from headrace.observer import Observer

@@ -14,9 +14,9 @@ from dataclasses import replace
 
 import pyarrow as pa
 
+from headrace.abilities import JudgingSink
 from headrace.ahead import Staged
 from headrace.deletions import tombstones_of
-from headrace.endpoint import JudgingSink
 from headrace.errors import ConfigInvalid
 from headrace.events import RejectedRow
 from headrace.exporting import Exported

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from headrace.endpoint import BlockSink, BlockSource, Policy, SinkEndpoint, SourceEndpoint
+from headrace.abilities import BlockSink, BlockSource
+from headrace.endpoint import Policy, SinkEndpoint, SourceEndpoint
 from headrace.importing import SinkRun
 from headrace.staging import FILE_FORMATS, Slice, StagingSession
 

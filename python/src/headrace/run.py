@@ -23,7 +23,7 @@ from headrace.blame import blamed
 from headrace.deletions import compares_keys, refuse_unheard
 from headrace.endpoint import DatasetSchema, Plan, Policy, SinkEndpoint, SourceEndpoint
 from headrace.errors import DataPlaneError, problem
-from headrace.events import Finished, Opened, Planned, Sealed
+from headrace.events import Finished, Opened
 from headrace.exporting import METADATA, SliceReader, export_slice
 from headrace.filtering import BatchFilter
 from headrace.gone import ROWS_OF_A_SLICE, GoneRows
@@ -34,7 +34,7 @@ from headrace.negotiation import reading_policy, slice_policy
 from headrace.observer import Observer, RunInterrupted
 from headrace.policy import RunPolicy, parse
 from headrace.protocol import Json, Problem, Verdict
-from headrace.saying import ask_records, tell_rejected
+from headrace.saying import ask_records, planned, sealed, tell_rejected
 from headrace.setting_aside import require_within
 from headrace.staging import IngestionContext, Slice, StagingProvider
 from headrace.tally import Tally
@@ -106,7 +106,7 @@ class _Run:
     def execute(self) -> Finished:
         self.next_seq = self._open()
         plan = self._plan(self.next_seq)
-        self.observer.tell(_planned(plan))
+        self.observer.tell(planned(plan))
         slices = self._drawn(plan)
         first = next(slices, None)
         error = self._carry_all(slices if first is None else itertools.chain([first], slices), nothing=first is None)
@@ -233,19 +233,7 @@ class _Run:
             verdict = ask_records(self.observer, slice_.seq, staged.session.reader())
             if verdict != "commit":
                 return verdict
-        answer = self.observer.ask(
-            Sealed(
-                slice_seq=slice_.seq,
-                from_=slice_.from_checkpoint,
-                to=slice_.to_checkpoint,
-                read=exported.read,
-                rows=exported.seal.rows,
-                rejected=len(exported.rejected),
-                filtered=exported.filtered,
-                sha256=exported.seal.sha256,
-                bytes=exported.seal.bytes,
-            )
-        )
+        answer = self.observer.ask(sealed(slice_, exported))
         return answer()
 
     def _commit(self, staged: Staged) -> None:
@@ -310,7 +298,3 @@ class _Run:
             return False
         log.warning("the deadline has passed; the run ends at this slice boundary")
         return True
-
-
-def _planned(plan: Plan) -> Planned:
-    return Planned(slices=plan.count, estimated_rows=plan.estimated_rows, strategy=plan.strategy, resumes=plan.resumes)

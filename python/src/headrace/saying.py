@@ -1,6 +1,6 @@
-"""What a run says of rows one by one: records for the knowledge base, and rows set aside.
+"""What a run says of its plan, of its slices and of single rows: records for the knowledge base, and rows set aside.
 
-Both are bounded: at most four batches of records wait for their verdict, and no
+Rows are told within bounds: at most four batches of records wait for their verdict, and no
 message of rejected rows is larger than a mebibyte.
 """
 
@@ -11,14 +11,34 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from headrace.events import Records, Rejected, RejectedRow
+from headrace.endpoint import Plan
+from headrace.events import Planned, Records, Rejected, RejectedRow, Sealed
+from headrace.exporting import Exported
 from headrace.observer import Answer, Observer
 from headrace.protocol import Verdict
 from headrace.records import record_batches
-from headrace.staging import RecordReader
+from headrace.staging import RecordReader, Slice
 
 UNANSWERED = 4
 REJECTED_BYTES = 1024 * 1024
+
+
+def planned(plan: Plan) -> Planned:
+    return Planned(slices=plan.count, estimated_rows=plan.estimated_rows, strategy=plan.strategy, resumes=plan.resumes)
+
+
+def sealed(slice_: Slice, exported: Exported) -> Sealed:
+    return Sealed(
+        slice_seq=slice_.seq,
+        from_=slice_.from_checkpoint,
+        to=slice_.to_checkpoint,
+        read=exported.read,
+        rows=exported.seal.rows,
+        rejected=len(exported.rejected),
+        filtered=exported.filtered,
+        sha256=exported.seal.sha256,
+        bytes=exported.seal.bytes,
+    )
 
 
 def ask_records(observer: Observer, slice_seq: int, reader: RecordReader) -> Verdict:

@@ -46,7 +46,7 @@ layer(Place.layer, live)("what ingest prints for machines", (it) => {
   )
 
   it.effect(
-    "names run and code of a run that failed, and of one that never began says that there is none",
+    "names run and code of a run that failed, and the code alone of one that never began",
     () =>
       Effect.gen(function* () {
         const { folder, headrace } = yield* Place.Place
@@ -65,7 +65,7 @@ layer(Place.layer, live)("what ingest prints for machines", (it) => {
         })
         assert.deepInclude(failed.at(-1)?.["error"], { code: "ROW_REJECTED", number: "HR4201", exit: 7 })
         assert.deepInclude(refused.at(-1), { type: "run.finished", outcome: "FAILED", runId: null })
-        assert.deepInclude(refused.at(-1)?.["error"], { code: null, number: "HR3004" })
+        assert.deepInclude(refused.at(-1)?.["error"], { code: "SOURCE_CONFIG", number: "HR3004" })
       })
   )
 

@@ -251,7 +251,7 @@ def test_a_checkpoint_of_another_format_is_refused(log: Path) -> None:
 @pytest.mark.parametrize(
     ("policy", "field"),
     [({"cursorField": "n"}, "cursorField"), ({"limit": 1}, "limit"), ({"lookback": "1 day"}, "lookback"),
-     ({"filter": {"n": 1}}, "filter"), ({"deletes": "soft"}, "deletes"),
+     ({"deletes": "soft"}, "deletes"),
      ({"columns": []}, "columns"), ({"targetSliceSize": 0}, "targetSliceSize")],
 )  # fmt: skip
 def test_a_policy_that_files_cannot_honour_is_refused_by_key(log: Path, policy: dict[str, Json], field: str) -> None:
