@@ -45,28 +45,26 @@ layer(Place.layer, live)("what ingest prints for machines", (it) => {
     })
   )
 
-  it.effect(
-    "names run and code of a run that failed, and the code alone of one that never began",
-    () =>
-      Effect.gen(function* () {
-        const { folder, headrace } = yield* Place.Place
-        writeFileSync(join(folder, "torn.csv"), 'id,name\n1,"open\n')
-        const from = (source: string) =>
-          headrace("ingest", "--source", source, "-u", "torn.csv", "--sink", "./torn", "-o", "jsonl")
+  it.effect("names run and code of a run that failed, and the code alone of one that never began", () =>
+    Effect.gen(function* () {
+      const { folder, headrace } = yield* Place.Place
+      writeFileSync(join(folder, "torn.csv"), 'id,name\n1,"open\n')
+      const from = (source: string) =>
+        headrace("ingest", "--source", source, "-u", "torn.csv", "--sink", "./torn", "-o", "jsonl")
 
-        const failed = HeadraceCommand.jsonLines((yield* from("./torn.csv")).stdout)
-        const refused = HeadraceCommand.jsonLines((yield* from("./nowhere.csv")).stdout)
+      const failed = HeadraceCommand.jsonLines((yield* from("./torn.csv")).stdout)
+      const refused = HeadraceCommand.jsonLines((yield* from("./nowhere.csv")).stdout)
 
-        assert.strictEqual(failed[0]?.["type"], "run.started")
-        assert.deepInclude(failed.at(-1), {
-          type: "run.finished",
-          outcome: "FAILED",
-          runId: failed[0]?.["runId"]
-        })
-        assert.deepInclude(failed.at(-1)?.["error"], { code: "ROW_REJECTED", number: "HR4201", exit: 7 })
-        assert.deepInclude(refused.at(-1), { type: "run.finished", outcome: "FAILED", runId: null })
-        assert.deepInclude(refused.at(-1)?.["error"], { code: "SOURCE_CONFIG", number: "HR3004" })
+      assert.strictEqual(failed[0]?.["type"], "run.started")
+      assert.deepInclude(failed.at(-1), {
+        type: "run.finished",
+        outcome: "FAILED",
+        runId: failed[0]?.["runId"]
       })
+      assert.deepInclude(failed.at(-1)?.["error"], { code: "ROW_REJECTED", number: "HR4201", exit: 7 })
+      assert.deepInclude(refused.at(-1), { type: "run.finished", outcome: "FAILED", runId: null })
+      assert.deepInclude(refused.at(-1)?.["error"], { code: "SOURCE_CONFIG", number: "HR3004" })
+    })
   )
 
   it.effect("calls the endpoint that has a place by the reference it was given", () =>
