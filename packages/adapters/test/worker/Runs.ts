@@ -29,6 +29,7 @@ export const request = (runId: string, change: Partial<RunIngestionUnit> = {}): 
     epoch: 1,
     generation: 1,
     nextSeq: 0,
+    replay: null,
     deadline: null,
     source: numbers,
     sink: lake
