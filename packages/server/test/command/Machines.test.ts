@@ -63,7 +63,7 @@ layer(Place.layer, live)("what ingest prints for machines", (it) => {
       })
       assert.deepInclude(failed.at(-1)?.["error"], { code: "ROW_REJECTED", number: "HR4201", exit: 7 })
       assert.deepInclude(refused.at(-1), { type: "run.finished", outcome: "FAILED", runId: null })
-      assert.deepInclude(refused.at(-1)?.["error"], { code: "SOURCE_CONFIG", number: "HR3004" })
+      assert.deepInclude(refused.at(-1)?.["error"], { code: "SOURCE_CONFIG", number: "HR2201" })
     })
   )
 
