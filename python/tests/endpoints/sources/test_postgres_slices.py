@@ -298,7 +298,6 @@ def test_only_the_columns_asked_for_are_read_in_their_order_also_without_key_and
         ({"limit": 5, **BY_TIME}, "limit", "an incremental read that stops early loses rows"),
         ({"mode": "sideways"}, "mode", "full or incremental"),
         ({"mode": "incremental"}, "cursorField", "no cursorField says which column grows"),
-        ({"quarantine": {"maxRows": 1}}, "quarantine", "not supported yet"),
     ],
 )
 def test_a_policy_that_cannot_be_met_is_refused_by_key(
