@@ -11,6 +11,7 @@ import pytest
 from local_files_kit import described, ids, land, record_of, rows, sink, target, visible, write
 
 from headrace.commit import first_hash, record_hash
+from headrace.endpoint import WriteDisposition
 from headrace.errors import SinkFenced
 from headrace.protocol import CommitRecord
 
@@ -21,9 +22,9 @@ def slots(base: Path, generation: int = 1) -> list[str]:
 
 @pytest.mark.parametrize("disposition", ["append", "merge", "replace"])
 def test_a_first_run_without_rows_leaves_a_slice_without_rows_that_has_the_columns(
-    tmp_path: Path, disposition: str
+    tmp_path: Path, disposition: WriteDisposition
 ) -> None:
-    land(tmp_path, target(disposition=disposition), epoch=3)  # type: ignore[arg-type]
+    land(tmp_path, target(disposition=disposition), epoch=3)
 
     (part,) = visible(tmp_path)
     assert pq.read_table(part).equals(rows())
@@ -59,11 +60,11 @@ def test_a_run_with_rows_leaves_no_slice_without(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("disposition", "left"), [("append", []), ("replace", ["slice=000000"])])
 def test_another_generation_without_rows_leaves_columns_only_where_no_file_has_any(
-    tmp_path: Path, disposition: str, left: list[str]
+    tmp_path: Path, disposition: WriteDisposition, left: list[str]
 ) -> None:
-    land(tmp_path, target(disposition=disposition), rows(1))  # type: ignore[arg-type]
+    land(tmp_path, target(disposition=disposition), rows(1))
 
-    land(tmp_path, target(2, disposition=disposition), epoch=2)  # type: ignore[arg-type]
+    land(tmp_path, target(2, disposition=disposition), epoch=2)
 
     assert slots(tmp_path, 2) == left
     assert ids(tmp_path) == ([1] if disposition == "append" else [])

@@ -12,6 +12,7 @@ import pytest
 from local_files_kit import described, ids, land, leftovers, record_of, rows, sink, target, visible, write
 
 from headrace.commit import record_hash
+from headrace.endpoint import WriteDisposition
 from headrace.errors import SchemaChanged, SinkFenced
 
 
@@ -105,17 +106,17 @@ def test_a_replacement_has_the_columns_it_has_whatever_it_replaces(tmp_path: Pat
 
 
 @pytest.mark.parametrize("disposition", ["append", "merge"])
-def test_append_and_merge_keep_older_generations(tmp_path: Path, disposition: str) -> None:
-    land(tmp_path, target(1, disposition=disposition), rows(1))  # type: ignore[arg-type]
+def test_append_and_merge_keep_older_generations(tmp_path: Path, disposition: WriteDisposition) -> None:
+    land(tmp_path, target(1, disposition=disposition), rows(1))
 
-    land(tmp_path, target(2, disposition=disposition), rows(2), epoch=2)  # type: ignore[arg-type]
+    land(tmp_path, target(2, disposition=disposition), rows(2), epoch=2)
 
     assert ids(tmp_path) == [1, 2]
 
 
 @pytest.mark.parametrize("disposition", ["append", "merge", "replace"])
-def test_a_writer_of_a_generation_that_was_left_is_fenced(tmp_path: Path, disposition: str) -> None:
-    old, new = target(1, disposition=disposition), target(2, disposition=disposition)  # type: ignore[arg-type]
+def test_a_writer_of_a_generation_that_was_left_is_fenced(tmp_path: Path, disposition: WriteDisposition) -> None:
+    old, new = target(1, disposition=disposition), target(2, disposition=disposition)
     zombie = sink(tmp_path)
     zombie.high_water(old, 1)
     zombie.prepare(old, described(rows()), {})

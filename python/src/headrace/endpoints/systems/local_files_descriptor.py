@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from headrace.endpoints.systems.files_template import COLUMN_TYPES, READ_WHOLE
 from headrace.templates import (
     Capability,
     ConnectionTemplate,
@@ -50,25 +51,11 @@ _FIELDS = [
         help_text="One character, or 'tab'. Left out: a comma, and a tab in .tsv files.",
         advanced=True,
     ),
-    TemplateField(
-        key="column_types",
-        label="Column types",
-        value_type="JSON",
-        placeholder='{"zip": "string", "price": "decimal(12,2)"}',
-        help_text=(
-            "CSV columns are text, and JSON columns what their values are, unless this says: string, int8 to int64, "
-            "double, decimal(p,s), bool, date, timestamp, timestamptz, json. What a type cannot hold is refused."
-        ),
-        advanced=True,
-    ),
+    COLUMN_TYPES,
 ]
 
 _CAPABILITIES = [
-    Capability(key="metadata.collect", label="Collect metadata"),
-    Capability(key="metadata", label="Metadata"),
-    Capability(key="metadata.preview", label="Preview rows"),
-    Capability(key="preview", label="Preview"),
-    Capability(key="ingest.full", label="Read all rows"),
+    *READ_WHOLE,
     Capability(
         key="ingest.incremental",
         label="Read new rows",
