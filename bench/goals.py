@@ -60,7 +60,9 @@ def faster(ours: str, times: float, *rivals: str) -> Goal:
 
 
 def slower_at_most(ours: str, times: float, floor: str) -> Goal:
-    value: Callable[[Runs], float | None] = lambda runs: figures.ratio(whole(runs, ours), whole(runs, floor))  # noqa: E731
+    def value(runs: Runs) -> float | None:
+        return figures.ratio(whole(runs, ours), whole(runs, floor))
+
     return Goal(f"{ours} takes ≤ {times:g}× the time of {floor}", times, value)
 
 
@@ -74,8 +76,8 @@ def memory(ours: str, mib: float, part: str = "data") -> Goal:
 
 def memory_growth(small: str, large: str, times: float, part: str = "data") -> Goal:
     def value(runs: Runs) -> float | None:
-        ends = [memory(label, 0, part).value(runs) for label in (small, large)]
-        return None if None in ends or not ends[0] else ends[1] / ends[0]  # type: ignore[operator]
+        first, last = (memory(label, 0, part).value(runs) for label in (small, large))
+        return last / first if first and last is not None else None
 
     return Goal(f"{part} plane of {large} ÷ {small} ≤ {times:g}×", times, value)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from headrace.endpoint import TestLevel
 from headrace.endpoints.systems.local_files import LocalFilesConfig, LocalFilesSystem
 from headrace.endpoints.systems.local_files_failures import failure
 from headrace.errors import ConfigInvalid
@@ -102,8 +103,8 @@ def test_a_path_may_be_relative_a_home_or_a_file_url(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("level", [None, "connect", "read", "write"])
-def test_an_existing_directory_passes_at_every_level_and_stays_empty(tmp_path: Path, level: str | None) -> None:
-    tested = LocalFilesSystem.test_connection({"base_path": str(tmp_path)}, level)  # type: ignore[arg-type]
+def test_an_existing_directory_passes_at_every_level_and_stays_empty(tmp_path: Path, level: TestLevel | None) -> None:
+    tested = LocalFilesSystem.test_connection({"base_path": str(tmp_path)}, level)
 
     assert tested.success
     assert "sink.file" in tested.capabilities
@@ -129,10 +130,10 @@ def test_a_directory_that_can_be_made_passes_for_a_sink_and_not_for_a_source(tmp
 
 
 @pytest.mark.parametrize("level", [None, "read"])
-def test_a_file_alone_passes_as_a_source_and_promises_no_sink(tmp_path: Path, level: str | None) -> None:
+def test_a_file_alone_passes_as_a_source_and_promises_no_sink(tmp_path: Path, level: TestLevel | None) -> None:
     (tmp_path / "orders.csv").write_text("id\n1\n")
 
-    tested = LocalFilesSystem.test_connection({"base_path": str(tmp_path / "orders.csv")}, level)  # type: ignore[arg-type]
+    tested = LocalFilesSystem.test_connection({"base_path": str(tmp_path / "orders.csv")}, level)
 
     assert (tested.success, "sink.file" in tested.capabilities) == (True, False)
     assert "ingest.full" in tested.capabilities
@@ -141,10 +142,10 @@ def test_a_file_alone_passes_as_a_source_and_promises_no_sink(tmp_path: Path, le
 @pytest.mark.parametrize(
     ("below", "level"), [("file", "write"), ("file/below", None), ("file/below", "read"), ("file/below", "write")]
 )
-def test_a_file_is_no_directory(tmp_path: Path, below: str, level: str | None) -> None:
+def test_a_file_is_no_directory(tmp_path: Path, below: str, level: TestLevel | None) -> None:
     (tmp_path / "file").write_text("")
 
-    tested = LocalFilesSystem.test_connection({"base_path": str(tmp_path / below)}, level)  # type: ignore[arg-type]
+    tested = LocalFilesSystem.test_connection({"base_path": str(tmp_path / below)}, level)
 
     assert not tested.success
     assert tested.diagnostics[0].field == "base_path"
