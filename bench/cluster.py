@@ -16,10 +16,12 @@ import psycopg
 
 from bench import places
 
-SETTINGS = f"""
+WHERE = f"""
 listen_addresses = '{places.HOST}'
 port = {places.PORT}
 unix_socket_directories = ''
+"""
+SETTINGS = """
 shared_buffers = 1GB
 fsync = on
 synchronous_commit = on
@@ -64,8 +66,8 @@ def start() -> None:
             subprocess.run(["chown", places.USER, str(places.CLUSTER)], check=True)
         as_owner(str(binaries() / "initdb"), "-D", str(places.CLUSTER), "-A", "trust", "-U", places.USER,
                  "--locale=C.UTF-8", "-E", "UTF8")  # fmt: skip
-        with (places.CLUSTER / "postgresql.conf").open("a") as settings:
-            settings.write(SETTINGS)
+        with (places.CLUSTER / "postgresql.conf").open("a") as file:
+            file.write(WHERE + SETTINGS)
     if not running():
         control("start", "-l", str(places.CLUSTER / "server.log"))
 
@@ -108,6 +110,16 @@ def rows(database: str, query: str) -> list[tuple[Any, ...]]:
 
 def empty_database(name: str) -> None:
     run("postgres", f"drop database if exists {name} with (force)", f"create database {name}")
+
+
+def settle(_table: str = "") -> None:
+    """What was written is on the disk, so that nobody pays for another."""
+    run("postgres", "checkpoint")
+
+
+def settings() -> list[str]:
+    """How the server is set for what is measured."""
+    return SETTINGS.split("\n")[1:-1]
 
 
 def version() -> str:

