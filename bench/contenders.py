@@ -34,11 +34,14 @@ class Contender:
     before: Callable[[str], None] = lambda _table: None
     # Of a table that is not lineitem or a part of it; 0 where no rate is meant.
     rows: int = 0
+    # Whom its ratio is taken against, in a workload of several tasks; else the workload's own.
+    base: str = ""
 
 
 def flags(options: Options) -> tuple[str, ...]:
-    return tuple(word for name, value in options.items() for word in (f"--{name}", value))
+    """An empty value is that of a flag that takes none."""
+    return tuple(word for name, value in options.items() for word in (f"--{name}", *([value] if value else [])))
 
 
 def named(options: Options) -> str:
-    return " ".join(f"{name}={value}" for name, value in options.items()) or "defaults"
+    return " ".join(f"{name}={value}" if value else name for name, value in options.items()) or "defaults"

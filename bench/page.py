@@ -1,40 +1,60 @@
-"""docs/benchmarks.md, written from the ledgers alone. Pure but for reading and writing the files."""
+"""docs/benchmarks.md, written from the ledgers alone: goals, figures, settings, versions, how to repeat it.
+
+Pure but for reading and writing the files.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import figures, goals, ledger
+from bench import cluster, goals, ledger, sections
 from bench.contenders import named
-from bench.figures import Summary
 from bench.workload import Workload
 
 Record = dict[str, Any]
+Book = Sequence[Record]
 
 HEAD = """# Benchmarks
 
 *For whoever wants to know how fast Headrace is, and beside what. Written by `npm run bench`; do not edit.*
 
-Everybody ran on the same machine in the same run: one after the other, in rounds of another order each, over TCP on the
-loopback address, with `fsync` on, against one warm PostgreSQL {postgres}. Every result was checked: rows, eight sums, text lengths,
-distinct keys, types. A wrong or missing one is a failed run, and whoever has one has no ratio.
+Measured on {machine}.
 
-| | |
-|---|---|
-| machine | {machine} |
-| Headrace | commit {commit}, Python {python} |
-| rivals | {tools} |
-| table | TPC-H `lineitem`, {rows:,} rows, 16 columns; smaller parts of it for tools that take minutes, and then their rate is compared |
+Everybody ran on that machine in the same run: one after the other, in rounds of another order each, over TCP on the loopback
+address, against one warm PostgreSQL {postgres} with `fsync` on. So the processor and the disk are measured, and no network. Every
+result was checked against the values of the generator: rows, eight sums, text lengths, distinct keys, types. A wrong or missing
+one is a failed run, and whoever has one has no ratio.
 
-*time* is the median (least–most) of the rounds. *×* is the time for the same rows ÷ that of the one whose × is 1, the median round by
-round. *CPU* is seconds of the tool and, behind the +, of the PostgreSQL server. *MiB* is the highest of the whole process tree: RSS, and PSS, in
-which shared pages count once. *other* is CPU used meanwhile by the rest of the machine. Rivals ran with the fastest of the settings that are listed,
-each tried once on a quarter of the rows; Headrace ran with its defaults.
+The table is TPC-H's `lineitem`: {rows:,} rows of 16 columns. Tools that would take minutes for it get a part, and then rows a
+second are compared; start-up weighs more in a small table, so read such a ratio with its rows.
 """
 
-NOISE = 0.1
+READING = """## How to read the figures
+
+*time* is the median (least–most) of the rounds. *×* is the time for the same rows ÷ that of the one whose × is 1, the median round by
+round: more is slower. *CPU* is seconds of the tool and, behind the +, of the PostgreSQL server. *MiB* is the highest of the whole process
+tree: RSS, and PSS, in which shared pages count once. *other* is CPU used meanwhile by the rest of the machine. Of Headrace's memory,
+*data* is the Python worker, *control* is Node and *store* the embedded PostgreSQL. A goal's *bound* for a latency has the time of
+the run's commits in it, measured bare in the same round.
+"""
+
+SETTINGS = """## Settings
+
+Headrace ran with its defaults. Each rival below was first tried with these settings, once each, and took part with the fastest. What else
+it is told, and who is not listed, stands in [`bench/workloads/`](../bench/workloads) and [`bench/rivals/`](../bench/rivals).
+"""
+
+REPEAT = """## How to repeat it
+
+```console
+$ npm run bench -- --rows {rows} --only {letters}
+```
+
+It needs Debian's `postgresql` and brings the rivals itself; [what it needs, takes and leaves](../bench/README.md).
+"""
+
 # Fewer rounds are a trial.
 ENOUGH = 5
 
@@ -46,7 +66,7 @@ def description(workload: Workload) -> Record:
         "letter": workload.letter,
         "title": workload.title,
         "about": workload.about,
-        "base": workload.base,
+        "bases": {each.label: each.base or workload.base for each in workload.contenders},
         "twins": workload.twins,
         "rounds": workload.rounds or ENOUGH,
         "labels": [each.label for each in workload.contenders],
@@ -65,126 +85,81 @@ def write(path: Path, folder: Path, letters: Sequence[str]) -> None:
     path.write_text(text([book for book in books if any(record["kind"] == "run" for record in book)]))
 
 
-def text(books: Sequence[Sequence[Record]]) -> str:
+def text(books: Sequence[Book]) -> str:
     head = next(record["head"] for record in books[0] if record["kind"] == "head")
     rows = max((run["rows"] for book in books for run in book if run.get("table") == "lineitem"), default=0)
-    tools = "; ".join(f"{version}" for _, version in sorted(head["tools"].items()))
-    parts = [HEAD.format(**{**head, "tools": tools}, rows=rows)]
-    return "\n".join([*parts, *(section(book, head) for book in books)])
+    parts = [
+        HEAD.format(**head, rows=rows),
+        goal_table(books),
+        READING,
+        *(sections.section(book, head) for book in books),
+        SETTINGS,
+        *(line for book in books for line in tried(book)),
+        "",
+        versions(head),
+        REPEAT.format(rows=rows, letters=",".join(sections.about(book)["letter"] for book in books)),
+    ]
+    return "\n".join(parts)
 
 
-def section(book: Sequence[Record], head: Mapping[str, Any]) -> str:
-    about = [record for record in book if record["kind"] == "workload"][-1]
-    runs = ledger.rounds(list(book), about["labels"])
-    summaries = [figures.summary(label, runs[label]) for label in about["labels"] if runs[label]]
-    base = runs.get(about["base"], [])
-    lines = [f"## {about['letter']}: {about['title']}", "", about["about"], ""]
-    lines += table(summaries, {each.label: figures.ratio(runs[each.label], base) for each in summaries})
-    lines += ["", *otherwise(book, head), *remarks(book, about, runs, summaries)]
-    if judgements := [record for record in book if record["kind"] == "goals"]:
-        lines += ["", *goal_table(judgements[-1]["goals"])]
+def goal_table(books: Sequence[Book]) -> str:
+    outcomes = [(sections.about(book)["letter"], each) for book in books for each in judgements(book)]
+    lines = ["## Goals", "", f"{score([each for _, each in outcomes])}", ""]
+    lines += [line for book in books for line in doubtful(book)]
+    lines += ["| | Goal | bound | measured | |", "|---|---|---|---|---|"]
+    for letter, each in outcomes:
+        measured = "–" if each["value"] is None else quantity(each["value"], each["unit"])
+        lines.append(
+            f"| {letter} | {each['text']} | {quantity(each['bound'], each['unit'])} | {measured} | {said(each)} |"
+        )
     return "\n".join(lines) + "\n"
 
 
-def otherwise(book: Sequence[Record], head: Mapping[str, Any]) -> list[str]:
-    """What was not as the head of the page says when this workload was measured."""
-    own = next(record["head"] for record in book if record["kind"] == "head")
-    return [f"* Measured with another {name}: {own[name]}." for name in own if own[name] != head.get(name)]
+def doubtful(book: Book) -> Iterator[str]:
+    if doubts := list(sections.doubts(book)):
+        yield f"**{sections.about(book)['letter']} proves nothing yet**: {'; '.join(doubts)}."
+        yield ""
 
 
-def table(summaries: Sequence[Summary], ratios: Mapping[str, float | None]) -> list[str]:
-    lines = ["| | rows | time, s | rows/s | × | CPU, s | MiB | other |", "|---|---|---|---|---|---|---|---|"]
-    for each in summaries:
-        lines.append(f"| {' | '.join(cells(each, ratios.get(each.label)))} |")
-    return lines
+def judgements(book: Book) -> Sequence[Record]:
+    return next((record["goals"] for record in reversed(book) if record["kind"] == "goals"), ())
 
 
-def cells(each: Summary, ratio: float | None) -> list[str]:
-    rows = f"{each.rows:,}" if each.rows else "–"
-    if each.failed:
-        return [each.label, rows, f"failed in {each.runs - each.good} of {each.runs}", *"–––––"]
-    least, median, most = each.wall
-    rate = f"{each.rows / median / 1000:,.0f} k" if each.rows and median else "–"
-    sizes = f"{each.memory['rss']} / {each.memory['pss']}" if each.memory else "–"
-    return [
-        each.label,
-        rows,
-        f"**{seconds(median)}** ({seconds(least)}–{seconds(most)})",
-        rate,
-        "–" if ratio is None or each.failed else f"{ratio:.2f}",
-        f"{each.client_cpu:.1f} + {each.server_cpu:.1f}",
-        sizes,
-        f"{each.other_cpu:.1f}",
-    ]
+def score(outcomes: Sequence[Record]) -> str:
+    count = {met: sum(each["met"] is met for each in outcomes) for met in (True, False, None)}
+    return f"Of {len(outcomes)} goals {count[True]} were met, {count[False]} missed and {count[None]} not measured."
 
 
-def seconds(value: float) -> str:
-    return f"{value:.3f}" if value < 1 else f"{value:.2f}" if value < 100 else f"{value:.0f}"
+def said(outcome: Record) -> str:
+    return "not measured" if outcome["met"] is None else "met" if outcome["met"] else "**missed**"
 
 
-def remarks(book: Sequence[Record], about: Record, runs: goals.Runs, summaries: Sequence[Summary]) -> list[str]:
-    """What the figures alone do not say: rounds, noise, parts of memory, latencies, results, settings, who is missing."""
-    rounds = max((each.runs for each in summaries), default=0)
-    lines = [f"* Rounds: {rounds}{'' if rounds >= about['rounds'] else ', a trial and too few to be quoted'}."]
-    if busy := figures.busy(run for each in runs.values() for run in each if run["ok"]):
-        lines[0] += f" The rest of the machine used {busy:.0%} of it meanwhile."
-    if about["twins"]:
-        noise = figures.spread(*(runs[label] for label in about["twins"]))
-        if noise is not None:
-            verdict = "" if noise <= NOISE else ", too much: the ratios are not to be quoted"
-            lines.append(f"* The same command twice in each round differed by {noise:.0%} (median){verdict}.")
-    for each in summaries:
-        lines += of_one(each, about["tools"].get(each.label) == "headrace")
-    if again := sum(record["kind"] == "run" for record in book) - sum(len(each) for each in runs.values()):
-        lines.append(f"* {again} runs failed or were cut off, and were done again.")
-    lines += settings(book)
-    present = {about["tools"][each.label] for each in summaries}
-    absent = {each["tool"]: each["why"] for each in book if each["kind"] == "missing" and each["tool"] not in present}
-    lines += [f"* Missing: {tool}, {why}." for tool, why in absent.items()]
-    return lines
+def quantity(value: float, unit: str) -> str:
+    return f"{value:.0f} {unit}" if unit == "MiB" else f"{value:.2f} {unit}"
 
 
-def of_one(each: Summary, ours: bool) -> list[str]:
-    lines = []
-    if ours and len(each.parts) > 1:
-        parts = ", ".join(f"{name} {size['rss']} / {size['pss']}" for name, size in each.parts.items())
-        lines.append(f"* {each.label}, MiB by part (RSS / PSS): {parts}.")
-    if each.samples:
-        percentiles = [f"p{part * 100:g} {figures.percentile(each.samples, part):.1f} ms" for part in (0.5, 0.95, 0.99)]
-        lines.append(f"* {each.label}: {', '.join(percentiles)}, n = {len(each.samples)}.")
-    if each.failure:
-        lines.append(f"* {each.label} failed: {' '.join(each.failure.split())[:300]}")
-    elif each.notes:
-        lines.append(f"* {each.label}: {'; '.join(each.notes)}.")
-    return lines
-
-
-def settings(book: Sequence[Record]) -> list[str]:
-    """Every setting that was tried, with its better time; the fastest first."""
-    tried: dict[str, dict[str, float]] = {}
+def tried(book: Book) -> Iterator[str]:
+    """Every setting that was tried in a workload, with its better time; the fastest first."""
+    found: dict[str, dict[str, float]] = {}
     for record in book:
         if record["kind"] == "search":
-            times = tried.setdefault(record["label"], {})
+            times = found.setdefault(record["label"], {})
             time = record["wall"] if record["ok"] else float("inf")
             times[named(record["options"])] = min(time, times.get(named(record["options"]), float("inf")))
-    return [
-        f"* Settings tried of {label}: "
-        + ", ".join(
-            f"`{name}` {f'{time:.2f} s' if time < float('inf') else 'failed'}" for name, time in in_order(times)
-        )
-        + "."
-        for label, times in tried.items()
-    ]
+    letter = sections.about(book)["letter"]
+    for label, times in found.items():
+        ordered = sorted(times.items(), key=lambda item: item[1])
+        yield f"* {letter}, {label}: {', '.join(f'`{name}` {trial(time)}' for name, time in ordered)}."
 
 
-def in_order(times: Mapping[str, float]) -> list[tuple[str, float]]:
-    return sorted(times.items(), key=lambda item: item[1])
+def trial(time: float) -> str:
+    return f"{time:.2f} s" if time < float("inf") else "failed"
 
 
-def goal_table(outcomes: Sequence[Record]) -> list[str]:
-    lines = ["| Goal | bound | measured | |", "|---|---|---|---|"]
-    for each in outcomes:
-        measured = "–" if each["value"] is None else f"{each['value']:.2f} {each['unit']}"
-        said = "not measured" if each["met"] is None else "met" if each["met"] else "**missed**"
-        lines.append(f"| {each['text']} | {each['bound']:.2f} {each['unit']} | {measured} | {said} |")
-    return lines
+def versions(head: Mapping[str, Any]) -> str:
+    """The code, the server as it was set, and every tool with what it was installed beside."""
+    rows = [("Headrace", f"commit {head['commit']}, Python {head['python']}")]
+    rows += [("PostgreSQL", f"{head['postgres']}: {', '.join(f'`{each}`' for each in cluster.settings())}")]
+    rows += [(name, version) for name, version in sorted(head["tools"].items())]
+    lines = ["## Versions", "", "| | |", "|---|---|", *(f"| {name} | {what} |" for name, what in rows)]
+    return "\n".join(lines) + "\n"

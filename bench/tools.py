@@ -13,7 +13,6 @@ from pathlib import Path
 
 from bench import places
 
-# The first of each is the version that the page names.
 PINNED: dict[str, tuple[str, ...]] = {
     "duckdb": (
         "duckdb==1.5.5",
@@ -107,7 +106,7 @@ def here(tool: str) -> bool:
 def version(tool: str) -> str:
     """What the page says of an installed tool."""
     if tool in PINNED:
-        return ", ".join(package.replace("==", " ") for package in PINNED[tool][:1])
+        return ", ".join(package.replace("==", " ") for package in PINNED[tool])
     asked = {"psql": ["psql", "--version"], "ingestr": [str(ingestr()), "--version"]}[tool]
     answer = subprocess.run(asked, capture_output=True, text=True, env={**os.environ, **QUIET})
     return answer.stdout.strip().splitlines()[0] if answer.stdout.strip() else "unknown version"

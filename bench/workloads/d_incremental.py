@@ -37,9 +37,7 @@ def workload(bench: Bench) -> Iterator[Workload]:
     cluster.empty_database(target)
     with headrace.serving(bench.folder("d-server") / "data") as server:
         contenders = [*ours(bench, server), *rivals(bench)]
-        yield Workload(
-            "D", "Incremental into a million rows", ABOUT, contenders, f"Headrace (server), {NOTHING}", GOALS
-        )
+        yield Workload("D", "Incremental into a million rows", ABOUT, contenders, label(NOTHING), GOALS)
     cluster.run("postgres", f"drop database if exists {target} with (force)")
 
 
@@ -75,10 +73,15 @@ def ours(bench: Bench, server: headrace.Server) -> list[Contender]:
     look = partial(same, bench, "public.li_1m")
     works: list[tuple[str, Callable[[], Record]]] = [(NOTHING, quiet), (CHANGED, changing)]
     return [
-        Contender(f"Headrace (server), {what}", "headrace", partial(warm, work, server.pid), look, "li_1m",
-                  before=caught_up)
+        Contender(
+            label(what), "headrace", partial(warm, work, server.pid), look, "li_1m", before=caught_up, base=label(what)
+        )
         for what, work in works
-    ]  # fmt: skip
+    ]
+
+
+def label(what: str) -> str:
+    return f"Headrace (server), {what}"
 
 
 def warm(work: Callable[[], Record], root: int, _table: str, _options: Options) -> Action:
@@ -131,7 +134,7 @@ def rivals(bench: Bench) -> list[Contender]:
 
 def pair(
     bench: Bench,
-    label: str,
+    name: str,
     tool: str,
     command: Callable[[str, Options], Command],
     options: Options,
@@ -147,7 +150,9 @@ def pair(
     look = partial(same, bench, relation)
     for what in (NOTHING, CHANGED):
         before = partial(caught_up, what == CHANGED)
-        yield Contender(f"{label}, {what}", tool, command, look, "li_1m", options=(options,), before=before)
+        yield Contender(
+            f"{name}, {what}", tool, command, look, "li_1m", options=(options,), before=before, base=label(what)
+        )
 
 
 def copied(bench: Bench, table: str) -> None:
@@ -167,6 +172,6 @@ def copied(bench: Bench, table: str) -> None:
 
 
 GOALS = tuple(
-    goals.latency(f"Headrace (server), {what}", part, ms)
+    goals.latency(label(what), part, ms)
     for what, part, ms in ((NOTHING, 0.5, 10), (NOTHING, 0.99, 50), (CHANGED, 0.5, 60), (CHANGED, 0.99, 150))
 )

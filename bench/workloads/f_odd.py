@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
 import duckdb
 
-from bench import headrace
+from bench import goals, headrace
 from bench.contenders import Contender, Options, Verdict
 from bench.data import odd
 from bench.data.odd import Odd
+from bench.goals import Goal
 from bench.lineitem import same
 from bench.meter import Action, Call, Command, Record
 from bench.rivals import commands
 from bench.workload import Bench, Workload
 
 ABOUT = """Tables that are not like lineitem, to Parquet, two rounds: *wide* has 200 columns, *odd* has JSON, arrays and
-in every hundredth row a text of a megabyte, *narrow* has two columns of numbers. Reported, without a goal."""
+in every hundredth row a text of a megabyte, *narrow* has two columns of numbers. Times are reported, without a goal;
+memory is held to what A is held to."""
 
 
 @contextmanager
@@ -27,7 +29,15 @@ def workload(bench: Bench) -> Iterator[Workload]:
     with headrace.serving(bench.folder("f-server") / "data") as server:
         server.register("f", headrace.postgres(bench.source.database), {"mode": "full"})
         contenders = [each for kind in kinds for each in of_kind(bench, server, kind)]
-        yield Workload("F", "Wide, odd and narrow tables", ABOUT, contenders, "DuckDB, wide", rounds=2)
+        yield Workload("F", "Wide, odd and narrow tables", ABOUT, contenders, "DuckDB, wide", held(kinds), rounds=2)
+
+
+def label(kind: Odd) -> str:
+    return f"Headrace (server), {kind.table}"
+
+
+def held(kinds: Sequence[Odd]) -> list[Goal]:
+    return [goals.memory(label(kind), 320) for kind in kinds]
 
 
 def of_kind(bench: Bench, server: headrace.Server, kind: Odd) -> Iterator[Contender]:
@@ -51,10 +61,11 @@ def of_kind(bench: Bench, server: headrace.Server, kind: Odd) -> Iterator[Conten
     def look(pattern: str, _table: str) -> Verdict:
         return checked(pattern, kind, wanted)
 
+    base = f"DuckDB, {kind.table}"
     ours = partial(look, f"{lake}/*/gen=*/slice=*/*.parquet")
     theirs = partial(look, f"{out}/*.parquet")
-    yield Contender(f"Headrace (server), {kind.table}", "headrace", served, ours, kind.table, rows=kind.rows)
-    yield Contender(f"DuckDB, {kind.table}", "duckdb", copied, theirs, kind.table, before=emptied, rows=kind.rows)
+    yield Contender(label(kind), "headrace", served, ours, kind.table, rows=kind.rows, base=base)
+    yield Contender(base, "duckdb", copied, theirs, kind.table, before=emptied, rows=kind.rows, base=base)
 
 
 def checked(pattern: str, kind: Odd, wanted: dict[str, str]) -> Verdict:

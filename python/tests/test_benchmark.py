@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from bench import figures, goals, ledger, lineitem, page
-from bench.contenders import Contender, Verdict
+from bench.contenders import Contender, Verdict, flags, named
 from bench.ledger import Ledger
 from bench.meter import Command
 from bench.processes import Process
@@ -92,6 +92,13 @@ def test_the_fastest_settings_are_of_a_run_that_was_right() -> None:
 
     slow = ran("duckdb", 1, 2.0, options={"threads": "2"})
     assert figures.fastest([slow, quick, ran("duckdb", 1, 1.0, options={"threads": "4"})]) == {"threads": "4"}
+
+
+def test_a_setting_without_a_value_is_a_flag_alone() -> None:
+    options = {"no-inference": "", "page-size": "10"}
+
+    assert flags(options) == ("--no-inference", "--page-size", "10")
+    assert named(options) == "no-inference page-size=10"
 
 
 # ---- the check of a result
@@ -227,7 +234,16 @@ def test_the_page_says_the_median_the_ratio_and_who_is_missing() -> None:
 
     assert f"| ours | 1,000 | **1.00** (1.00{DASH}1.00) | 1 k | 0.50 | 1.0 + 0.5 | 200 / 150 | 0.1 |" in found
     assert "* Missing: sling, not installed: no wheel." in found
-    assert "a trial" not in found
+    assert "quoted" not in found
+
+
+def test_a_ratio_is_taken_against_whoever_does_the_same_task() -> None:
+    about = {**described("csv", "theirs", "other"), "bases": {"csv": "theirs", "theirs": "theirs", "other": "other"}}
+    runs = [ran("csv", 1, 1.0), ran("theirs", 1, 2.0), ran("other", 1, 8.0)]
+
+    found = page.text([[{"kind": "head", "head": HEAD}, about, *runs]])
+
+    assert [line.split(" | ")[4] for line in found.splitlines() if "1,000 |" in line] == ["0.50", "1.00", "1.00"]
 
 
 def test_a_rival_that_was_missing_once_and_came_later_is_not_missing() -> None:
@@ -245,18 +261,56 @@ def test_the_page_gives_no_time_and_no_ratio_to_whoever_failed_once() -> None:
 
     assert f"| ours | 1,000 | failed in 1 of 2 |{f' {DASH} |' * 5}" in found
     assert "* ours failed: wrong result: rows is 9, not 10" in found
-    assert ", a trial and too few to be quoted" in found
+    assert "* **Not to be quoted**: 2 of 5 rounds are a trial." in found
 
 
-def test_the_page_says_the_bound_of_a_goal_and_whether_it_was_met() -> None:
-    runs = [ran("ours", 1, 1.0), ran("theirs", 1, 1.5)]
-    told = vars(goals.outcome(goals.faster("ours", 2, "theirs"), {"ours": runs[:1], "theirs": runs[1:]}))
+def judged(wall: float) -> dict[str, Any]:
+    """What a goal of twice the speed says of a rival that took so long where ours took a second."""
+    runs = {"ours": [ran("ours", 1, 1.0)], "theirs": [ran("theirs", 1, wall)]}
+    return vars(goals.outcome(goals.faster("ours", 2, "theirs"), runs))
 
-    found = page.text(
-        [[{"kind": "head", "head": HEAD}, described("theirs"), *runs, {"kind": "goals", "goals": [told]}]]
+
+def test_the_page_begins_with_every_goal_its_bound_and_whether_it_was_met() -> None:
+    told = [judged(1.5), judged(3.0), {**judged(3.0), "value": None, "met": None}]
+    runs = [ran("theirs", number, 1.5) for number in range(1, 6)]
+
+    found = page.text([[{"kind": "head", "head": HEAD}, described("theirs"), *runs, {"kind": "goals", "goals": told}]])
+
+    row = f"| A | ours ≥ 2{TIMES} the rows a second of theirs | 2.00 {TIMES} |"
+    assert "Of 3 goals 1 were met, 1 missed and 1 not measured." in found
+    assert f"{row} 1.50 {TIMES} | **missed** |\n{row} 3.00 {TIMES} | met |\n{row} {DASH} | not measured |" in found
+    assert [line for line in found.splitlines() if line.startswith("## ")] == [
+        "## Goals",
+        "## How to read the figures",
+        "## A: To Parquet",
+        "## Settings",
+        "## Versions",
+        "## How to repeat it",
+    ]
+
+
+def test_goals_of_a_trial_or_a_noisy_machine_prove_nothing() -> None:
+    trial = [ran("theirs", 1, 1.0)]
+    noisy = [ran(label, number, wall) for number in range(1, 6) for label, wall in (("ours", 1.0), ("theirs", 1.2))]
+    twins = {**described("ours", "theirs"), "twins": ["ours", "theirs"]}
+
+    assert "**A proves nothing yet**: 1 of 5 rounds is a trial." in page.text(
+        [[{"kind": "head", "head": HEAD}, described("theirs"), *trial]]
+    )
+    assert "**A proves nothing yet**: the same command differed from itself by 20%, more than 10%." in page.text(
+        [[{"kind": "head", "head": HEAD}, twins, *noisy]]
     )
 
-    assert f"2{TIMES} the rows a second of theirs | 2.00 {TIMES} | 1.50 {TIMES} | **missed** |" in found
+
+def test_the_page_names_the_settings_that_were_tried_the_fastest_first() -> None:
+    search = [
+        {**ran("theirs", 1, wall, options={"threads": threads}), "kind": "search"}
+        for threads, wall in (("2", 2.0), ("4", 1.0))
+    ]
+
+    found = page.text([[{"kind": "head", "head": HEAD}, described("theirs"), *search, ran("theirs", 1, 1.0)]])
+
+    assert "* A, theirs: `threads=4` 1.00 s, `threads=2` 2.00 s." in found
 
 
 def test_the_page_says_what_a_workload_was_measured_with_when_it_was_something_else() -> None:
