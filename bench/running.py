@@ -25,7 +25,7 @@ def run(bench: Bench, workload: Workload, ledger: Ledger, rounds: int, missing: 
         if not ledger.has("missing", tool=absent):
             ledger.add({"kind": "missing", "tool": absent, "why": missing[absent]})
     chosen = {each.label: search(bench, workload, each, ledger) for each in present}
-    for number in range(1, (workload.rounds or rounds) + 1):
+    for number in range(1, min(workload.rounds or rounds, rounds) + 1):
         for each in random.Random(number).sample(present, len(present)):
             if not ledger.has("run", label=each.label, round=number, ok=True):
                 ledger.add(once(bench, workload, each, chosen[each.label], "run", number))

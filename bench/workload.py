@@ -44,6 +44,7 @@ class Workload:
     goals: Sequence[Goal] = ()
     # Two labels of the same command: how noisy the machine was.
     twins: tuple[str, str] | None = None
+    # Enough of them, where that is fewer than usual: runs are long, or what is held to a goal does not scatter.
     rounds: int | None = None
     timeout: float = 900
 
