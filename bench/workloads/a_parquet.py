@@ -27,6 +27,7 @@ INGESTR: tuple[Options, ...] = (
     {"extract-parallelism": "8"},
     {"page-size": "100000"},
     {"page-size": "10000"},
+    {"extract-partition-by": "l_orderkey"},
 )
 DLT_CONNECTORX: tuple[Options, ...] = (
     {"backend": "connectorx"},

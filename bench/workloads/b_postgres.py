@@ -17,7 +17,13 @@ POLICY = {"mode": "full", "writeDisposition": "replace", "primaryKeys": ["l_orde
 PIPES = "psql pipe, 2 connections"
 
 DUCKDB: tuple[Options, ...] = ({"threads": "2"}, {"threads": "4"}, {"threads": "2", "pages": "4000"})
-INGESTR: tuple[Options, ...] = ({}, {"extract-parallelism": "2"}, {"extract-parallelism": "8"}, {"page-size": "100000"})
+INGESTR: tuple[Options, ...] = (
+    {},
+    {"extract-parallelism": "2"},
+    {"extract-parallelism": "8"},
+    {"page-size": "100000"},
+    {"extract-partition-by": "l_orderkey"},
+)
 DLT: tuple[Options, ...] = (
     {"loader": "csv"},
     {"loader": "parquet"},
