@@ -27,7 +27,7 @@ NAMED_BY_INGESTR = {
     "VARCHAR": "string",
 }
 INGESTR_TYPES = ",".join(f"{name}:{NAMED_BY_INGESTR[duckdb]}" for name, (_, duckdb) in lineitem.COLUMNS.items())
-INGESTR_CSV: tuple[Options, ...] = ({}, {"no-inference": ""}, {"page-size": "100000"})
+INGESTR_CSV: tuple[Options, ...] = ({}, {"no-inference": ""}, {"no-inference": "", "page-size": "100000"})
 INGESTR: tuple[Options, ...] = ({}, {"page-size": "100000"})
 THREADS: tuple[Options, ...] = ({"threads": "2"}, {"threads": "4"})
 DLT: tuple[Options, ...] = ({}, {"chunk": "500000"})
