@@ -42,8 +42,8 @@ the run's commits in it, measured bare in the same round.
 
 SETTINGS = """## Settings
 
-Headrace ran with its defaults. Each rival below was first tried with these settings, once each, and took part with the fastest. What else
-it is told, and who is not listed, stands in [`bench/workloads/`](../bench/workloads) and [`bench/rivals/`](../bench/rivals).
+Headrace ran with its defaults. Each rival below was first tried with these settings, once each on a quarter of the rows, and took part
+with the fastest. What else it is told, and who is not listed, stands in [`bench/workloads/`](../bench/workloads) and [`bench/rivals/`](../bench/rivals).
 """
 
 REPEAT = """## How to repeat it
