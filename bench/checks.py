@@ -74,5 +74,6 @@ def iceberg(uri: str, warehouse: str, table: str, reference: Mapping[str, str]) 
     found = json.loads(asked.stdout)
     if found["deletes"] or found["shown"] != 1:
         return Verdict((f"rows appeared in {found['shown']} steps, with {found['deletes']} delete files, not in one",))
-    notes = [f"one step for readers, {found['snapshots']} snapshots"]
+    count = found["snapshots"]
+    notes = [f"one step for readers, {count} {'snapshot' if count == 1 else 'snapshots'}"]
     return parquet_files(found["files"], reference, notes)

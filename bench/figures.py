@@ -96,7 +96,7 @@ def spread(one: Sequence[Record], other: Sequence[Record]) -> float | None:
 def busy(runs: Iterable[Record]) -> float:
     """What part of the machine everything else used while the runs ran."""
     known = [run for run in runs if "times" not in run]
-    seconds = sum(run["wall"] * run["cores"] for run in known)
+    seconds = sum(run.get("span", run["wall"]) * run["cores"] for run in known)
     return sum(run["other_cpu"] for run in known) / seconds if seconds else 0.0
 
 

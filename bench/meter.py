@@ -34,8 +34,8 @@ class Command:
 class Call:
     """Work done by a server whose first process is ``root``; what it answers becomes part of the record.
 
-    A ``wall`` among it is the time that counts, where the work also prepares something; ``times`` says how often it
-    was done, and CPU is then that of one.
+    A ``wall`` among it is the time that counts, where the work also prepares something, and CPU is that of the whole
+    ``span``; ``times`` says how often it was done, and CPU is then that of one.
     """
 
     work: Callable[[], Record]
@@ -108,7 +108,7 @@ def run_call(call: Call) -> Record:
         wall = time.perf_counter() - began
         figures = sampler.stop() if call.weigh else {}
     used = processes.tree_cpu(call.root) - cpu
-    return {"wall": round(wall, 4), "client_cpu": round(used, 2), **figures, **answer}
+    return {"wall": round(wall, 4), "span": round(wall, 4), "client_cpu": round(used, 2), **figures, **answer}
 
 
 def run_command(command: Command, timeout: float) -> Record:

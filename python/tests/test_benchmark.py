@@ -82,6 +82,10 @@ def test_the_spread_of_the_same_command_is_the_median_difference_between_its_two
     assert figures.spread(one, other) == pytest.approx(0.1)
 
 
+def test_the_rest_of_the_machine_is_busy_for_all_of_a_run_though_a_part_of_it_counts() -> None:
+    assert figures.busy([ran("ours", 1, 1.0, span=4.0, other_cpu=2.0)]) == pytest.approx(0.25)
+
+
 @pytest.mark.parametrize(("part", "wanted"), [(0.5, 50), (0.99, 99), (1.0, 100)])
 def test_a_percentile_is_a_sample_that_so_many_are_not_above(part: float, wanted: int) -> None:
     assert figures.percentile([float(each) for each in range(100, 0, -1)], part) == wanted
