@@ -93,9 +93,7 @@ def text(books: Sequence[Book]) -> str:
         goal_table(books),
         READING,
         *(sections.section(book, head) for book in books),
-        SETTINGS,
-        *(line for book in books for line in tried(book)),
-        "",
+        *settings(books),
         versions(head),
         REPEAT.format(rows=rows, letters=",".join(sections.about(book)["letter"] for book in books)),
     ]
@@ -136,6 +134,11 @@ def said(outcome: Record) -> str:
 
 def quantity(value: float, unit: str) -> str:
     return f"{value:.0f} {unit}" if unit == "MiB" else f"{value:.2f} {unit}"
+
+
+def settings(books: Sequence[Book]) -> list[str]:
+    lines = [line for book in books for line in tried(book)]
+    return [SETTINGS, *lines, ""] if lines else []
 
 
 def tried(book: Book) -> Iterator[str]:
