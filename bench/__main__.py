@@ -33,7 +33,9 @@ LETTERS = [entry.letter for entry in WORKLOADS]
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="npm run bench --", description=__doc__)
     usual = ",".join(entry.letter for entry in WORKLOADS if entry.usual)
-    parser.add_argument("--only", default=usual, help=f"workloads of {','.join(LETTERS)}, by commas (default {usual})")
+    parser.add_argument(
+        "--only", default=usual, help=f"workloads of {','.join(LETTERS)}, by commas; none (default {usual})"
+    )
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--rows", type=int, help="about so many rows of lineitem (default 6,000,000)")
     size.add_argument("--sf", type=float, help="the same as TPC-H's scale factor: 1 is 6,001,215 rows")
@@ -50,7 +52,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--page", type=Path, help="where the page goes (default docs/benchmarks.md)")
     arguments = parser.parse_args()
     arguments.rows = arguments.rows or round((arguments.sf or 1) * load.ROWS_OF_SCALE_ONE)
-    arguments.only = [letter.strip().upper() for letter in arguments.only.split(",")]
+    arguments.only = [each.strip().upper() for each in arguments.only.split(",") if each.strip() != "none"]
     if unknown := set(arguments.only) - set(LETTERS):
         parser.error(f"no workload {', '.join(sorted(unknown))}; there are {', '.join(LETTERS)}")
     arguments.page = arguments.page or places.ROOT / "docs/benchmarks.md"
@@ -81,7 +83,7 @@ def main() -> int:
         if arguments.forget:
             load.forget(arguments.rows)
             return 0
-        failures = measured(arguments, missing)
+        failures = measured(arguments, missing) if arguments.only else []
     except KeyboardInterrupt:
         print("\nInterrupted. The same command goes on with the run that was cut off.", file=sys.stderr)
         return 130

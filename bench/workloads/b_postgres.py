@@ -150,6 +150,6 @@ def rivals(bench: Bench) -> list[Contender]:
 GOALS = (
     goals.faster(SERVER, 1.9, "ingestr"),
     goals.slower_at_most(SERVER, 1.05, PIPES),
-    goals.slower_at_most(SERVER, 1.3, PIPES, "where there is no psql, which it never uses"),
+    goals.slower_at_most(SERVER, 1.3, PIPES, "without psql (it uses none)"),
     goals.memory(SERVER, 128),
 )

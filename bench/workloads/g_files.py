@@ -98,8 +98,8 @@ def ours(bench: Bench, server: headrace.Server, given: Files) -> list[Contender]
         return checks.parquet(str(lake / "*/gen=*/slice=*/*.parquet"), bench.source.reference[table])
 
     def stored(table: str) -> Verdict:
-        # A unit's name is cut at its first dot: schema lineitem, table parquet.
-        return checks.postgres(target, "lineitem.parquet", bench.source.reference[table])
+        # A file lands in a table of its own name, without folder and ending.
+        return checks.postgres(target, "public.lineitem", bench.source.reference[table])
 
     from_csv = partial(action, "g csv", csv.name, "g lake")
     from_parquet = partial(action, "g parquet", "lineitem.parquet", "g target")
