@@ -32,6 +32,8 @@ class Contender:
     options: tuple[Options, ...] = field(default=({},))
     part: str = "li_q"
     before: Callable[[str], None] = lambda _table: None
+    # A server that is to be warm does its work once before the rounds, so that it has loaded what it needs.
+    warm: bool = False
     # Of a table that is not lineitem or a part of it; 0 where no rate is meant.
     rows: int = 0
     # Whom its ratio is taken against, in a workload of several tasks; else the workload's own.

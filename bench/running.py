@@ -25,10 +25,14 @@ def run(bench: Bench, workload: Workload, ledger: Ledger, rounds: int, missing: 
         if not ledger.has("missing", tool=absent):
             ledger.add({"kind": "missing", "tool": absent, "why": missing[absent]})
     chosen = {each.label: search(bench, workload, each, ledger) for each in present}
-    for number in range(1, min(workload.rounds or rounds, rounds) + 1):
-        for each in random.Random(number).sample(present, len(present)):
-            if not ledger.has("run", label=each.label, round=number, ok=True):
-                ledger.add(once(bench, workload, each, chosen[each.label], "run", number))
+    numbers = range(1, min(workload.rounds or rounds, rounds) + 1)
+    order = [(number, each) for number in numbers for each in random.Random(number).sample(present, len(present))]
+    due = [(number, each) for number, each in order if not ledger.has("run", label=each.label, round=number, ok=True)]
+    for each in present:
+        if each.warm and any(one is each for _, one in due):
+            once(bench, workload, each, chosen[each.label], "warming", 0)
+    for number, each in due:
+        ledger.add(once(bench, workload, each, chosen[each.label], "run", number))
 
 
 def search(bench: Bench, workload: Workload, contender: Contender, ledger: Ledger) -> Options:
@@ -76,7 +80,7 @@ def once(
 def tell(workload: Workload, record: Record, seconds: float) -> None:
     failure = " ".join(record.get("failure", "").split())
     what = f"{record['wall']:8.3f} s" if record["ok"] else f"  FAILED: {failure[-200:]}"
-    stage = f"round {record['round']}" if record["kind"] == "run" else "search "
+    stage = f"round {record['round']}" if record["kind"] == "run" else f"{record['kind']:7}"
     settings = f" [{named(record['options'])}]" if record["kind"] == "search" else ""
     print(f"{workload.letter} {stage}  {record['label']:32}{what}  (+{seconds:.0f} s in all){settings}", flush=True)
 

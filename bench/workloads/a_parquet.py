@@ -64,7 +64,7 @@ def workload(bench: Bench) -> Iterator[Workload]:
             return checks.parquet(str(lake / f"public.{table}/gen=*/slice=*/*.parquet"), bench.source.reference[table])
 
         ours = [
-            Contender(SERVER, "headrace", served, look),
+            Contender(SERVER, "headrace", served, look, warm=True),
             Contender(f"{SERVER}, again", "headrace", served, look),
             from_cold(bench),
         ]

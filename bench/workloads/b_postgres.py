@@ -56,7 +56,7 @@ def workload(bench: Bench) -> Iterator[Workload]:
 
         seen = partial(look, bench, ends[SERVER], "public", True)
         ours = [
-            Contender(SERVER, "headrace", served, seen, before=cluster.settle),
+            Contender(SERVER, "headrace", served, seen, before=cluster.settle, warm=True),
             Contender(f"{SERVER}, again", "headrace", served, seen, before=cluster.settle),
             from_cold(bench, ends[COMMAND]),
         ]

@@ -62,7 +62,7 @@ def ours(bench: Bench, server: headrace.Server, label: str) -> Contender:
     def served(table: str, _options: Options) -> Action:
         return Call(partial(carry, table), server.pid)
 
-    return Contender(label, "headrace", served, partial(look, bench, warehouse), before=fresh)
+    return Contender(label, "headrace", served, partial(look, bench, warehouse), before=fresh, warm=label == SERVER)
 
 
 def to_parquet(bench: Bench, server: headrace.Server) -> Contender:
@@ -80,7 +80,7 @@ def to_parquet(bench: Bench, server: headrace.Server) -> Contender:
     def seen(table: str) -> Verdict:
         return checks.parquet(str(lake / f"public.{table}/gen=*/slice=*/*.parquet"), bench.source.reference[table])
 
-    return Contender(PARQUET, "headrace", served, seen)
+    return Contender(PARQUET, "headrace", served, seen, warm=True)
 
 
 def look(bench: Bench, warehouse: Path, table: str) -> Verdict:

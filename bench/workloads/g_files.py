@@ -103,10 +103,11 @@ def ours(bench: Bench, server: headrace.Server, given: Files) -> list[Contender]
 
     from_csv = partial(action, "g csv", csv.name, "g lake")
     from_parquet = partial(action, "g parquet", "lineitem.parquet", "g target")
+    base = f"DuckDB, {POSTGRES}"
     return [
-        Contender(f"Headrace, {CSV}", "headrace", from_csv, filed),
+        Contender(f"Headrace, {CSV}", "headrace", from_csv, filed, warm=True),
         Contender(
-            f"Headrace, {POSTGRES}", "headrace", from_parquet, stored, before=cluster.settle, base=f"DuckDB, {POSTGRES}"
+            f"Headrace, {POSTGRES}", "headrace", from_parquet, stored, before=cluster.settle, base=base, warm=True
         ),
     ]
 
@@ -176,6 +177,7 @@ def to_postgres(bench: Bench, given: Mapping[str, Files]) -> list[Contender]:
 
 GOALS = (
     goals.faster(f"Headrace, {CSV}", 0.8, f"DuckDB, {CSV}"),
+    goals.memory(f"Headrace, {CSV}", 320),
     *(
         goals.faster(f"Headrace, {what}", 1, f"{tool}, {what}")
         for what in (CSV, POSTGRES)
