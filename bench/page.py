@@ -125,7 +125,7 @@ def judgements(book: Book) -> Sequence[Record]:
 
 def score(outcomes: Sequence[Record]) -> str:
     count = {met: sum(each["met"] is met for each in outcomes) for met in (True, False, None)}
-    return f"Of {len(outcomes)} goals {count[True]} were met, {count[False]} missed and {count[None]} not measured."
+    return f"{len(outcomes)} goals: {count[True]} met, {count[False]} missed, {count[None]} not measured."
 
 
 def said(outcome: Record) -> str:

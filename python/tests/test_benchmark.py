@@ -281,7 +281,7 @@ def test_the_page_begins_with_every_goal_its_bound_and_whether_it_was_met() -> N
     found = page.text([[{"kind": "head", "head": HEAD}, described("theirs"), *runs, {"kind": "goals", "goals": told}]])
 
     row = f"| A | ours ≥ 2{TIMES} the rows a second of theirs | 2.00 {TIMES} |"
-    assert "Of 3 goals 1 were met, 1 missed and 1 not measured." in found
+    assert "3 goals: 1 met, 1 missed, 1 not measured." in found
     assert f"{row} 1.50 {TIMES} | **missed** |\n{row} 3.00 {TIMES} | met |\n{row} {DASH} | not measured |" in found
     assert [line for line in found.splitlines() if line.startswith("## ")] == [
         "## Goals",
