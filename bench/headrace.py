@@ -102,18 +102,19 @@ def ask(asking: http.client.HTTPConnection, document: str, variables: Mapping[st
 
 
 @contextmanager
-def serving(data: Path) -> Iterator[Server]:
-    """A server on a free port with a store of its own; it is stopped at the end, and its store deleted."""
+def serving(data: Path, **settings: str) -> Iterator[Server]:
+    """A server on a free port with a store of its own, and defaults but for ``settings``; at the end it is stopped, and
+    its store deleted."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     data.parent.mkdir(parents=True, exist_ok=True)
     log = data.with_suffix(".log")
-    own = {"HEADRACE_DATA": str(data), "HEADRACE_PORT": str(port), "HEADRACE_LOG_LEVEL": "debug"}
+    own = {"HEADRACE_DATA": str(data), "HEADRACE_PORT": str(port)}
     with log.open("wb") as out:
         process = subprocess.Popen(
             [str(places.NODE), str(places.HEADRACE), "serve"],
-            env={**os.environ, **own},
+            env={**os.environ, **own, **settings},
             cwd=places.ROOT,
             stdout=out,
             stderr=subprocess.STDOUT,

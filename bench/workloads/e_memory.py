@@ -46,7 +46,9 @@ class Fresh:
 
     def start(self, _table: str) -> None:
         self.stack.close()
-        server = self.stack.enter_context(headrace.serving(self.bench.folder("e-server") / "data"))
+        # The debug log tells how many bytes of frames a run took.
+        data = self.bench.folder("e-server") / "data"
+        server = self.stack.enter_context(headrace.serving(data, HEADRACE_LOG_LEVEL="debug"))
         server.register("e", headrace.postgres(self.bench.source.database), {"mode": "full"})
         server.register("e lake", headrace.files(self.bench.folder("e-lake")))
         self.started.append(server)
