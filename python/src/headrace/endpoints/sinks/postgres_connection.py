@@ -17,8 +17,9 @@ import adbc_driver_postgresql.dbapi as adbc
 import psycopg
 
 from headrace.endpoints.systems.postgres_errors import sqlstate, translated
+from headrace.endpoints.systems.postgres_kept import KEPT, Session
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
-from headrace.endpoints.systems.postgres_session import Connection, connect, connect_arrow
+from headrace.endpoints.systems.postgres_session import Connection, connect_arrow
 from headrace.errors import Bug, DataPlaneError, EndpointUnreachable, SinkAmbiguous
 
 ATTEMPTS, PAUSE_SECONDS = 5, 0.1
@@ -33,7 +34,9 @@ Answer = TypeVar("Answer")
 class SinkConnection:
     def __init__(self, parameters: PostgresParameters) -> None:
         self._parameters = parameters
-        self._connection: Connection | None = None
+        self._session: Session | None = None
+        self._is_sound = True
+        """Nothing failed yet. What is not sound is not kept for the next run."""
         self._arrow: Any = None
         self._was_open = False
         self._busy = threading.Lock()
@@ -53,7 +56,8 @@ class SinkConnection:
             for attempt in range(1, ATTEMPTS + 1):
                 self._require_open(where)
                 try:
-                    return use(self._open())
+                    with self._watched():
+                        return use(self._open())
                 except (psycopg.Error, adbc.Error, OSError, EndpointUnreachable) as error:
                     if attempt == ATTEMPTS or not self._was_open or not is_passing(error):
                         raise self._failure(error, where) from None
@@ -101,17 +105,18 @@ class SinkConnection:
         """For good. A thing that is tried in another thread ends with an error there, and is not tried again."""
         self._closed.set()
         while not self._busy.acquire(timeout=_CANCEL_AGAIN_SECONDS):
+            self._is_sound = False
             self._cancel()
         try:
-            self._drop()
+            self._give_back()
         finally:
             self._busy.release()
 
     def _cancel(self) -> None:
-        connection, arrow = self._connection, self._arrow
+        session, arrow = self._session, self._arrow
         with contextlib.suppress(psycopg.Error, adbc.Error, OSError):  # it has just ended, or is asked again
-            if connection is not None:
-                connection.cancel_safe(timeout=1)
+            if session is not None:
+                session.connection.cancel_safe(timeout=1)
             if arrow is not None:
                 arrow.adbc_cancel()
 
@@ -119,17 +124,32 @@ class SinkConnection:
         if self._closed.is_set():
             raise EndpointUnreachable(f"The sink was closed while {where} was to be written.", role="sink")
 
+    @contextlib.contextmanager
+    def _watched(self) -> Generator[None]:
+        try:
+            yield
+        except BaseException:
+            self._is_sound = False
+            raise
+
     def _drop(self) -> None:
         self.drop_arrow()
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+        session, self._session = self._session, None
+        if session is not None:
+            session.connection.close()
+
+    def _give_back(self) -> None:
+        """For the next run of the same sink, if nothing was ever wrong."""
+        if self._session is not None and self._is_sound:
+            session, self._session = self._session, None
+            KEPT.keep(self._parameters, session)
+        self._drop()
 
     def _open(self) -> Connection:
-        if self._connection is None or self._connection.closed or self._connection.broken:
-            self._connection = connect(self._parameters, "sink")
+        if self._session is None or self._session.connection.closed:
+            self._session = KEPT.take(self._parameters, "sink")
             self._was_open = True
-        return self._connection
+        return self._session.connection
 
     def _failure(self, error: Exception, where: str) -> DataPlaneError:
         if self.is_unsettled and is_passing(error):

@@ -45,7 +45,7 @@ class Snapshot:
 
     def __init__(self, parameters: PostgresParameters) -> None:
         self._parameters = parameters
-        self._session = KEPT.take(parameters)
+        self._session = KEPT.take(parameters, "source")
         self._lead: Connection = self._session.connection
         self._is_sound, self._is_over = True, False
         self._idle: list[Any] = []

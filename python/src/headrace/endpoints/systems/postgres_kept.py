@@ -3,7 +3,8 @@
 To sign in and to learn the catalogue anew costs a server more than to see that
 nothing is new. What is kept has no transaction, lock or setting of the run
 before, is closed soon, is never old, and is never one on which anything failed.
-Where the server has no connection left, those that are kept make room.
+What was prepared stays, which spares the server most of its work in a run that
+finds nothing. Where it has no connection left, those that are kept make room.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from headrace.endpoints.systems.postgres_errors import is_crowded
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.endpoints.systems.postgres_session import Connection, connect, connection_string, run, settle
 from headrace.errors import EndpointUnreachable
+from headrace.protocol import Role
 
 IDLE_SECONDS = 15.0
 """Short, for a session that does nothing still keeps others from dropping its database."""
@@ -32,10 +34,21 @@ IDLE_SECONDS = 15.0
 AGE_SECONDS = 300.0
 """What was changed of the server, the user or the way to it is noticed after that, however often runs follow."""
 
-MOST = 4
+MOST = 8
 
 GONE_SECONDS = 2.0
 """How long to wait for the server to let a session go."""
+
+_FORGET = (
+    "close all",
+    "set session authorization default",
+    "reset all",
+    "unlisten *",
+    "select pg_advisory_unlock_all()",
+    "discard temp",
+    "discard sequences",
+)
+"""What ``discard all`` does, but for what was prepared: that says nothing of a run, and the server keeps it true."""
 
 Opened = TypeVar("Opened")
 
@@ -43,21 +56,22 @@ Opened = TypeVar("Opened")
 @dataclass(slots=True)
 class Session:
     connection: Connection
+    role: Role
     system: str | None = None
     """The identity of cluster and database, once it was asked for."""
     since: float = field(default_factory=time.monotonic)
 
 
 class KeptSessions:
-    """Those of a process. Everything may be called from any thread."""
+    """Those of a process, one for the same use of the same endpoint. Everything may be called from any thread."""
 
     def __init__(self) -> None:
         self._sessions: dict[str, tuple[Session, threading.Timer]] = {}
         self._lock = threading.Lock()
 
-    def take(self, parameters: PostgresParameters) -> Session:
+    def take(self, parameters: PostgresParameters, role: Role) -> Session:
         """A session of ours alone: the one that was kept if it still answers, else a new one. Raises as ``connect``."""
-        session = self._taken(_key(parameters))
+        session = self._taken(_key(parameters, role))
         if session is not None:
             try:
                 with _answering(session.connection, parameters):
@@ -65,7 +79,7 @@ class KeptSessions:
                 return session
             except psycopg.Error:
                 _close(session)
-        return Session(self.with_room(lambda: connect(parameters, "source")))
+        return Session(self.with_room(lambda: connect(parameters, role)), role)
 
     def with_room(self, opening: Callable[[], Opened]) -> Opened:
         """What ``opening`` opens; tried once more without those that are kept when the server has none left."""
@@ -85,11 +99,12 @@ class KeptSessions:
             with _answering(session.connection, parameters), session.connection.pipeline() as sent:
                 run(session.connection, "rollback")
                 sent.sync()
-                run(session.connection, "discard all")
+                for statement in _FORGET:
+                    run(session.connection, statement)
         except psycopg.Error:
             _close(session)
             return
-        key = _key(parameters)
+        key = _key(parameters, session.role)
         timer = threading.Timer(IDLE_SECONDS, self._expire, (key, session))
         timer.daemon = True
         with self._lock:
@@ -110,6 +125,10 @@ class KeptSessions:
         """Keep none of them any longer."""
         for session in self._emptied():
             _close(session)
+
+    def forget(self) -> None:
+        """Leave all of them to the process this one was forked from: closed here, they would end there."""
+        self._sessions, self._lock = {}, threading.Lock()
 
     def _make_room(self) -> bool:
         """Whether there were any."""
@@ -143,11 +162,12 @@ class KeptSessions:
 
 KEPT = KeptSessions()
 atexit.register(KEPT.close)
+os.register_at_fork(after_in_child=KEPT.forget)
 
 
-def _key(parameters: PostgresParameters) -> str:
-    """The same for the same parameters only, and without a password in it."""
-    said = (connection_string(parameters, "source"), parameters.role, parameters.statement_timeout_ms)
+def _key(parameters: PostgresParameters, role: Role) -> str:
+    """The same for the same parameters in the same role only, and without a password in it."""
+    said = (connection_string(parameters, role), role, parameters.role, parameters.statement_timeout_ms)
     return hashlib.sha256(repr(said).encode()).hexdigest()
 
 

@@ -34,6 +34,9 @@ MAX_IDENTIFIER_BYTES = 63
 SOURCE_APPLICATION = "headrace-source"
 SINK_APPLICATION = "headrace-sink"
 
+PREPARED_AFTER = 2
+"""How often a session is asked the same before it is asked so for good: what is in a run's own words comes once."""
+
 LOCK_WAIT_MS = 2000
 """Longer than a statement takes that gives up by itself, shorter than people wait for a table."""
 
@@ -109,10 +112,15 @@ def connect(parameters: PostgresParameters, role: Role | None) -> Connection:
 
 
 def settle(connection: Connection, parameters: PostgresParameters) -> None:
-    """Make the session what we need, whatever the server is configured to. Raises what psycopg does."""
-    settings: list[Question] = [(settings_statement(parameters), ())]
-    role = [] if parameters.role is None else [(f"set role {quote_identifier(parameters.role)}", ())]
-    pipelined(connection, [*settings, *role])
+    """Make the session what we need, whatever the server is configured to. Raises what psycopg does.
+
+    Statements are prepared where the process that answers is the one that was connected to. Behind a pooler the next
+    transaction may be another's, which knows nothing of them.
+    """
+    settings: Question = (f"{settings_statement(parameters)}, pg_backend_pid()", ())
+    role: list[Question] = [] if parameters.role is None else [(f"set role {quote_identifier(parameters.role)}", ())]
+    (told,), *_ = pipelined(connection, [settings, *role])
+    connection.prepare_threshold = PREPARED_AFTER if told[-1] == connection.info.backend_pid else None
 
 
 def connect_arrow(parameters: PostgresParameters, role: Role | None) -> Any:
@@ -152,8 +160,8 @@ def lock_timeout_statement() -> str:
 
 
 def run(connection: Connection, statement: str, values: Sequence[object] = ()) -> int:
-    """Execute one statement and answer how many rows it touched."""
-    return connection.execute(statement.encode(), values).rowcount
+    """Execute one statement, never prepared, and answer how many rows it touched."""
+    return connection.execute(statement.encode(), values, prepare=False).rowcount
 
 
 def query(connection: Connection, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:

@@ -1,0 +1,104 @@
+"""The session of a sink is kept for the next run into it, unless anything went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from postgres_reading import taken
+from postgres_server import PostgresServer, postgres_server
+from postgres_writing import NOTES, PostgresWriting, note
+
+from headrace.endpoints.systems import postgres_kept
+from headrace.endpoints.systems.postgres_kept import KEPT
+from headrace.endpoints.systems.postgres_session import SINK_APPLICATION
+from headrace.errors import SchemaChanged
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresServer]:
+    """Nothing is kept before and after a test, and within it what is kept stays."""
+    monkeypatch.setattr(postgres_kept, "IDLE_SECONDS", 3600)
+    KEPT.close()
+    server = postgres_server()
+    server.database()
+    yield server
+    KEPT.close()
+
+
+@pytest.fixture
+def orders(server: PostgresServer) -> PostgresWriting:
+    return PostgresWriting(server, server.parameters("shop"))
+
+
+def sessions(server: PostgresServer) -> list[int]:
+    ours = f"datname = 'shop' and application_name = '{SINK_APPLICATION}'"
+    return [pid for (pid,) in server.rows("postgres", f"select pid from pg_stat_activity where {ours}")]
+
+
+def once_there_is_one(server: PostgresServer) -> list[int]:
+    """What a server shows of a session that ended, it shows a little later."""
+    while len(found := sessions(server)) != 1:
+        pass
+    return found
+
+
+def test_one_run_after_the_other_writes_through_one_session(server: PostgresServer, orders: PostgresWriting) -> None:
+    target = orders.to("append")
+    orders.put(target, [note(1)])
+    kept = once_there_is_one(server)
+
+    with orders.owner(target, epoch=2) as sink:
+        within = sessions(server)
+        orders.write(sink, target, [note(2)], seq=1, epoch=2, schema=NOTES)
+
+    assert (within, once_there_is_one(server)) == (kept, kept)
+    assert orders.rows() == [(1, "old"), (2, "old")]
+
+
+def test_what_is_kept_holds_nothing_of_the_run(server: PostgresServer, orders: PostgresWriting) -> None:
+    orders.put(orders.to("merge"), [note(1)])
+    (pid,) = once_there_is_one(server)
+
+    assert server.rows("postgres", f"select from pg_locks where pid = {pid}") == []
+    assert server.rows("postgres", f"select state, backend_xmin from pg_stat_activity where pid = {pid}") == [
+        ("idle", None)
+    ]
+
+
+def test_a_sink_that_refused_anything_is_not_kept(orders: PostgresWriting, server: PostgresServer) -> None:
+    server.run("shop", "create table orders (id int, note int)")
+
+    with pytest.raises(SchemaChanged):
+        orders.put(orders.to("append"), [note(1)])
+
+    assert len(KEPT) == 0
+
+
+def test_a_session_that_broke_in_the_run_is_not_kept(orders: PostgresWriting, server: PostgresServer) -> None:
+    target = orders.to("append")
+    with orders.owner(target) as sink:
+        (pid,) = sessions(server)
+        server.run("postgres", f"select pg_terminate_backend({pid}, 10000)")
+        orders.write(sink, target, [note(1)], seq=0, epoch=1, schema=NOTES)
+
+    assert (len(KEPT), orders.rows()) == (0, [(1, "old")])
+
+
+def test_a_session_that_ended_between_two_runs_is_replaced(orders: PostgresWriting, server: PostgresServer) -> None:
+    target = orders.to("append")
+    orders.put(target, [note(1)])
+    (pid,) = once_there_is_one(server)
+    server.run("postgres", f"select pg_terminate_backend({pid}, 10000)")
+
+    orders.put(target, [note(1)], [note(2)], epoch=2)
+
+    assert orders.rows() == [(1, "old"), (2, "old")]
+
+
+def test_a_source_does_not_come_in_by_the_session_of_a_sink(orders: PostgresWriting, server: PostgresServer) -> None:
+    orders.put(orders.to("append"), [note(1)])
+    kept = once_there_is_one(server)
+
+    assert taken(server.parameters("shop"), "public.orders").ids == [1]
+    assert (once_there_is_one(server), len(KEPT)) == (kept, 2)
