@@ -1,5 +1,5 @@
 /**
- * The golden conversations and frames of `protocol/`: readable lines here,
+ * The golden conversations, frames and secrets of `protocol/`: readable lines here,
  * MessagePack on the socket. Each transcript is one behaviour, named after it;
  * `protocol/README.md` says how one is played and what its placeholders mean.
  */
@@ -16,6 +16,13 @@ const Line = Schema.Union([
 export type Line = typeof Line.Type
 
 const FrameVector = Schema.Struct({ name: Schema.String, hex: Schema.String, verdict: Schema.String })
+
+const SecretVector = Schema.Struct({
+  name: Schema.String,
+  secret: Schema.String,
+  text: Schema.String,
+  told: Schema.String
+})
 
 const protocol = new URL("../../protocol/", import.meta.url)
 const text = (file: string) => readFileSync(new URL(file, protocol), "utf8")
@@ -36,6 +43,11 @@ export const transcripts: ReadonlyArray<{ readonly behaviour: string; readonly l
 export const frameVectors: ReadonlyArray<typeof FrameVector.Type> = Schema.decodeSync(
   Schema.fromJsonString(Schema.Array(FrameVector))
 )(text("frames.json"))
+
+/** Texts that hold a secret, each as both ends tell it. */
+export const secretVectors: ReadonlyArray<typeof SecretVector.Type> = Schema.decodeSync(
+  Schema.fromJsonString(Schema.Array(SecretVector))
+)(text("secrets.json"))
 
 const kinds: ReadonlyMap<
   string,

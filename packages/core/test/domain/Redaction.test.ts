@@ -2,12 +2,19 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { withoutSecrets } from "../../src/domain/Redaction.ts"
+import { secretVectors } from "../../src/testing/Transcripts.ts"
 
 const clean = (text: string, ...secrets: ReadonlyArray<string>) => withoutSecrets(text, secrets, "****")
 
 const ascii = Schema.String.check(Schema.isPattern(/^[ -)+-~]*$/))
 const Long = ascii.check(Schema.isMinLength(8), Schema.isMaxLength(24))
 const Short = Schema.String.check(Schema.isPattern(/^[a-z0-9]{1,3}$/))
+
+describe("a secret that both ends of the worker's socket keep", () => {
+  it.each(secretVectors)("is told as both agreed: $name", ({ secret, text, told }) => {
+    assert.strictEqual(clean(text, secret), told)
+  })
+})
 
 describe("a secret of eight characters or more", () => {
   it.prop(
