@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from headrace.endpoints.sources import files_records
 from headrace.errors import ConfigInvalid, RowRejected
+from headrace.refusals import Sifted
 from headrace.rowtypes import is_json
 
 
@@ -30,6 +32,18 @@ def refused(base: Path, types: Mapping[str, str] | None = None, **policy: Any) -
         carried(source(base, types), "f.jsonl", None, {"mode": "full", **policy})
     assert str(base / "f.jsonl") in refusal.value.message
     return refusal.value
+
+
+def carried_whole(base: Path, types: Mapping[str, str], policy: Mapping[str, Any]) -> list[Any]:
+    """Every row that is read; one that is set aside fails."""
+    rows: list[Any] = []
+    with closing(source(base, types)) as opened:
+        for slice_ in opened.plan("f.jsonl", None, policy).slices:
+            for part in opened.read("f.jsonl", slice_, policy):
+                assert not isinstance(part, Sifted) or not part.refused
+                batch = part.batch if isinstance(part, Sifted) else part
+                rows += [] if batch is None else batch.to_pylist()
+    return rows
 
 
 # ---- values
@@ -232,3 +246,34 @@ def test_chosen_columns_are_those_that_show_or_are_named_in_column_types(tmp_pat
     with pytest.raises(ConfigInvalid, match=r"no column aa. Did you mean a?") as refusal:
         carried(source(tmp_path), "f.jsonl", None, {"mode": "full", "columns": ["aa"]})
     assert refusal.value.details["field"] == "columns"
+
+
+@pytest.mark.parametrize("bad", [1, 500], ids=["once", "more often than what is shown forgives"])
+@pytest.mark.parametrize("others", [{}, {"quarantine": {"maxRows": 3, "maxRatio": 1}}], ids=["", "set aside"])
+def test_a_column_that_is_left_out_may_hold_anything(tmp_path: Path, bad: int, others: dict[str, Any]) -> None:
+    lines(
+        tmp_path, *({"a": n, "b": n, "c": n} for n in range(500)), *({"a": n, "b": "x", "c": "y"} for n in range(bad))
+    )
+    policy = {"mode": "full", "targetSliceSize": 100, "columns": ["a"], **others}
+
+    found = carried_whole(tmp_path, {"c": "int64"}, policy)
+
+    assert found == [{"a": n} for n in (*range(500), *range(bad))]
+    assert refused(tmp_path, columns=["a", "b"]).details["column"] == "b"
+    assert refused(tmp_path, {"c": "int64"}, columns=["a", "c"]).details["line"] == 501
+
+
+def test_a_column_that_was_left_out_is_judged_once_it_is_read(tmp_path: Path) -> None:
+    path = lines(tmp_path, {"a": 1, "b": 1}, {"a": 2, "b": "x"})
+    _, checkpoint = new_since(tmp_path, "f.jsonl", None, columns=["a"])
+    with path.open("a") as file:
+        file.write('{"a": 3, "b": "y"}\n')
+
+    rows, checkpoint = new_since(tmp_path, "f.jsonl", checkpoint)
+
+    assert rows == [{"a": 3, "b": "y"}]
+    with path.open("a") as file:
+        file.write('{"a": 4, "b": 5}\n')
+    with pytest.raises(RowRejected) as refusal:
+        new_since(tmp_path, "f.jsonl", checkpoint)
+    assert (refusal.value.details["line"], refusal.value.details["column"]) == (4, "b")

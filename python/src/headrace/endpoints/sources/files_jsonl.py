@@ -7,27 +7,16 @@ JSON text, because their shape may differ from line to line.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
 import msgspec
 import pyarrow as pa
 
 from headrace.endpoint import Column
 from headrace.endpoints.sources.files_bytes import SourceBytes
-from headrace.endpoints.sources.files_columns import NotExact, field_of, from_text
-from headrace.endpoints.sources.files_json_values import (
-    KINDS,
-    Misfit,
-    array_of,
-    decode,
-    decode_lines,
-    json_of,
-    kind_of,
-    text_of,
-)
+from headrace.endpoints.sources.files_json_columns import JsonColumns, Object, known_of, lines_of, schema_of
+from headrace.endpoints.sources.files_json_values import decode, decode_lines, json_of
 from headrace.endpoints.sources.files_parts import Cut, Mark, Shape, Want, rejected
 from headrace.endpoints.sources.files_records import Block, Records, blocks
 from headrace.endpoints.sources.files_text import cut_records, estimated_records, text_start
@@ -38,16 +27,11 @@ from headrace.sifting import position_before
 
 _BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
-Object = Mapping[str, Any]
-
-_MOST_LEFT_OUT = 100
-"""Of the values by which columns are shown before a policy is known."""
-
 
 class JsonLinesPart:
     def __init__(self, file: SourceBytes, types: Mapping[str, str], row_bytes: int) -> None:
         self._file = file
-        self._types = types
+        self._columns = JsonColumns(file.shown, types)
         self._row_bytes = row_bytes
         self._records = Records(None)
 
@@ -56,13 +40,13 @@ class JsonLinesPart:
         start, columns, shown = text_start(self._file), dict[str, str](), frozenset[str]()
         for block in blocks(self._file, start, self._file.size, self._records, self._row_bytes):
             objects, _ = self._parted(block)
-            self._learn_most(block, objects, columns, {}, _MOST_LEFT_OUT)
             shown = frozenset(name for row in objects for name in row)
+            columns = self._columns.shown(block, objects, shown)
             break
-        known = _known(columns)
+        known = known_of(columns)
         return Shape(
             columns=tuple(Column(name=name, type=kind, nullable=True) for name, kind in known.items()),
-            arrow=_schema(known),
+            arrow=schema_of(known),
             left_out=shown - columns.keys(),
         )
 
@@ -87,11 +71,11 @@ class JsonLinesPart:
             for block in self._blocks(cut):
                 if want.most_set_aside is None:
                     objects = self._objects(block)
-                    self._learn(block, objects, columns, delivered)
+                    self._columns.learn(block, objects, columns, delivered, want.columns)
                     rows += len(objects)
                 else:
                     objects, broken = self._parted(block)
-                    self._learn_most(block, objects, columns, delivered, want.most_set_aside)
+                    self._columns.learn_most(block, objects, columns, delivered, want.most_set_aside, want.columns)
                     rows, lines = rows + len(objects), lines + len(broken)
             if rows > 0 and not columns:
                 raise rejected(self._file.shown, cut.start.line + 1, "objects without a key make no rows. Remove them.")
@@ -105,7 +89,7 @@ class JsonLinesPart:
         self, cut: Cut, columns: tuple[str, ...] | None, batch_bytes: int, most_set_aside: int | None = None
     ) -> Iterator[pa.RecordBatch | Sifted]:
         rows = 0
-        wanted = self._wanted(dict(cut.end.columns), columns)
+        wanted = self._columns.wanted(dict(cut.end.columns), columns)
         for block in self._blocks(cut):
             if most_set_aside is not None:
                 sifted = self._sifted(block, wanted, most_set_aside)
@@ -114,7 +98,7 @@ class JsonLinesPart:
                 continue
             objects = self._objects(block)
             if objects:
-                yield self._batch(block, objects, wanted)
+                yield self._columns.batch(block, objects, wanted)
             rows += len(objects)
         if rows != cut.rows:
             raise Bug(f"{self._file.shown} has {rows} objects where {cut.rows} were counted.", role="source")
@@ -146,7 +130,7 @@ class JsonLinesPart:
             found = None
         if found is not None and set(map(type, found)) == {dict}:
             return found
-        return [self._object(line, block.line + number) for number, line in _lines(block.data)]
+        return [self._object(line, block.line + number) for number, line in lines_of(block.data)]
 
     def _parted(self, block: Block) -> tuple[list[Object], list[RefusedRow]]:
         """The objects of a block, and the lines that hold none, by their position among both."""
@@ -155,7 +139,7 @@ class JsonLinesPart:
         except RowRejected:
             objects: list[Object] = []
             broken: list[RefusedRow] = []
-            for position, (number, line) in enumerate(_lines(block.data)):
+            for position, (number, line) in enumerate(lines_of(block.data)):
                 try:
                     objects.append(self._object(line, block.line + number))
                 except RowRejected as refusal:
@@ -168,7 +152,7 @@ class JsonLinesPart:
         places = pa.record_batch([pa.array(range(len(objects)), pa.int64())], names=["object"])
 
         def convert(part: pa.RecordBatch) -> pa.RecordBatch:
-            return self._batch(block, [objects[at] for at in part.column(0).to_pylist()], wanted)
+            return self._columns.batch(block, [objects[at] for at in part.column(0).to_pylist()], wanted)
 
         found = parted(places, convert, most)
         gone = [row.position for row in broken]
@@ -185,27 +169,6 @@ class JsonLinesPart:
         refused = sorted([*broken, *misfits], key=lambda row: row.position)
         return Sifted(batch=pa.concat_batches(found.good) if objects and found.good else None, refused=refused)
 
-    def _learn_most(
-        self,
-        block: Block,
-        objects: list[Object],
-        columns: dict[str, str],
-        delivered: Mapping[str, str],
-        most: int,
-    ) -> None:
-        """Add what ``objects`` show, but those that do not stand beside the others; ``most`` of them."""
-        left = objects
-        for _ in range(most + 1):
-            learned = dict(columns)
-            try:
-                self._learn(block, left, learned, delivered)
-                columns.update(learned)
-                return
-            except RowRejected as refusal:
-                at = int(refusal.details["row"])
-                left = [*left[:at], *left[at + 1 :]]
-        self._learn(block, left, columns, delivered)
-
     def _object(self, line: bytes, number: int) -> Object:
         try:
             found = decode(line)
@@ -218,76 +181,8 @@ class JsonLinesPart:
             raise rejected(self._file.shown, number, "this is JSON but no object. Write one object, {…}, on each line.")
         return found  # pyright: ignore[reportUnknownVariableType]
 
-    def _learn(
-        self, block: Block, objects: list[Object], columns: dict[str, str], delivered: Mapping[str, str]
-    ) -> None:
-        """Add what ``objects`` show to ``columns``; what was delivered stays of the type it had."""
-        for row in objects:
-            if not row.keys() <= columns.keys():
-                columns.update((name, "null") for name in row if name not in columns)
-        for name, kind in columns.items():
-            if name in self._types:
-                columns[name] = self._types[name]
-            elif kind in KINDS:
-                with self._blamed(block, name):
-                    columns[name] = kind_of([row.get(name) for row in objects], kind, delivered.get(name, "null"))
-
-    def _wanted(self, columns: dict[str, str], chosen: tuple[str, ...] | None) -> dict[str, str]:
-        if chosen is None:
-            return _known(columns)
-        return _known({name: self._types.get(name) or columns.get(name, "null") for name in chosen})
-
-    def _batch(self, block: Block, objects: list[Object], wanted: dict[str, str]) -> pa.RecordBatch:
-        arrays: list[pa.Array] = []
-        for name, kind in wanted.items():
-            values = [row.get(name) for row in objects]
-            with self._blamed(block, name):
-                is_given = name in self._types or kind not in KINDS
-                arrays.append(_given(values, kind) if is_given else array_of(values, kind))
-        return pa.record_batch(arrays, schema=_schema(wanted))
-
-    @contextmanager
-    def _blamed(self, block: Block, name: str) -> Generator[None]:
-        """A value that does not fit its column is told by line, with what to do."""
-        try:
-            yield
-        except Misfit as misfit:
-            advice = json_of({name: misfit.advice})
-            why = f"in column {name!r} {misfit}. Say what it holds in column_types, such as {advice}."
-            raise self._rejected(block, misfit.position, why, name) from None
-        except NotExact as refusal:
-            why = f"the value of column {name!r} is no {refusal.word}. Correct it, or its type in column_types."
-            raise self._rejected(block, refusal.position, why, name) from None
-
-    def _rejected(self, block: Block, position: int, why: str, column: str) -> RowRejected:
-        line = next((number for at, (number, _) in enumerate(_lines(block.data)) if at == position), 1)
-        return rejected(self._file.shown, block.line + line, why, column=column, row=position)
-
 
 def _without_line(refusal: RowRejected) -> str:
     """The lines of a part of a block are counted from its beginning, and so are not those of the file."""
     path, line = refusal.details["path"], refusal.details["line"]
     return refusal.message.replace(f"{path}, line {line}: ", f"{path}: ", 1)
-
-
-def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Number, from 1, and text of each line that is not blank."""
-    return ((number, line) for number, line in enumerate(data.split(b"\n"), 1) if line.strip())
-
-
-def _known(columns: dict[str, str]) -> dict[str, str]:
-    """Columns of which something is known; all of them when nothing is, so that rows of NULLs are rows."""
-    known = {name: kind for name, kind in columns.items() if kind != "null"}
-    return known or columns
-
-
-def _schema(columns: dict[str, str]) -> pa.Schema:
-    return pa.schema(
-        [pa.field(name, pa.null()) if kind == "null" else field_of(name, kind) for name, kind in columns.items()]
-    )
-
-
-def _given(values: list[Any], word: str) -> pa.Array:
-    """The values as a person said they are, by way of their text."""
-    text = json_of if word == "json" else text_of
-    return from_text(pa.array([None if value is None else text(value) for value in values], type=pa.string()), word)

@@ -54,6 +54,8 @@ class Want:
     is_growing: bool
     most_set_aside: int | None = None
     """Records that are no rows count too, up to so many; None: the first one is raised."""
+    columns: tuple[str, ...] | None = None
+    """Those that are read; what another one holds is nobody's matter. None: all are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +63,7 @@ class Shape:
     columns: tuple[Column, ...]
     arrow: pa.Schema
     left_out: frozenset[str] = frozenset()
-    """Columns that only rows show which do not stand beside the others."""
+    """Columns that only rows show which do not stand beside the others, or whose own values do not."""
 
 
 class OpenPart(Protocol):

@@ -56,7 +56,13 @@ def cuts(opened: OpenPart, mark: Mark, policy: ReadPolicy, rows: int, *, is_grow
     """From ``mark`` to the end of the part, or of the policy's limit, of which ``rows`` were read before."""
     while True:
         left = policy.slice_rows if policy.limit is None else min(policy.slice_rows, policy.limit - rows)
-        want = Want(rows=left, size=policy.slice_bytes, is_growing=is_growing, most_set_aside=policy.most_set_aside)
+        want = Want(
+            rows=left,
+            size=policy.slice_bytes,
+            is_growing=is_growing,
+            most_set_aside=policy.most_set_aside,
+            columns=policy.columns,
+        )
         cut = opened.cut(mark, want) if left > 0 else None
         if cut is None:
             return
