@@ -18,7 +18,7 @@ export interface PathParts {
 }
 
 /** What may be said after the `?`: the parameters of `file.local` but its path, under their own names. */
-export const fileSettings = ["format", "delimiter", "column_types", "compression"]
+export const fileSettings = ["format", "delimiter", "column_types", "compression", "partition_by"]
 
 const settingsShape = /^(?<place>[^?]*)\?(?<query>[A-Za-z_-]+=.*)$/
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pyarrow as pa
 
 from headrace.endpoints.sinks.files_parquet import holds
@@ -9,6 +11,8 @@ from headrace.errors import RowRejected
 from headrace.parting import parted
 from headrace.refusals import RefusedRow
 from headrace.staging import RecordReader
+
+Refusing = Callable[[pa.RecordBatch], None]
 
 OPERATION = "_headrace_op"
 """Says what became of a row, and is no column of the source: readers of these files go by it."""
@@ -26,12 +30,12 @@ def schema_of_files(earlier: pa.Schema | None, schema: pa.Schema) -> pa.Schema |
     return pa.schema(fields, metadata=schema.metadata)
 
 
-def refused_by_files(reader: RecordReader, schema: pa.Schema, most: int) -> list[RefusedRow]:
-    """The rows with values that are no text, or that the wider type of the files cannot hold."""
+def refused_by_files(reader: RecordReader, schema: pa.Schema, most: int, refuse: Refusing) -> list[RefusedRow]:
+    """The rows with values that are no text, that the wider type of the files cannot hold, or that ``refuse`` names."""
     found: list[RefusedRow] = []
     first = 0
     for batch in reader.iter_arrow():
-        for position, refusal in parted(batch, lambda part: _store(part, schema), most - len(found)).refused:
+        for position, refusal in parted(batch, lambda part: _store(part, schema, refuse), most - len(found)).refused:
             column = str(refusal.details["column"])
             found.append(
                 RefusedRow(position=first + position, code="UNSTORABLE", reason=refusal.message, column=column)
@@ -46,7 +50,7 @@ def _fitting(field: pa.Field, there: pa.DataType) -> pa.Field:
     return field if field.type == there or holds(there, field.type) else pa.field(field.name, there)
 
 
-def _store(batch: pa.RecordBatch, schema: pa.Schema) -> None:
+def _store(batch: pa.RecordBatch, schema: pa.Schema, refuse: Refusing) -> None:
     for field, column in zip(schema, batch.columns, strict=True):
         try:
             column.validate(full=True)
@@ -57,3 +61,4 @@ def _store(batch: pa.RecordBatch, schema: pa.Schema) -> None:
                 role="sink",
                 details={"column": field.name},
             ) from None
+    refuse(batch)

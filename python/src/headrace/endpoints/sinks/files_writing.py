@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from headrace.commit import record_hash
 from headrace.endpoint import Applied, DatasetSchema, HighWater, Policy, Target
-from headrace.endpoints.sinks.files_judging import refused_by_files, schema_of_files
+from headrace.endpoints.sinks.files_judging import Refusing, refused_by_files, schema_of_files
 from headrace.endpoints.sinks.files_parquet import joint_schema, refuse_unfit, with_footer
 from headrace.endpoints.sinks.files_slots import (
     SlotLog,
@@ -84,9 +84,12 @@ class SlotWriting:
     def schema_there(self, target: Target, schema: pa.Schema) -> pa.Schema | None:
         return schema_of_files(_earlier(self._place.log(target), target), schema)
 
-    def refused_rows(self, target: Target, reader: RecordReader, most: int) -> Sequence[RefusedRow]:
+    def refused_rows(
+        self, target: Target, reader: RecordReader, most: int, refuse: Refusing = lambda batch: None
+    ) -> Sequence[RefusedRow]:
+        """What the files refuse, and what ``refuse`` raises ``RowRejected`` for."""
         schema = self._schema_to_write(self._place.log(target), reader.schema)
-        return () if schema is None else refused_by_files(reader, schema, most)
+        return () if schema is None else refused_by_files(reader, schema, most, refuse)
 
     def write(self, target: Target, reader: RecordReader, commit: CommitRecord) -> Applied:
         log = self._place.log(target)

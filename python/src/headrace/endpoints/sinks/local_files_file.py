@@ -25,7 +25,7 @@ def write_slice(path: Path, reader: RecordReader, schema: pa.Schema, compression
     if staged is not None:
         return _adopt(staged, path)
     rows = 0
-    writer, sink = _opened(path, schema, compression)
+    writer, sink = opened(path, schema, compression)
     complete = False
     try:
         for table in row_groups(reader):
@@ -34,7 +34,7 @@ def write_slice(path: Path, reader: RecordReader, schema: pa.Schema, compression
             rows += table.num_rows
         complete = True
     finally:
-        _finish(path, writer, sink, complete=complete)
+        finished(path, writer, sink, complete=complete)
     return rows
 
 
@@ -50,18 +50,18 @@ def _adopt(staged: NativeFile, path: Path) -> int:
 
 def write_columns(path: Path, schema: pa.Schema, compression: str) -> None:
     """Write a file of ``schema`` without a row."""
-    writer, sink = _opened(path, schema, compression)
-    _finish(path, writer, sink, complete=True)
+    writer, sink = opened(path, schema, compression)
+    finished(path, writer, sink, complete=True)
 
 
-def _opened(path: Path, schema: pa.Schema, compression: str) -> tuple[pq.ParquetWriter, pa.NativeFile]:
+def opened(path: Path, schema: pa.Schema, compression: str) -> tuple[pq.ParquetWriter, pa.NativeFile]:
     refuse_unfit(schema)
     with reported("write in", path.parent, "sink"):
         sink = pa.OSFile(str(path), "wb")
         return pq.ParquetWriter(sink, schema, compression=compression, write_page_index=True), sink
 
 
-def _finish(path: Path, writer: pq.ParquetWriter, sink: pa.NativeFile, *, complete: bool) -> None:
+def finished(path: Path, writer: pq.ParquetWriter, sink: pa.NativeFile, *, complete: bool) -> None:
     """Close the file; a complete one is forced to the disk, of an incomplete one only the handle matters."""
     if not complete:
         # The footer cannot be written to a full disk, and nobody will read it: the first failure is the one to tell.

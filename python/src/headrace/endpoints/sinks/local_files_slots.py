@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -24,6 +24,7 @@ from headrace.endpoints.sinks.files_slots import refuse_if_left
 from headrace.endpoints.sinks.local_files_attempts import open_attempt, sweep_leftovers
 from headrace.endpoints.sinks.local_files_file import write_columns, write_slice
 from headrace.endpoints.sinks.local_files_latest import latest_sql
+from headrace.endpoints.sinks.local_files_partitions import write_partitioned_columns, write_partitions
 from headrace.endpoints.systems.files_layout import (
     COMMIT_FILE,
     GENERATION,
@@ -35,7 +36,7 @@ from headrace.endpoints.systems.files_layout import (
     numbered,
     path_segment,
 )
-from headrace.endpoints.systems.files_record import decode_record, encode_record
+from headrace.endpoints.systems.files_record import SlotFile, decode_record, encode_record, named_files
 from headrace.endpoints.systems.local_files_failures import reported
 from headrace.endpoints.systems.local_files_slot import flush_path, take_slot, write_durably
 from headrace.errors import CheckpointAheadOfSink, ConfigInvalid, SinkAmbiguous
@@ -46,7 +47,8 @@ from headrace.staging import RecordReader
 class UnitDirectory:
     """The ``SlotLog`` of one unit, ``unit`` being the injective path that owns it."""
 
-    def __init__(self, base: Path, unit: str, unit_id: str) -> None:
+    def __init__(self, base: Path, unit: str, unit_id: str, partition_by: tuple[str, ...] = ()) -> None:
+        self.partition_by = partition_by
         self._base = base
         self.unit = unit
         self.path = base / path_segment(unit_id)
@@ -111,14 +113,23 @@ class UnitDirectory:
         return str(self.slot_path(generation, seq))
 
     def newest_part(self, generation: int, seq: int) -> tuple[BinaryIO, str] | None:
-        part = self.slot_path(generation, seq) / PART_FILE
+        part = self.slot_path(generation, seq) / (self.newest_name(generation, seq) or PART_FILE)
         with reported("read", part, "sink"):
             return (part.open("rb"), str(part)) if part.exists() else None
+
+    def newest_name(self, generation: int, seq: int) -> str | None:
+        """Of a file of a slot, by its record or its only name; None for a slice without one."""
+        slot = self.slot_path(generation, seq)
+        with reported("read", slot, "sink"):
+            if (slot / PART_FILE).exists():
+                return PART_FILE
+            files = named_files((slot / COMMIT_FILE).read_bytes()) if (slot / COMMIT_FILE).exists() else []
+        return files[-1].name if files else None
 
     def bytes_in(self, generation: int, seq: int) -> int:
         slot = self.slot_path(generation, seq)
         with reported("read", slot, "sink"):
-            return sum(file.stat().st_size for file in slot.iterdir())
+            return sum(path.stat().st_size for path in slot.rglob("*") if path.is_file())
 
     def slot_path(self, generation: int, seq: int) -> Path:
         return self.generation_path(generation) / f"{SLOT}{seq:06d}"
@@ -208,11 +219,11 @@ class UnitDirectory:
             (attempt / LATEST_FILE).replace(path)
             flush_path(self.path)
 
-    def take(self, attempt: Path, record: CommitRecord) -> CommitRecord | None:
-        """Make everything in the directory ``attempt`` the slot of ``record``."""
+    def take(self, attempt: Path, record: CommitRecord, files: Sequence[SlotFile] | None) -> CommitRecord | None:
+        """Make everything in the directory ``attempt`` the slot of ``record``, which names ``files``."""
         slot = self.slot_path(record.generation, record.slice_seq)
         with reported("write in", self.generation_path(record.generation), "sink"):
-            write_durably(attempt / COMMIT_FILE, encode_record(record))
+            write_durably(attempt / COMMIT_FILE, encode_record(record, files))
             flush_path(attempt)
             try:
                 take_slot(attempt, slot)
@@ -245,15 +256,25 @@ class _Attempt:
     def __init__(self, unit: UnitDirectory, directory: Path) -> None:
         self._unit = unit
         self._directory = directory
+        self._files: list[SlotFile] | None = None
+        """None where the one file there is needs no list."""
 
     def write(self, reader: RecordReader, schema: pa.Schema, compression: str) -> int:
-        return write_slice(self._directory / PART_FILE, reader, schema, compression)
+        names = self._unit.partition_by
+        if not names:
+            return write_slice(self._directory / PART_FILE, reader, schema, compression)
+        self._files = write_partitions(self._directory, reader, schema, compression, names)
+        return sum(file.rows for file in self._files)
 
     def write_columns(self, schema: pa.Schema, compression: str) -> None:
-        write_columns(self._directory / PART_FILE, schema, compression)
+        names = self._unit.partition_by
+        if names:
+            self._files = write_partitioned_columns(self._directory, schema, compression, names)
+        else:
+            write_columns(self._directory / PART_FILE, schema, compression)
 
     def take(self, record: CommitRecord) -> CommitRecord | None:
-        return self._unit.take(self._directory, record)
+        return self._unit.take(self._directory, record, self._files)
 
 
 def _numbers(directory: Path, prefix: str) -> list[int]:

@@ -24,7 +24,7 @@ from headrace.endpoints.systems.files_layout import (
     UNIT_FILE,
     numbered,
 )
-from headrace.endpoints.systems.files_record import decode_record
+from headrace.endpoints.systems.files_record import SlotFile, decode_record, named_files
 from headrace.errors import ConfigInvalid, EndpointUnreachable, UnitNotFound
 from headrace.protocol import CommitRecord
 
@@ -59,10 +59,9 @@ def committed_parts(base: Path, folder: tuple[str, ...]) -> tuple[Part, ...]:
             for _, generation in generations
             for _, slot in numbered(_names(base, (*folder, generation)), SLOT)
         ]
-        parts = [_part(base, slot) for slot in slots]
+        return tuple(part for slot in slots for part in _parts(base, slot))
     except UnitNotFound as error:
         raise _being_replaced(base, folder, error.message) from error
-    return tuple(part for part in parts if part is not None)
 
 
 def _being_replaced(base: Path, folder: tuple[str, ...], why: str) -> EndpointUnreachable:
@@ -77,30 +76,39 @@ def _being_replaced(base: Path, folder: tuple[str, ...], why: str) -> EndpointUn
 def refuse_other_rows(base: Path, part: Part, rows: int) -> None:
     """Raises ``ConfigInvalid`` when a slice's file has not the ``rows`` that its record says."""
     if part.rows is not None and part.rows != rows:
-        why = f"its record says {part.rows} rows, and its {PART_FILE} has {rows}"
+        why = f"its record says {part.rows} rows, and its {part.path[-1]} has {rows}"
         raise _damaged(base, part.path[:-1], why)
 
 
-def _part(base: Path, slot: tuple[str, ...]) -> Part | None:
-    """None for a slice without rows, which has no file."""
-    record = _record(base, slot)
+def _parts(base: Path, slot: tuple[str, ...]) -> list[Part]:
+    """None of a slice without rows; of one with partitions those that its record names."""
+    record, files = _record(base, slot)
+    name = "/".join(slot[-2:])
     if record.rows == 0:
-        return None
-    if PART_FILE not in _names(base, slot):
-        raise _damaged(base, slot, f"its {PART_FILE} is missing, and its record says {record.rows} rows")
-    file = open_file(base, (*slot, PART_FILE))
+        return []
+    if not files:
+        return [_part(base, slot, SlotFile(name=PART_FILE, bytes=0, rows=record.rows), name)]
+    return [_part(base, slot, file, f"{name}/{number}") for number, file in enumerate(files)]
+
+
+def _part(base: Path, slot: tuple[str, ...], said: SlotFile, name: str) -> Part:
+    path = tuple(said.name.split("/"))
+    if path[-1] not in _names(base, (*slot, *path[:-1])):
+        raise _damaged(base, slot, f"its {said.name} is missing, and its record says {said.rows} rows")
+    file = open_file(base, (*slot, *path))
     try:
-        return Part.of("/".join(slot[-2:]), (*slot, PART_FILE), file.about, record.rows)
+        return Part.of(name, (*slot, *path), file.about, said.rows)
     finally:
         file.close()
 
 
-def _record(base: Path, slot: tuple[str, ...]) -> CommitRecord:
+def _record(base: Path, slot: tuple[str, ...]) -> tuple[CommitRecord, list[SlotFile]]:
     if COMMIT_FILE not in _names(base, slot):
         raise _damaged(base, slot, f"its {COMMIT_FILE} is missing")
     file = open_file(base, (*slot, COMMIT_FILE))
     try:
-        return decode_record(file.read(0, file.size))
+        content = file.read(0, file.size)
+        return decode_record(content), named_files(content)
     except msgspec.MsgspecError:
         raise _damaged(base, slot, f"its {COMMIT_FILE} cannot be read") from None
     finally:

@@ -4,7 +4,8 @@
 
     <base>/<unit>/_unit.json                             whose directory this is
     <base>/<unit>/gen=<g>/slice=<seq>/part-0.parquet     the rows
-    <base>/<unit>/gen=<g>/slice=<seq>/_commit.json       the commit record
+    <base>/<unit>/gen=<g>/slice=<seq>/<column>=<value>/  such parts instead, where they are partitioned
+    <base>/<unit>/gen=<g>/slice=<seq>/_commit.json       the commit record; of partitions it names the files
     <base>/<unit>/_gen=<g>/slice=<seq>/…                 a replacement on its way, under a name that readers skip
     <base>/<unit>/_latest.sql                            how to read what was merged
     <base>/_tmp/<run>/<attempt>/                         what nobody reads yet

@@ -1,6 +1,6 @@
 """The commit record as ``_commit.json``: canonical JSON, whose keys are the columns that SQL sinks give it.
 
-Where a slot is no directory of its own, the record also names the files of its rows.
+Where a slot is no directory of its own, or has folders of partitions, the record also names the files of its rows.
 """
 
 from __future__ import annotations
@@ -35,6 +35,14 @@ def decode_record(content: bytes) -> CommitRecord:
     fields = msgspec.json.decode(content, type=dict[str, object])
     fields.pop(FILES, None)
     return msgspec.convert({_READ.get(name, name): value for name, value in fields.items()}, CommitRecord)
+
+
+def named_files(content: bytes) -> list[SlotFile]:
+    """The same of a record that need not name any. What is no record names none: its reader says that it is none."""
+    try:
+        return decode_files(content)
+    except msgspec.MsgspecError:
+        return []
 
 
 def decode_files(content: bytes) -> list[SlotFile]:

@@ -23,6 +23,7 @@ from headrace.endpoints.systems.files_options import (
     parse_delimiter,
     parse_format,
 )
+from headrace.endpoints.systems.files_partitions import parse_partition_by
 from headrace.endpoints.systems.local_files_descriptor import DESCRIPTOR
 from headrace.endpoints.systems.local_files_failures import reported
 from headrace.endpoints.systems.local_files_slot import can_take_slots_once
@@ -30,7 +31,7 @@ from headrace.errors import ConfigInvalid, DataPlaneError
 from headrace.protocol import Connection, ConnectionTest, Diagnostic, Json
 from headrace.templates import EndpointDescriptor
 
-_SHOWN = ("format", "compression", "delimiter", "column_types")
+_SHOWN = ("format", "compression", "partition_by", "delimiter", "column_types")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,7 @@ class LocalFilesConfig:
     base_path: Path
     format: FileFormat | None
     compression: Compression
+    partition_by: tuple[str, ...]
     delimiter: str | None
     column_types: Mapping[str, str]
 
@@ -50,6 +52,7 @@ class LocalFilesConfig:
             base_path=_base_path(parameters.get("base_path", "")),
             format=parse_format(parameters.get("format", "")),
             compression=parse_compression(parameters.get("compression", "")),
+            partition_by=parse_partition_by(parameters.get("partition_by", "")),
             delimiter=parse_delimiter(parameters.get("delimiter", "")),
             column_types=parse_column_types(parameters.get("column_types", "")),
         )

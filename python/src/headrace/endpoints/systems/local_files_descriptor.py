@@ -45,6 +45,16 @@ _FIELDS = [
         advanced=True,
     ),
     TemplateField(
+        key="partition_by",
+        label="Partition by",
+        placeholder="country,day",
+        help_text=(
+            "Columns, separated by commas: a sink puts the rows of each value in a folder of their own, such as "
+            "country=NZ, and readers skip those they do not want. Texts, integers, dates, true or false."
+        ),
+        advanced=True,
+    ),
+    TemplateField(
         key="delimiter",
         label="CSV delimiter",
         placeholder=",",
