@@ -10,6 +10,7 @@ import psycopg
 from headrace.endpoint import Applied, Target
 from headrace.endpoints.sinks.postgres_connection import SinkConnection
 from headrace.endpoints.sinks.postgres_ledger import BEGIN, COMMIT, Ledger
+from headrace.endpoints.sinks.postgres_left_out import may_leave_out, refuse_left_out
 from headrace.endpoints.sinks.postgres_policy import invalid
 from headrace.endpoints.sinks.postgres_stage import Stage
 from headrace.endpoints.sinks.postgres_table import Table, columns_of, hidden_table, is_empty
@@ -73,14 +74,19 @@ class Commits:
         key = target.primary_key if target.disposition == "merge" else ()
         deleted = stage.check(connection, commit.rows, present, key)
         if target.disposition == "merge":
-            stage.merge_into(connection, place, present, target.primary_key)
+            taken = stage.merge_into(connection, place, present, target.primary_key)
+            if may_leave_out(connection, place):
+                missing, given = stage.missing_from(connection, place, present, target.primary_key)
+                refuse_left_out(place, missing if taken < given else 0, given)
             return deleted > 0 and is_empty(connection, place)
         if deleted:
             raise invalid(
                 "writeDisposition",
                 f"{deleted} rows say that rows were deleted, which only merge can do. Set writeDisposition to merge.",
             )
-        stage.append_to(connection, place, present)
+        taken = stage.append_to(connection, place, present)
+        if taken < commit.rows and may_leave_out(connection, place):
+            refuse_left_out(place, commit.rows - taken, commit.rows)
         return False
 
     def found(self, ledger: Ledger, table: Table, commit: CommitRecord) -> Applied | None:

@@ -15,6 +15,7 @@ import psycopg
 from headrace.endpoint import Target
 from headrace.endpoints.sinks.postgres_columns import can_hold, refused
 from headrace.endpoints.sinks.postgres_ledger import Ledger
+from headrace.endpoints.sinks.postgres_left_out import may_leave_out, refuse_left_out
 from headrace.endpoints.sinks.postgres_owner import own, owner_of
 from headrace.endpoints.sinks.postgres_table import Table, columns_of, hidden_table
 from headrace.endpoints.systems.postgres_session import (
@@ -168,7 +169,10 @@ def _exchange_rows(connection: Connection, ledger: Ledger, table: Table, hidden:
     run(connection, f"lock table {table.sql} in share row exclusive mode")
     _refuse_foreign(ledger, table, target)
     run(connection, f"delete from {table.sql}")
-    run(connection, f"insert into {table.sql} ({names}) select {names} from {hidden.sql}")
+    taken = run(connection, f"insert into {table.sql} ({names}) select {names} from {hidden.sql}")
+    if may_leave_out(connection, table):
+        ((given,),) = query(connection, f"select count(*) from {hidden.sql}")
+        refuse_left_out(table, given - taken, given)
     run(connection, f"drop table {hidden.sql}")
 
 

@@ -142,13 +142,13 @@ class Stage:
 
     def append_to(
         self, connection: Connection, table: Table, present: Mapping[str, TableColumn], among: str = "true"
-    ) -> None:
-        """``among`` chooses rows by ``r``, as it does below."""
+    ) -> int:
+        """How many rows the table took. ``among`` chooses rows by ``r``, as it does below."""
         data = self._data()
         names = ", ".join(quote_identifier(column.name) for _, column in data)
         values = ", ".join(_value(place, column, present) for place, column in data)
         chosen = f"select {values} from {self.table.sql} where {among} order by r"
-        run(connection, f"insert into {table.sql} ({names}) {chosen}")
+        return run(connection, f"insert into {table.sql} ({names}) {chosen}")
 
     def merge_into(
         self,
@@ -157,12 +157,13 @@ class Stage:
         present: Mapping[str, TableColumn],
         key: Sequence[str],
         among: str = "true",
-    ) -> None:
-        """Delete and upsert by key; of rows with one key the last counts. Keys are compared as the target does."""
-        data, operation = self._data(), self._place(OPERATION)
-        by_name = {column.name: _value(f"s.{place}", column, present) for place, column in data}
-        keys = ", ".join(by_name[name] for name in key)
-        latest = f"select distinct on ({keys}) s.* from {self.table.sql} s where {among} order by {keys}, s.r desc"
+    ) -> int:
+        """Delete and upsert by key; of rows with one key the last counts. Keys are compared as the target does.
+
+        Returns how many rows were inserted or updated.
+        """
+        operation, by_name = self._place(OPERATION), self._by_name(present)
+        latest = self._latest(by_name, key, among)
         if operation is not None:
             same = " and ".join(f"t.{quote_identifier(name)} = {by_name[name]}" for name in key)
             run(connection, f"delete from {table.sql} t using ({latest}) s where s.{operation} = 1 and {same}")
@@ -170,11 +171,33 @@ class Stage:
         changes = [f"{quote_identifier(n)} = excluded.{quote_identifier(n)}" for n in by_name if n not in key]
         action = f"do update set {', '.join(changes)}" if changes else "do nothing"
         kept = "" if operation is None else f"where s.{operation} = 0"
-        run(
+        return run(
             connection,
             f"insert into {table.sql} ({names}) select {', '.join(by_name.values())} from ({latest}) s {kept} "
             f"on conflict ({', '.join(map(quote_identifier, key))}) {action}",
         )
+
+    def missing_from(
+        self, connection: Connection, table: Table, present: Mapping[str, TableColumn], key: Sequence[str]
+    ) -> tuple[int, int]:
+        """Of the rows that were merged, how many the table has not by their keys; and how many there were."""
+        operation, by_name = self._place(OPERATION), self._by_name(present)
+        same = " and ".join(f"t.{quote_identifier(name)} = {by_name[name]}" for name in key)
+        kept = "" if operation is None else f"where s.{operation} = 0"
+        (missing, rows), *_ = query(
+            connection,
+            f"select count(*) filter (where not exists (select from {table.sql} t where {same})), count(*) "
+            f"from ({self._latest(by_name, key, 'true')}) s {kept}",
+        )
+        return int(missing), int(rows)
+
+    def _by_name(self, present: Mapping[str, TableColumn]) -> Mapping[str, str]:
+        """The value of each column as the target takes it, of a staged row ``s``."""
+        return {column.name: _value(f"s.{place}", column, present) for place, column in self._data()}
+
+    def _latest(self, by_name: Mapping[str, str], key: Sequence[str], among: str) -> str:
+        keys = ", ".join(by_name[name] for name in key)
+        return f"select distinct on ({keys}) s.* from {self.table.sql} s where {among} order by {keys}, s.r desc"
 
     def _explained(self, error: Exception) -> Exception:
         """The failure of COPY, by column where the server names one: text it cannot hold, above all."""
