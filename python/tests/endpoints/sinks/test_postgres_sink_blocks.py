@@ -134,6 +134,18 @@ def test_what_arrow_cannot_say_passes_as_it_is(way: Way, declared: str, value: s
     )
 
 
+@pytest.mark.parametrize("reads", [PostgresSource, ArrowSource], ids=["blocks", "arrow"])
+def test_blanks_of_an_arrays_elements_belong_to_them(server: PostgresServer, reads: Any) -> None:
+    server.database(
+        "create table orders (id int primary key, v char(3)[])",
+        "insert into orders values (1, array['a', null, 'b\"', '{,'])",
+    )
+
+    found = carried(server.parameters("shop"), server.parameters("shop", schemas="lake"), UNIT, FULL, reads=reads)
+
+    assert (found.errors, server.rows("shop", "select v from lake.orders")) == ([], [(["a  ", None, 'b" ', "{, "],)])
+
+
 def test_a_replaced_table_has_the_key_and_the_types_of_its_source(way: Way) -> None:
     way.server.database(
         "create table orders (b varchar(44) not null, a int not null, c char(25), d numeric(15,2), primary key (b, a))",

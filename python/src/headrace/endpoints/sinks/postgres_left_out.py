@@ -35,8 +35,8 @@ def refuse_left_out(table: Table, missing: int, given: int) -> None:
     if missing > 0:
         raise RowRejected(
             f"{table} left out {missing} of {given} rows that it was given: a trigger or rule of the table lets rows "
-            "go without an error. Nothing of them was stored. Have it raise an error instead, or remove it; rows that are "
-            "not wanted are left out by the policy's filter.",
+            "go without an error. Nothing of them was stored. Have it raise an error instead, or remove it; rows that "
+            "are not wanted are left out by the policy's filter.",
             role="sink",
             details={"table": str(table), "rows": missing},
         )

@@ -43,6 +43,8 @@ def _expression(column: CatalogColumn) -> str:
         return name if column.type_name in PLAIN or column.type_name in RESTORABLE else _as_text(column)
     if column.element == "bit":
         return f"{name}::varbit[]"  # an array names the type of its elements
+    if column.element == "bpchar":
+        return f"{name}::text::text[]"  # a cast of its elements would cut their blanks off
     as_it_is = (column.element in PLAIN and column.element not in _TEXTS) or column.element in RESTORABLE
     return name if as_it_is else f"{name}::text[]"
 
