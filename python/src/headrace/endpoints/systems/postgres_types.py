@@ -88,12 +88,13 @@ def is_orderable(column: CatalogColumn) -> bool:
 
 def _array(column: CatalogColumn, name: str) -> Reading:
     guard = f"(array_ndims({name}) > 1 or array_lower({name}, 1) <> 1)"
+    said = f"case when {guard} then null else {name} end"  # the driver would break off at some, and name no column
     exact = PLAIN.get(column.element)
     if exact is not None:
-        return _reading(column, name, pa.list_(exact), guard=guard)
+        return _reading(column, said, pa.list_(exact), guard=guard)
     native = f"{column.element}[]" if column.element in RESTORABLE else None
     text = pa.list_(pa.string())
-    return _reading(column, f"{name}::text[]", text, guard=guard, native=native, shown=f"{column.shown} (as text)")
+    return _reading(column, f"({said})::text[]", text, guard=guard, native=native, shown=f"{column.shown} (as text)")
 
 
 def _reading(
