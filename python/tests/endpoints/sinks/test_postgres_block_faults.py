@@ -272,3 +272,19 @@ def test_blocks_that_nobody_reads_to_their_end_are_ended_at_the_server(server: P
 
         while server.rows("postgres", copies):
             pass
+
+
+@pytest.mark.parametrize("disposition", ["replace", "append", "merge"])
+def test_a_value_that_the_target_cannot_hold_is_refused_by_the_column_and_table_that_people_know(
+    server: PostgresServer, disposition: str
+) -> None:
+    """Not by the hidden or the stage table, which is gone when somebody looks for it."""
+    server.run("shop", "update orders set note = '\u2603' where id = 3")
+    server.run("postgres", "drop database if exists latin",
+               "create database latin encoding latin1 locale 'C' template template0")  # fmt: skip
+
+    policy = {**FULL, "writeDisposition": disposition}
+    (error,) = carried(server.parameters("shop"), server.parameters("latin"), UNIT, policy).errors
+
+    assert (error.tag, error.details["column"]) == ("RowRejected", "note")
+    assert error.message.startswith("Column note of public.orders cannot hold a value as text (22P05).")

@@ -38,18 +38,19 @@ def waiting(server: PostgresServer) -> dict[str, str]:
     return server.parameters("shop", statement_timeout_ms="20000")
 
 
+@pytest.mark.parametrize("policy", [{}, {"nativeFormat": "pgcopy"}], ids=["Arrow", "blocks"])
 @pytest.mark.parametrize("unit_id", [UNIT, "public.seen"])
 def test_a_run_that_waits_behind_an_alter_table_which_waits_for_it_lets_go(
-    server: PostgresServer, unit_id: str
+    server: PostgresServer, unit_id: str, policy: dict[str, str]
 ) -> None:
     """The server sees no deadlock, for the session that holds the lock waits for nobody."""
     with ThreadPoolExecutor(1) as beside:
         with closing(PostgresSource(waiting(server))) as source:
-            (slice_,) = source.plan(unit_id, None, {}).slices
+            (slice_,) = source.plan(unit_id, None, policy).slices
             altering = beside.submit(lambda: server.run("shop", "drop view seen", ALTER.format("orders")))
             once_it_waits(server, "shop", lambda: None)
             with pytest.raises(EndpointUnreachable, match=rf"{unit_id} is being altered; .* start again\.$"):
-                list(source.read(unit_id, slice_, {}))
+                list(source.read(unit_id, slice_, policy))
             assert not altering.done()
         altering.result()
 

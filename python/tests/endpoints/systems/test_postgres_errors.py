@@ -15,6 +15,7 @@ from headrace.endpoint import Target
 from headrace.endpoints.sinks.postgres import PostgresSink
 from headrace.endpoints.sources.postgres import PostgresSource
 from headrace.endpoints.systems.postgres import PostgresSystem
+from headrace.endpoints.systems.postgres_errors import translated
 from headrace.errors import (
     AuthenticationFailed,
     ConfigInvalid,
@@ -288,3 +289,13 @@ def test_a_view_that_fails_in_the_middle_says_what_failed_and_not_the_value(
     with pytest.raises(kind) as refusal:
         taken(server.parameters("shop"), "public.v")
     assert "s3cret" not in refusal.value.message
+
+
+def test_a_connection_of_which_the_driver_says_that_it_broke_has_broken() -> None:
+    import asyncpg
+
+    broken = asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+
+    assert translated(broken, role="source", where=UNIT).message == (
+        "public.orders: the connection to PostgreSQL broke. Try again."
+    )

@@ -16,14 +16,14 @@ from typing import Any, TypeAlias
 
 import psycopg
 
-from headrace.endpoints.sinks.postgres_columns import StoredColumn
+from headrace.endpoints.sinks.postgres_columns import StoredColumn, rejected
 from headrace.endpoints.sinks.postgres_ledger import SETTINGS, Ledger
 from headrace.endpoints.sinks.postgres_stage import Stage
 from headrace.endpoints.sinks.postgres_table import Table
 from headrace.endpoints.systems.postgres_errors import sqlstate, translated
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.endpoints.systems.postgres_session import Connection, connect, quote_identifier, run
-from headrace.errors import Bug, EndpointUnreachable
+from headrace.errors import Bug, DataPlaneError, EndpointUnreachable
 from headrace.protocol import CommitRecord
 
 CANCEL_AGAIN_SECONDS = 0.1
@@ -47,6 +47,10 @@ class HiddenTable:
         Ledger(connection, self.table.schema).require_owner(self.unit, self.epoch)
         names = ", ".join(quote_identifier(column.name) for column in self.columns)
         return f"copy {self.table.sql} ({names}) from stdin (format binary)"
+
+    def sent(self) -> Sequence[tuple[str, StoredColumn]]:
+        """Each column by the name it has in the table of the COPY."""
+        return [(column.name, column) for column in self.columns]
 
     def record(self, connection: Connection, commit: CommitRecord) -> None:
         ledger = Ledger(connection, self.table.schema)
@@ -72,6 +76,9 @@ class StageTable:
         self.stage.create(connection)
         names = ", ".join(f"c{index}" for index in range(len(self.stage.columns)))
         return f"copy {self.table.sql} ({names}) from stdin (format binary)"
+
+    def sent(self) -> Sequence[tuple[str, StoredColumn]]:
+        return [(f"c{index}", column) for index, column in enumerate(self.stage.columns)]
 
     def record(self, connection: Connection, commit: CommitRecord) -> None:
         raise Bug("A stage table's rows are committed where they go.", role="sink")
@@ -131,9 +138,15 @@ class CopyLoad:
 
     format = "pgcopy"
 
-    def __init__(self, connections: LoadConnections, into: HiddenTable | StageTable, refuse_late: RefuseLate) -> None:
-        """``refuse_late`` raises ``SinkFenced`` when a newer owner is there, which may have ended our session."""
+    def __init__(
+        self, connections: LoadConnections, into: HiddenTable | StageTable, where: str, refuse_late: RefuseLate
+    ) -> None:
+        """``where``: the table as people know it, for messages.
+
+        ``refuse_late`` raises ``SinkFenced`` when a newer owner is there, which may have ended our session.
+        """
         self.into = into
+        self.where = where
         self.bytes = 0
         self.is_unsettled = False
         """A commit was sent, and its answer has not come."""
@@ -160,9 +173,7 @@ class CopyLoad:
         with self._used():
             self._copying.close()
             if self._cursor.rowcount != rows:
-                raise Bug(
-                    f"{rows} rows were sent to {self.into.table}, and {self._cursor.rowcount} arrived.", role="sink"
-                )
+                raise Bug(f"{rows} rows were sent to {self.where}, and {self._cursor.rowcount} arrived.", role="sink")
 
     def commit(self, commit: CommitRecord) -> None:
         """Record, fence and rows, which are in a hidden table then. Raises what psycopg does."""
@@ -203,7 +214,15 @@ class CopyLoad:
             except (psycopg.Error, OSError) as error:
                 if sqlstate(error) in (None, "57P01", "42P01"):
                     self.refuse_late()
-                raise translated(error, role="sink", where=str(self.into.table)) from None
+                raise self._explained(error) from None
+
+    def _explained(self, error: Exception) -> DataPlaneError:
+        """By column, where the server names one for a value that it cannot hold."""
+        code, context = sqlstate(error) or "", getattr(getattr(error, "diag", None), "context", None) or ""
+        named = [column for name, column in self.into.sent() if f", column {name}\n" in f"{context}\n"]
+        if code[:2] != "22" or not named:
+            return translated(error, role="sink", where=self.where)
+        return rejected(named[0].name, f"of {self.where} cannot hold a value as {named[0].target_type} ({code})")
 
     def _open(self) -> Connection:
         if self._is_over:

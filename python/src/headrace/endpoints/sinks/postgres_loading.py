@@ -64,7 +64,8 @@ class Loading:
 
             self._connection.tried(look, str(places.table))
 
-        return CopyLoad(self._connections, self._connection.tried(chosen, str(places.table)), refuse_late)
+        where = str(places.table)
+        return CopyLoad(self._connections, self._connection.tried(chosen, where), where, refuse_late)
 
     def committed(
         self,
@@ -77,7 +78,7 @@ class Loading:
         """``found`` answers what has the slice's slot already; ``moved`` commits the rows of a stage table."""
         if not isinstance(load, CopyLoad):
             raise Bug("A load was given to jdbc.postgres that is not its own.", role="sink")
-        where, into = str(load.into.table), load.into
+        where, into = load.where, load.into
         if isinstance(into, StageTable):
             into.stage.bytes = load.bytes
             return self._connection.tried(lambda connection: found(connection) or moved(connection, into.stage), where)

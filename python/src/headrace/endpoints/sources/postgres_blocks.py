@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Generator
 
+from headrace.endpoints.sources.postgres_snapshot import LOCK_TIMED_OUT, awaited
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.endpoints.systems.postgres_pgcopy import BlockReader, BlocksUnavailable, can_read_blocks
 from headrace.errors import EndpointUnreachable
@@ -57,6 +58,10 @@ class CopyBlocks:
     def _blocks(self, reader: BlockReader, query: str, where: str) -> Generator[NativeBlock]:
         try:
             yield from reader.blocks(query, where=where)
+        except EndpointUnreachable as error:
+            if error.details.get("sqlstate") == LOCK_TIMED_OUT:
+                raise awaited(where) from None
+            raise
         finally:
             self._put_back(reader)
 

@@ -36,6 +36,7 @@ from headrace.errors import DataPlaneError, EndpointUnreachable
 BEGIN = "begin isolation level repeatable read, read only"
 CANCEL_AGAIN_SECONDS = 0.1
 LOCK_TIMED_OUT = "55P03"
+ABORTED = "25P02"
 
 Answer = TypeVar("Answer")
 
@@ -48,6 +49,8 @@ class Snapshot:
         self._session = KEPT.take(parameters, "source")
         self._lead: Connection = self._session.connection
         self._is_sound, self._is_over = True, False
+        self._failure: DataPlaneError | None = None
+        """The first of the lead: from then on its transaction answers nothing else."""
         self._idle: list[Any] = []
         self._reads: list[_Read] = []
         self._asking = threading.Lock()
@@ -71,7 +74,9 @@ class Snapshot:
             except psycopg.Error as error:
                 self._is_sound = False
                 self._require_open()
-                raise translated(error, role="source", where=where) from None
+                if self._failure is None or sqlstate(error) != ABORTED:
+                    self._failure = translated(error, role="source", where=where)
+                raise self._failure from None
 
     def freeze(self, relation: Relation, questions: Sequence[Question] = ()) -> list[list[tuple[Any, ...]]]:
         """Take the snapshot: from here on every question and read sees this moment. Answers the first questions.
@@ -198,7 +203,7 @@ class Snapshot:
             self._is_sound = False
             self._require_open()
             if sqlstate(error) == LOCK_TIMED_OUT:
-                raise _awaited(where) from None
+                raise awaited(where) from None
             raise translated(error, role="source", where=where) from None
 
     def _require_open(self) -> None:
@@ -206,7 +211,7 @@ class Snapshot:
             raise EndpointUnreachable("The read ended, for its source was closed.", role="source")
 
 
-def _awaited(where: str) -> EndpointUnreachable:
+def awaited(where: str) -> EndpointUnreachable:
     """A statement that wants the table alone waits for our lead, and our readers wait behind it: nobody can go on."""
     return EndpointUnreachable(
         f"{where} is being altered; the statement that wants it alone waits for this run, and this run waits behind "

@@ -65,7 +65,7 @@ def translated(error: Exception, *, role: Role | None, where: str) -> DataPlaneE
     if isinstance(error, DataPlaneError):
         return error
     code = sqlstate(error)
-    if code is None:
+    if code is None or (code[:2] == "08" and _primary(error) == ""):  # asyncpg gives a code to what no server said
         return EndpointUnreachable(f"{where}: the connection to PostgreSQL broke. Try again.", role=role)
     found = _ADVICE.get(code) or _ADVICE.get(code[:2])
     said = _said(error, code)
