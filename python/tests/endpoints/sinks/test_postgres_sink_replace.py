@@ -10,7 +10,7 @@ import pytest
 from postgres_server import postgres_server
 from postgres_writing import NOTES, PostgresWriting, note
 
-from headrace.errors import ConfigInvalid, SchemaChanged, SinkFenced
+from headrace.errors import ConfigInvalid, RowRejected, SchemaChanged, SinkFenced
 
 OLD, NEW = [note(n, "old") for n in range(1, 4)], [[note(2, "new")], [note(3, "new")], [note(4, "new"), note(5, "new")]]
 
@@ -260,3 +260,14 @@ def test_an_older_owner_cannot_touch_what_a_newer_one_is_filling(filled: Postgre
         sink.complete(newer, {})
 
     assert filled.rows() == [(2, "new")]
+
+
+@pytest.mark.parametrize(("repeated", "why"), [(1, "share one"), (None, "have none")])
+def test_a_key_that_the_rows_have_not_is_named_and_what_was_there_stays(
+    filled: PostgresWriting, repeated: int | None, why: str
+) -> None:
+    """Not by an index of the hidden table, which is gone by then."""
+    with pytest.raises(RowRejected, match=rf"^public\.orders cannot have the key \(id\), for rows {why};"):
+        filled.put(filled.to("replace", generation=2), [note(1, "new"), note(repeated, "new")], epoch=2)
+
+    assert texts(filled) == {"old"}

@@ -26,7 +26,7 @@ from headrace.endpoints.systems.postgres_session import (
     run,
     transaction,
 )
-from headrace.errors import ConfigInvalid, SchemaChanged
+from headrace.errors import ConfigInvalid, RowRejected, SchemaChanged
 
 LOCK_MS = 2000
 """How long readers may have to wait for a table that is dropped."""
@@ -100,8 +100,7 @@ def replace(connection: Connection, ledger: Ledger, table: Table, target: Target
     refuse_unreplaceable(connection, ledger, table, target)
     present = columns_of(connection, table)
     if target.primary_key and set(target.primary_key) <= set(columns_of(connection, hidden) or {}):
-        key = ", ".join(map(quote_identifier, target.primary_key))
-        run(connection, f"alter table {hidden.sql} add primary key ({key})")
+        _add_key(connection, table, hidden, target.primary_key)
     is_built_upon = present is not None and query(connection, _BUILT_UPON, [table.sql])[0][0]
     if present is None:
         _show(connection, table, hidden)
@@ -141,6 +140,19 @@ def end_older_loads(connection: Connection, table: Table, role: str | None) -> N
             "and pid <> pg_backend_pid() and relation = any(select to_regclass(n)::oid from unnest($1::text[]) n)",
             [names],
         )
+
+
+def _add_key(connection: Connection, table: Table, hidden: Table, key: Sequence[str]) -> None:
+    try:
+        run(connection, f"alter table {hidden.sql} add primary key ({', '.join(map(quote_identifier, key))})")
+    except (psycopg.errors.UniqueViolation, psycopg.errors.NotNullViolation) as error:
+        wrong = "have none" if isinstance(error, psycopg.errors.NotNullViolation) else "share one"
+        raise RowRejected(
+            f"{table} cannot have the key ({', '.join(key)}), for rows {wrong}; what was there is still shown. Correct "
+            "the rows, or the policy's primaryKeys.",
+            role="sink",
+            details={"table": str(table)},
+        ) from None
 
 
 def _is_free(connection: Connection, table: Table) -> bool:
