@@ -6,6 +6,7 @@ class PostgresError(Exception):
     sqlstate: str | None
     message: str
 
+class ConnectionDoesNotExistError(PostgresError): ...
 class InterfaceError(Exception): ...
 
 class Connection:

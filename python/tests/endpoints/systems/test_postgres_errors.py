@@ -294,8 +294,6 @@ def test_a_view_that_fails_in_the_middle_says_what_failed_and_not_the_value(
 def test_a_connection_of_which_the_driver_says_that_it_broke_has_broken() -> None:
     import asyncpg
 
-    broken = asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+    said = translated(asyncpg.ConnectionDoesNotExistError("connection was closed"), role="source", where=UNIT)
 
-    assert translated(broken, role="source", where=UNIT).message == (
-        "public.orders: the connection to PostgreSQL broke. Try again."
-    )
+    assert said.message == "public.orders: the connection to PostgreSQL broke. Try again."
