@@ -280,7 +280,7 @@ def test_a_value_that_the_target_cannot_hold_is_refused_by_the_column_and_table_
 ) -> None:
     """Not by the hidden or the stage table, which is gone when somebody looks for it."""
     server.run("shop", "update orders set note = '\u2603' where id = 3")
-    server.run("postgres", "drop database if exists latin",
+    server.run("postgres", "drop database if exists latin with (force)",
                "create database latin encoding latin1 locale 'C' template template0")  # fmt: skip
 
     policy = {**FULL, "writeDisposition": disposition}
