@@ -23,12 +23,13 @@ export type PostmasterFile = typeof PostmasterFile.Type
 
 const pathOf = (dataDir: string) => join(dataDir, "postmaster.pid")
 
-/** What a file holds; undefined when there is none. */
+/** What a file holds; undefined when there is none, or none any more: one of /proc says so of a process that just ends. */
 export const textOf = (path: string): string | undefined => {
   try {
     return readFileSync(path, "utf8")
   } catch (cause) {
-    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined
+    if (cause instanceof Error && "code" in cause && (cause.code === "ENOENT" || cause.code === "ESRCH"))
+      return undefined
     throw cause
   }
 }
