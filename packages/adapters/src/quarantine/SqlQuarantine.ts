@@ -108,8 +108,10 @@ const statements = (sql: PgClient.PgClient) => {
       from hr_quarantine where tenant = ${tenant} and ${waits} and expires_at > now()
       group by endpoint_id, unit_id, sink_id, code order by endpoint_id, unit_id, sink_id, code`,
 
-    rows: (place: QuarantinePlace, limit: number) => sql`
+    rows: (place: QuarantinePlace, limit: number, after?: KeptKey) => sql`
       select ${columns} from hr_quarantine where ${of(place)} and ${waits} and expires_at > now()
+        and (hr_quarantine.generation, slice_seq, hr_quarantine.position)
+          > (${after?.generation ?? -1}, ${after?.sliceSeq ?? -1}, ${after?.position ?? -1})
       order by hr_quarantine.generation, slice_seq, hr_quarantine.position limit ${limit}`,
 
     claim: (place: QuarantinePlace, key: KeptKey, by: Replaying) => sql`
@@ -158,8 +160,8 @@ export const make = Effect.gen(function* () {
         Effect.mapError(failed)
       )
     ),
-    rows: Effect.fn("SqlQuarantine.rows")((place, limit) =>
-      say.rows(place, limit).pipe(Effect.flatMap(rowsOf), Effect.mapError(failed))
+    rows: Effect.fn("SqlQuarantine.rows")((place, limit, after) =>
+      say.rows(place, limit, after).pipe(Effect.flatMap(rowsOf), Effect.mapError(failed))
     ),
     claim: Effect.fn("SqlQuarantine.claim")(
       function* (place, keys, by) {

@@ -6,6 +6,7 @@
  */
 import { Context, Effect, Layer, Schema } from "effect"
 import type { Scope } from "../domain/Endpoint.ts"
+import type { RunStats } from "../domain/Run.ts"
 import { type KeptRow, type QuarantineError, type QuarantinePlace } from "../services/Quarantine.ts"
 import type { ReplayedRow } from "../services/RunEngine.ts"
 import { RunEvents } from "../services/RunEvents.ts"
@@ -69,31 +70,51 @@ export class Replay extends Context.Service<
           const last = yield* Effect.provideContext(runToEnd(scope, { ...start, policy, replay }), services)
           if (last.event !== "RUN_SUCCEEDED")
             return yield* new ReplayFailed({ reason: last.message ?? "The run was ended from outside." })
+          return refusedBy(last.stats)
+        })
+
+        const page = Effect.fnUntraced(function* (
+          scope: Scope,
+          start: Start,
+          waiting: ReadonlyArray<KeptRow>
+        ) {
+          const groups = groupsOf(waiting)
+          const refusals = yield* Effect.forEach(groups, (rows) => attempt(scope, start, rows))
+          const tried = groups.reduce((sum, rows) => sum + rows.length, 0)
+          const refused = refusals.reduce((sum, rows) => sum + rows, 0)
+          return { taken: tried - refused, refused, untried: waiting.length - tried }
         })
 
         return Replay.of({
           place,
           all: Effect.fn("Replay.all")(function* (scope, start) {
             const where = yield* place(scope, start)
-            const waiting = yield* setAside.rows(where, mostRows)
-            const groups = groupsOf(waiting)
-            yield* Effect.forEach(groups, (rows) => attempt(scope, start, rows), { discard: true })
-            const tried = groups.reduce((sum, rows) => sum + rows.length, 0)
-            const left = yield* setAside.rows(where, mostRows)
-            return {
-              taken: waiting.length - left.length,
-              refused: tried - (waiting.length - left.length),
-              untried: waiting.length - tried
+            let done: Replayed = { taken: 0, refused: 0, untried: 0 }
+            let waiting = yield* setAside.rows(where, most.rows)
+            for (let last = waiting.at(-1); last !== undefined; last = waiting.at(-1)) {
+              done = sum(done, yield* page(scope, start, waiting))
+              // Rows that were refused again wait on in their places, which are behind us.
+              waiting = yield* setAside.rows(where, most.rows, last)
             }
+            return done
           })
         })
       })
     )
 }
 
-const mostRows = 10_000
+const sum = (a: Replayed, b: Replayed): Replayed => ({
+  taken: a.taken + b.taken,
+  refused: a.refused + b.refused,
+  untried: a.untried + b.untried
+})
 
-/** What one request may carry, which fits a frame. */
+const refusedBy = (stats: RunStats | null): number => {
+  const rows = stats?.["rejected_rows"]
+  return typeof rows === "number" ? rows : 0
+}
+
+/** What one request may carry, which fits a frame; and no more rows than this are in memory. */
 const most = { rows: 1000, characters: 4 * 1024 * 1024 }
 
 const Payload = Schema.fromJsonString(Schema.Struct({ columns: Schema.String, arrow: Schema.String }))

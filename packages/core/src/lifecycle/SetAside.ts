@@ -42,10 +42,11 @@ export class SetAside extends Context.Service<
     /** What waits, by unit, sink and reason. */
     readonly summary: (tenant: string) => Effect.Effect<ReadonlyArray<KeptSummary>, QuarantineError>
 
-    /** Rows that wait, with their contents. */
+    /** Rows that wait, with their contents; with `after`, those behind it. */
     readonly rows: (
       place: QuarantinePlace,
-      limit: number
+      limit: number,
+      after?: KeptKey
     ) => Effect.Effect<ReadonlyArray<KeptRow>, QuarantineError | SecretsError>
 
     /** Forgets the rows of generations before `before`, or all: they were, or will be, read anew. */
@@ -108,8 +109,8 @@ export class SetAside extends Context.Service<
           if (claimed.length < keys.length) yield* new ReplayOutdated()
         }),
         summary: quarantine.summary,
-        rows: Effect.fn("SetAside.rows")(function* (place, limit) {
-          return yield* Effect.forEach(yield* quarantine.rows(place, limit), opened(place))
+        rows: Effect.fn("SetAside.rows")(function* (place, limit, after) {
+          return yield* Effect.forEach(yield* quarantine.rows(place, limit, after), opened(place))
         }),
         forget: quarantine.forget
       })

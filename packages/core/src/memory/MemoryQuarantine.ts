@@ -23,15 +23,15 @@ const pathOf = ({ tenant, unit, sinkId }: QuarantinePlace) => unitPath(tenant, u
 const keyOf = (path: string, { generation, sliceSeq, position }: KeptKey) =>
   `${path} ${generation} ${sliceSeq} ${position}`
 
-const inOrder = (a: Row, b: Row) =>
-  a.kept.generation - b.kept.generation ||
-  a.kept.sliceSeq - b.kept.sliceSeq ||
-  a.kept.position - b.kept.position
+const order = (a: KeptKey, b: KeptKey) =>
+  a.generation - b.generation || a.sliceSeq - b.sliceSeq || a.position - b.position
 
 export const make = Effect.sync(() => {
   const rows = new Map<string, Row>()
   const of = (place: QuarantinePlace) =>
-    [...rows].filter(([, { path }]) => path === pathOf(place)).toSorted(([, a], [, b]) => inOrder(a, b))
+    [...rows]
+      .filter(([, { path }]) => path === pathOf(place))
+      .toSorted(([, a], [, b]) => order(a.kept, b.kept))
 
   /** `counts` says of a slice of the generation whether it is committed; with `givesUp` no other ever will be. */
   const settleSlices = (
@@ -77,10 +77,10 @@ export const make = Effect.sync(() => {
             newest: others.reduce((top, { kept }) => DateTime.max(top, kept.keptAt), first!.kept.keptAt)
           }))
       }),
-    rows: (place, limit) =>
+    rows: (place, limit, after) =>
       Effect.sync(() =>
         of(place)
-          .filter(([, { isSeen }]) => isSeen)
+          .filter(([, { isSeen, kept }]) => isSeen && (after === undefined || order(kept, after) > 0))
           .slice(0, limit)
           .map(([, { kept }]) => kept)
       ),

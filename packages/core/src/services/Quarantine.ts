@@ -83,10 +83,11 @@ export class Quarantine extends Context.Service<
     /** What waits, of every unit of the tenant, by unit, sink and code. */
     readonly summary: (tenant: string) => Effect.Effect<ReadonlyArray<KeptSummary>, QuarantineError>
 
-    /** Rows that wait, in the order they were read, at most `limit`. */
+    /** Rows that wait, in the order they were read, at most `limit`; with `after`, those behind it. */
     readonly rows: (
       place: QuarantinePlace,
-      limit: number
+      limit: number,
+      after?: KeptKey
     ) => Effect.Effect<ReadonlyArray<KeptRow>, QuarantineError>
 
     /** Those of `keys` that wait are from now on the slice's to take in, and answered. A claim before it is forgotten. */

@@ -211,6 +211,24 @@ export const suite = <E>(adapter: string, layer: Layer.Layer<Quarantine, E>) =>
         })
       )
 
+      it.effect("rows are found page by page, in the order they were read", () =>
+        Effect.gen(function* () {
+          const quarantine = yield* Quarantine
+          const place = somewhere()
+          yield* seen(place, slice(10), row(0))
+          yield* seen(place, slice(9), row(10), row(9))
+
+          const [first] = yield* quarantine.rows(place, 1)
+          const rest = yield* quarantine.rows(place, 100, first)
+
+          assert.deepInclude(first, keyOf(slice(9), 9))
+          assert.deepStrictEqual(
+            rest.map(({ sliceSeq, position }) => `${sliceSeq}/${position}`),
+            ["9/10", "10/0"]
+          )
+        })
+      )
+
       it.effect("what was read anew is forgotten: earlier generations, or everything", () =>
         Effect.gen(function* () {
           const quarantine = yield* Quarantine
