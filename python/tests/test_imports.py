@@ -66,7 +66,8 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     ),
     "sinks": (CONTRACTS | {"objects", "systems", "commit", "footers", "rowtypes", "parting", "sifting"}, ARROW),
     "registry": (CONTRACTS | {"systems", "sources", "sinks"}, set()),
-    "replaying": (CONTRACTS | {"payloads"}, {"pyarrow"}),
+    "keydiff": (CONTRACTS, {"pyarrow"}),
+    "replaying": (CONTRACTS | {"keydiff", "payloads", "source_policy"}, {"pyarrow"}),
     # the steps of a run
     "deletions": (CONTRACTS | {"policy"}, {"pyarrow"}),
     "records": (CONTRACTS | {"rowtypes"}, ARROW),
@@ -83,7 +84,6 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "tally": (CARRYING | {"exporting"}, set()),
     "ahead": (CARRYING | {"exporting"}, set()),
     "blame": (CONTRACTS, set()),
-    "keydiff": (CONTRACTS, {"pyarrow"}),
     "gone": (CARRYING | {"keydiff"}, {"pyarrow"}),
     "judging": (
         CARRYING | {"ahead", "deletions", "exporting", "importing", "fitting", "sifting", "payloads"},

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from headrace.endpoint import Applied, Policy, Target
 from headrace.protocol import CommitRecord
-from headrace.refusals import RefusedRow
+from headrace.refusals import RefusedRow, Sifted
 from headrace.staging import BlockLoad, RecordReader, Slice
 
 if TYPE_CHECKING:
@@ -26,6 +26,20 @@ class KeyedSource(Protocol):
         self, unit_id: str, key: tuple[str, ...], keys: Sequence[tuple[str, ...]], policy: Policy
     ) -> Iterator[pa.RecordBatch]:
         """Of these keys, those that the same snapshot really has not, as rows that say so with ``_headrace_op`` 1.
+
+        Keys come as text, and are compared as the source compares them.
+        """
+        ...
+
+
+@runtime_checkable
+class RecallingSource(Protocol):
+    """A source that can be asked for single rows, so that one set aside long ago is tried as it is today."""
+
+    def rows_of(
+        self, unit_id: str, key: tuple[str, ...], keys: Sequence[tuple[str, ...]], policy: Policy
+    ) -> Iterator[pa.RecordBatch | Sifted]:
+        """The rows that have one of these keys, as ``read`` would yield them now, in any order.
 
         Keys come as text, and are compared as the source compares them.
         """

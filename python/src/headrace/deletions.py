@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.abilities import KeyedSink
-from headrace.endpoint import SinkEndpoint, SourceEndpoint, WriteDisposition
+from headrace.endpoint import SinkEndpoint, SourceEndpoint, Target, WriteDisposition
 from headrace.errors import ConfigInvalid
 from headrace.policy import RunPolicy
 
@@ -54,9 +54,9 @@ def refuse_unheard(
         )
 
 
-def compares_keys(parsed: RunPolicy, disposition: WriteDisposition) -> bool:
-    """Whether keys say which rows are gone: what replaces everything leaves none behind."""
-    return parsed.deletes == "keyDiff" and disposition == "merge"
+def compares_keys(parsed: RunPolicy, source: SourceEndpoint, target: Target) -> bool:
+    """Whether keys say which rows are gone: what replaces everything leaves none behind, a replay has not all rows."""
+    return parsed.deletes == "keyDiff" and target.disposition == "merge" and not source.capabilities().replays
 
 
 def tombstones_of(batch: Any) -> int:

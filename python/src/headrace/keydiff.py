@@ -35,13 +35,13 @@ def absent_keys(of_source: Iterator[pa.RecordBatch], of_sink: Iterator[pa.Record
         known, held = (_Parts(opened.enter_context(tempfile.TemporaryFile())) for _ in range(2))
         try:
             for batch in of_sink:
-                for key in _texts(batch):
+                for key in key_texts(batch):
                     written = json.dumps(key, ensure_ascii=False).encode()
                     held.add(_digest(written), len(written).to_bytes(LENGTH_BYTES) + written)
             if held.is_empty:
                 return
             for batch in of_source:
-                for key in _texts(batch):
+                for key in key_texts(batch):
                     known.add(_digest(json.dumps(key, ensure_ascii=False).encode()), b"")
         except OSError as error:
             raise StagingFull(
@@ -55,7 +55,7 @@ def absent_keys(of_source: Iterator[pa.RecordBatch], of_sink: Iterator[pa.Record
                     yield tuple(json.loads(written))
 
 
-def _texts(batch: pa.RecordBatch) -> Iterator[Key]:
+def key_texts(batch: pa.RecordBatch) -> Iterator[Key]:
     return zip(*(_as_text(column) for column in batch.columns), strict=True)
 
 

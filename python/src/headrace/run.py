@@ -179,7 +179,7 @@ class _Run:
 
     def _carry_gone(self) -> bool:
         """Take away what the source no longer has, when all it has is there."""
-        if self.into is None or self.sink is None or not compares_keys(self.policy, self.into.target.disposition):
+        if self.into is None or self.sink is None or not compares_keys(self.policy, self.source, self.into.target):
             return True
         gone = GoneRows(self.source, self.run.unit_id, self._reading_policy(), self.observer)
         rows = self.policy.slice_rows or ROWS_OF_A_SLICE

@@ -33,14 +33,13 @@ from headrace.endpoints.sources.postgres_filter import refuse_foreign_literals
 from headrace.endpoints.sources.postgres_hold import RelationMovedError
 from headrace.endpoints.sources.postgres_horizon import horizon, looked_again
 from headrace.endpoints.sources.postgres_increment import plan_increment
-from headrace.endpoints.sources.postgres_keys import absence_statement, keys_statement
-from headrace.endpoints.sources.postgres_plan import Planning, plan_load
+from headrace.endpoints.sources.postgres_keys import absence_statement, keys_statement, presence
+from headrace.endpoints.sources.postgres_plan import Planning, held_back, plan_load
 from headrace.endpoints.sources.postgres_policy import ReadPolicy
 from headrace.endpoints.sources.postgres_position import (
     CursorPosition,
     Identity,
     LoadPosition,
-    Position,
     from_json,
 )
 from headrace.endpoints.sources.postgres_ranges import CursorRange, KeyRange, Order, PageRange, condition, ordering
@@ -54,7 +53,7 @@ from headrace.endpoints.systems.postgres_duckdb import extension
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.endpoints.systems.postgres_pgcopy import PGCOPY_FORMAT, can_read_blocks
 from headrace.endpoints.systems.postgres_types import Reading, exact_batch, reading, schema_of
-from headrace.errors import ConfigInvalid, EndpointUnreachable, RowRejected
+from headrace.errors import EndpointUnreachable, RowRejected
 from headrace.previews import preview_of
 from headrace.protocol import Json, NormalizedRecord, Preview, UnitDescriptor
 from headrace.staging import DEFAULT_BATCH_BYTES, NativeFile, Slice
@@ -131,7 +130,7 @@ class PostgresSource:
             return plan_load(planning, position if isinstance(position, LoadPosition) else None, None)
         first = horizon(snapshot, found, cursor)
         if first.held_by is not None:
-            return _held_back(position, first.held_by, first.delivery, found.unit_id, asked)
+            return held_back(position, first.held_by, first.delivery, found.unit_id, asked)
         after = position if isinstance(position, CursorPosition) else None
         survey = Survey.of(snapshot.freeze(found, survey_questions(order, after, first.before)))
         limit = looked_again(snapshot, found, cursor, first) if survey.has_more else first
@@ -197,6 +196,14 @@ class PostgresSource:
         found, readings = self._held(unit_id), tombstone_readings(self._held(unit_id), key)
         statement = absence_statement(found, key, keys, ReadPolicy.parse(policy))
         return self._arrow(statement, readings, unit_id, DEFAULT_BATCH_BYTES)
+
+    def rows_of(
+        self, unit_id: str, key: tuple[str, ...], keys: Sequence[tuple[str, ...]], policy: Policy
+    ) -> Iterator[Any]:
+        found, asked = self._held(unit_id), ReadPolicy.parse(policy)
+        readings = carried_readings(found, asked)
+        statement = f"{selection(found, readings)} where {presence(found, key, keys, asked)}"
+        return self._arrow(statement, readings, unit_id, asked.batch_bytes, asked.most_set_aside)
 
     def close(self) -> None:
         self._files.close()
@@ -283,14 +290,3 @@ class PostgresSource:
 
     def _is_under(self, snapshot: str) -> bool:
         return self._snapshot is not None and self._snapshot.is_frozen and self._snapshot.id == snapshot
-
-
-def _held_back(position: Position | None, transaction: str, delivery: str, unit_id: str, asked: ReadPolicy) -> Plan:
-    if not isinstance(position, CursorPosition):
-        raise ConfigInvalid(
-            f"The transaction {transaction} is prepared but not finished, and its rows of {unit_id} could be missed. "
-            "Commit it or roll it back, or choose mode full.",
-            role="source",
-        )
-    delivered: dict[str, Json] = {"deletes": asked.said_of_deletes, "source": delivery, "leftForLater": delivery}
-    return Plan(slices=iter(()), count=0, estimated_rows=0, strategy="nothing new", delivery=delivered)

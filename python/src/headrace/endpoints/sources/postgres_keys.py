@@ -27,18 +27,30 @@ def absence_statement(
     Text that differs is another key in a sink, whatever the source takes for equal: there it would stay beside its
     new spelling.
     """
+    same = " and ".join(_same(name, column) for name, column in _columns(relation, key).items())
+    where = " and ".join(filter(None, (same, kept(relation, policy))))
+    return (
+        f"select {selection_of(tombstone_readings(relation, key))} from ({_listed(relation, key, keys)}) k "
+        f"where not exists (select from {_table(relation)} where {where})"
+    )
+
+
+def presence(relation: Relation, key: Sequence[str], keys: Sequence[tuple[str, ...]], policy: ReadPolicy) -> str:
+    """Is true for the wanted rows of ``selection`` that have one of ``keys``."""
+    names = ", ".join(f"t.{quote_identifier(name)}" for name in key)
+    is_listed = f"({names}) in ({_listed(relation, key, keys)})"
+    return " and ".join(filter(None, (is_listed, kept(relation, policy))))
+
+
+def _listed(relation: Relation, key: Sequence[str], keys: Sequence[tuple[str, ...]]) -> str:
+    """The keys, which come as text, as rows of the columns' own types."""
     columns = _columns(relation, key)
     values = ", ".join(f"array[{', '.join(map(quote_literal, texts))}]" for texts in zip(*keys, strict=True))
     names = ", ".join(f"c{at}" for at in range(len(key)))
     typed = ", ".join(
         f"u.c{at}::{_type(column)} as {quote_identifier(name)}" for at, (name, column) in enumerate(columns.items())
     )
-    same = " and ".join(_same(name, column) for name, column in columns.items())
-    where = " and ".join(filter(None, (same, kept(relation, policy))))
-    return (
-        f"select {selection_of(tombstone_readings(relation, key))} from (select {typed} from unnest({values}) "
-        f"u({names})) k where not exists (select from {_table(relation)} where {where})"
-    )
+    return f"select {typed} from unnest({values}) u({names})"
 
 
 def _columns(relation: Relation, key: Sequence[str]) -> dict[str, CatalogColumn]:

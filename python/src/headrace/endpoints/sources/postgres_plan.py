@@ -14,9 +14,11 @@ from headrace.endpoint import Plan
 from headrace.endpoints.sources.postgres_cursor import CursorBound
 from headrace.endpoints.sources.postgres_policy import ReadPolicy
 from headrace.endpoints.sources.postgres_position import (
+    CursorPosition,
     Identity,
     LoadPosition,
     PagesPosition,
+    Position,
     to_json,
 )
 from headrace.endpoints.sources.postgres_ranges import (
@@ -30,6 +32,7 @@ from headrace.endpoints.sources.postgres_ranges import (
 from headrace.endpoints.sources.postgres_ranges import to_json as bounds_json
 from headrace.endpoints.sources.postgres_snapshot import Snapshot
 from headrace.endpoints.systems.postgres_session import quote_identifier, quote_qualified
+from headrace.errors import ConfigInvalid
 from headrace.protocol import Json
 from headrace.staging import Slice
 
@@ -236,3 +239,14 @@ def _rows_of_a_page(planning: Planning) -> float:
         where=planning.unit_id,
     )
     return max(1.0, rows / max(1, pages))
+
+
+def held_back(position: Position | None, transaction: str, delivery: str, unit_id: str, asked: ReadPolicy) -> Plan:
+    if not isinstance(position, CursorPosition):
+        raise ConfigInvalid(
+            f"The transaction {transaction} is prepared but not finished, and its rows of {unit_id} could be missed. "
+            "Commit it or roll it back, or choose mode full.",
+            role="source",
+        )
+    delivered: dict[str, Json] = {"deletes": asked.said_of_deletes, "source": delivery, "leftForLater": delivery}
+    return Plan(slices=iter(()), count=0, estimated_rows=0, strategy="nothing new", delivery=delivered)
