@@ -101,6 +101,36 @@ def test_a_file_of_nothing_but_bad_lines_succeeds_without_a_row(carrying: Carryi
     assert counted == {"exported_rows": 2, "rejected_rows": 2, "applied_rows": 0}
 
 
+@pytest.mark.parametrize(
+    ("lines", "rejected"),
+    [
+        ('{"id": 1e400}\n', [(0, "UNCARRIABLE")]),
+        ('{"id": 1e400}\n{"id": "x"', [(0, "UNCARRIABLE"), (1, "MALFORMED")]),
+        ('{"id": ', [(0, "MALFORMED")]),
+    ],
+)
+def test_lines_are_set_aside_also_where_no_other_shows_a_column_and_where_the_file_is_cut_off(
+    carrying: Carrying, lines: str, rejected: list[tuple[int, str]]
+) -> None:
+    carrying.file("orders.jsonl", lines)
+
+    finished = carrying.run("orders.jsonl", {"quarantine": ALL})
+
+    assert finished.errors == []
+    assert carrying.rejected == rejected
+
+
+def test_a_column_of_the_reserved_name_is_refused_by_name_unless_it_is_a_mark(carrying: Carrying) -> None:
+    carrying.file("orders.csv", "id,_headrace_op\n1,insert\n")
+
+    (refused,) = carrying.run("orders.csv", {}).errors
+    left_out = carrying.run("orders.csv", {"columns": ["id"]})
+
+    assert (refused.tag, refused.details["column"]) == ("ConfigInvalid", "_headrace_op")
+    assert "policy's columns" in refused.message
+    assert (left_out.errors, carrying.stored()) == ([], ["1"])
+
+
 def test_without_a_quarantine_a_bad_line_ends_the_run_as_before(carrying: Carrying) -> None:
     carrying.file("orders.csv", "id,amount\n1,2\n3\n")
 

@@ -60,10 +60,23 @@ def compares_keys(parsed: RunPolicy, source: SourceEndpoint, target: Target) -> 
 
 
 def tombstones_of(batch: Any) -> int:
-    """How many of the rows say that they were deleted."""
+    """How many of the rows say that they were deleted.
+
+    Raises:
+        ConfigInvalid: A column of the source's own has the reserved name.
+    """
     if isinstance(batch, pa.RecordBatch):
         if OPERATION_COLUMN not in batch.schema.names:
             return 0
+        kind = batch.schema.field(OPERATION_COLUMN).type
+        if not (pa.types.is_integer(kind) or pa.types.is_null(kind)):
+            raise ConfigInvalid(
+                f"The unit has a column {OPERATION_COLUMN} of {kind}, and sinks take a column of that name for the "
+                "mark of rows that are gone: 0, or 1. Leave it out with the policy's columns, rename it, or, where it "
+                "is that mark, say that it is int8.",
+                role="source",
+                details={"field": "policy.columns", "column": OPERATION_COLUMN},
+            )
         return int(pc.sum(pc.equal(batch.column(OPERATION_COLUMN), 1)).as_py() or 0)
     return sum(1 for row in batch if cast("Mapping[str, Any]", row).get(OPERATION_COLUMN) == 1)
 

@@ -64,7 +64,8 @@ class JsonLinesPart:
         return mark
 
     def cut(self, start: Mark, want: Want) -> Cut | None:
-        takes = self._takes_whole if want.is_growing else self._takes
+        takes = self._takes if want.most_set_aside is None else self._takes_anything
+        takes = self._takes_whole if want.is_growing else takes
         at = start
         while (cut := cut_records(self._file, at, self._records, want, self._row_bytes, takes)) is not None:
             columns, delivered, rows, lines = dict(start.columns), dict(start.columns), 0, 0
@@ -76,6 +77,7 @@ class JsonLinesPart:
                 else:
                     objects, broken = self._parted(block)
                     self._columns.learn_most(block, objects, columns, delivered, want.most_set_aside, want.columns)
+                    columns = columns or {name: "null" for row in objects for name in row}
                     rows, lines = rows + len(objects), lines + len(broken)
             if rows > 0 and not columns:
                 raise rejected(self._file.shown, cut.start.line + 1, "objects without a key make no rows. Remove them.")
@@ -114,6 +116,11 @@ class JsonLinesPart:
 
     def _takes(self, block: Block) -> int:
         return len(self._objects(block))
+
+    def _takes_anything(self, block: Block) -> int:
+        """What is no object is set aside, also when it is the end of a file that was cut off."""
+        objects, broken = self._parted(block)
+        return len(objects) + len(broken)
 
     def _takes_whole(self, block: Block) -> int:
         """The last object of a growing file counts once its brace is closed, line feed or not."""
