@@ -6,6 +6,7 @@
 import * as Context from "effect/Context"
 import { isEnding, type JsonLine, numbered } from "./JsonLines.ts"
 import { lines, type Message } from "./Message.ts"
+import { printable } from "./Printable.ts"
 import { redact, redactLine } from "./Redact.ts"
 
 export type OutputFormat = "text" | "json" | "jsonl"
@@ -54,7 +55,7 @@ export const make = ({ stdout, stderr, ...options }: ScreenOptions): ScreenShape
   }
   const say = (line: string) => {
     erase()
-    stderr.write(`${redact(line, secrets)}\n`)
+    for (const part of redact(line, secrets).split("\n")) stderr.write(`${printable(part)}\n`)
   }
   const print = (line: string) => {
     erase()
@@ -74,7 +75,7 @@ export const make = ({ stdout, stderr, ...options }: ScreenOptions): ScreenShape
     draw: (line) => {
       erase()
       if (line === null) return
-      stderr.write(redact(line, secrets))
+      stderr.write(printable(redact(line, secrets)))
       isDrawn = true
     },
     columns: () => stderr.columns ?? 100,

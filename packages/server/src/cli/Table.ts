@@ -1,4 +1,5 @@
 /** Rows of text as columns of equal width, for people. */
+import { printable } from "./Printable.ts"
 
 const width = (text: string): number => Array.from(text).length
 
@@ -6,7 +7,7 @@ const width = (text: string): number => Array.from(text).length
 const widest = 60
 
 const cell = (text: string): string => {
-  const line = text.replaceAll(/\s+/g, " ")
+  const line = printable(text.replaceAll(/\s+/g, " "))
   return width(line) > widest
     ? `${Array.from(line)
         .slice(0, widest - 1)

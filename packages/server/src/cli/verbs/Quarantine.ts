@@ -1,10 +1,8 @@
 /** `headrace quarantine list|show|replay`: rows that were set aside, what they are, and another try. */
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import { Lookups } from "@headrace/core/lifecycle/Lookups"
 import { Replay } from "@headrace/core/lifecycle/Replay"
 import { SetAside } from "@headrace/core/lifecycle/SetAside"
-import type { KeptRow } from "@headrace/core/services/Quarantine"
 import { messageFor } from "../Catalogue.ts"
 import { Owner, withEngine } from "../Engine.ts"
 import { Exit } from "../Exit.ts"
@@ -15,6 +13,7 @@ import { refuse, Refused } from "../Message.ts"
 import { parsePolicy, type PolicyFlags } from "../Policy.ts"
 import type { Reference } from "../Reference.ts"
 import { Screen } from "../Screen.ts"
+import { linesOf, shownRow } from "../SetAsideRow.ts"
 import { sinkIdOf } from "../SinkName.ts"
 import { table } from "../Table.ts"
 import type { Verb } from "../Verb.ts"
@@ -71,7 +70,7 @@ export const show = (flags: Pair & { readonly limit: number }): Verb =>
     if (screen.format === "json") screen.print(JSON.stringify(rows))
     else if (screen.format === "jsonl") rows.forEach((row) => screen.print(JSON.stringify(row)))
     else if (rows.length === 0) screen.print(`No row of ${pair.unitId} is set aside.`)
-    else for (const row of rows) lines(row).forEach(screen.print)
+    else for (const row of rows) linesOf(row).forEach(screen.print)
     return Exit.done
   })
 
@@ -138,24 +137,6 @@ type PairError = Exclude<
 
 const refusedPair = (error: PairError, { source, sink }: Carried): Refused =>
   error._tag === "EndpointNotFound" ? neverCarried(source, sink) : refusedAction(error, source, sink)
-
-const Payload = Schema.fromJsonString(
-  Schema.Struct({ row: Schema.optionalKey(Schema.Json), text: Schema.optionalKey(Schema.String) })
-)
-const decode = Schema.decodeUnknownOption(Payload)
-
-/** What people see of a row: where it was, why it stayed behind, and what it is. */
-const shownRow = ({ generation, sliceSeq, position, code, column, reason, payload }: KeptRow) => {
-  const said = payload === null ? null : decode(payload)
-  const { row = null, text = null } = said !== null && said._tag === "Some" ? said.value : {}
-  return { generation, slice: sliceSeq, position, code, column, reason, row, text }
-}
-
-const lines = (row: ReturnType<typeof shownRow>): ReadonlyArray<string> => [
-  `slice ${row.slice} row ${row.position}   ${row.code}${row.column === null ? "" : `   ${row.column}`}`,
-  `  ${row.reason}`,
-  `  ${row.row !== null ? JSON.stringify(row.row) : (row.text ?? "Too long to be kept.")}`
-]
 
 const unsaid = refuse({
   title: "Which unit? --unit is missing",
