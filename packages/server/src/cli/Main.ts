@@ -22,6 +22,13 @@ const unheard = (error: NodeJS.ErrnoException) => {
   process.exit(Exit.failed)
 }
 
+/** A pipe whose reader is slower than we are has not all of it yet, and what waits would end with the process. */
+const written = (stream: NodeJS.WriteStream): Promise<void> =>
+  new Promise((resolve) => {
+    if (stream.writableLength === 0) resolve()
+    else stream.write("", () => resolve())
+  })
+
 /** `words` is the command line without the program. Never returns before the command ended. */
 export const runCommand = async <Name extends string, Input, Context>(
   command: Command.Command<Name, Input, Context, never, Command.Environment>,
@@ -34,5 +41,6 @@ export const runCommand = async <Name extends string, Input, Context>(
     Effect.provide(services),
     Effect.runPromise
   )
+  await Promise.all([process.stdout, process.stderr].map(written))
   process.exit()
 }

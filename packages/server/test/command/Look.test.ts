@@ -55,6 +55,19 @@ layer(Place.layer, live)("looking before carrying", (it) => {
     })
   )
 
+  it.effect("whoever reads slowly gets everything that is printed", () =>
+    Effect.gen(function* () {
+      const { folder, headrace } = yield* Place.Place
+      const line = JSON.stringify({ note: "x".repeat(9000) })
+      writeFileSync(join(folder, "wide.jsonl"), `${line}\n`.repeat(200))
+
+      const rows = yield* headrace("preview", "./wide.jsonl", "-n", "200", "-o", "jsonl")
+
+      assert.strictEqual(rows.exit, 0, rows.stderr)
+      assert.strictEqual(rows.stdout, `${line}\n`.repeat(200))
+    })
+  )
+
   it.effect("a pattern of file names is a unit though no list has it, unless no file has such a name", () =>
     Effect.gen(function* () {
       const { folder, headrace } = yield* Place.Place
