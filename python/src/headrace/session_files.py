@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from headrace.errors import ConfigInvalid, PermissionDenied, StagingFull
+from headrace.errors import ConfigInvalid, EndpointUnreachable, PermissionDenied, StagingFull
 from headrace.staging import NativeBlock, Seal
 
 _BLOCK = struct.Struct(">QQ")
@@ -85,7 +85,7 @@ class SessionDirectory:
         if self._writer is not None:
             self._end_stream()
         for path in self._streams:
-            with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as stream:
+            with _as_it_was_staged(path), pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as stream:
                 yield from stream
 
     def blocks(self) -> Iterator[NativeBlock]:
@@ -202,6 +202,19 @@ def lock(directory: Path, *, wait: bool) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+@contextmanager
+def _as_it_was_staged(path: Path) -> Generator[None]:
+    try:
+        yield
+    except (OSError, pa.ArrowInvalid) as error:
+        raise EndpointUnreachable(
+            f"{path} is gone, or is not what was staged. See that nobody else writes or deletes there, then start "
+            "again: the slice is read anew.",
+            role="staging",
+            details={"part": path.name},
+        ) from error
 
 
 def _flush(file: BinaryIO) -> None:

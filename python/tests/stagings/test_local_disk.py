@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from headrace.errors import ConfigInvalid
+from headrace.errors import ConfigInvalid, EndpointUnreachable
 from headrace.stagings.in_memory import InMemoryStaging
 from headrace.stagings.local_disk import LocalDiskStaging
 from headrace.testing.staging_suite import ROWS, StagingProviderSuite, context, read
@@ -53,6 +54,21 @@ def test_a_run_id_of_any_length_and_content_names_one_directory_below_the_root(t
 
     assert len(list((tmp_path / "root").glob("*/*/0"))) == len(hostile)
     assert list(tmp_path.iterdir()) == [tmp_path / "root"]
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:-30]),
+                                  lambda path: path.write_bytes(bytes(path.stat().st_size))])  # fmt: skip
+def test_what_was_staged_and_was_harmed_since_is_told_by_its_file(
+    tmp_path: Path, harm: Callable[[Path], object]
+) -> None:
+    with closing(LocalDiskStaging(tmp_path).allocate_session(context())) as session:
+        session.writer().write_batch(ROWS)
+        session.seal()
+        (path,) = tmp_path.rglob("rows-0")
+        harm(path)
+
+        with pytest.raises(EndpointUnreachable, match="rows-0 is gone, or is not what was staged"):
+            list(session.reader().iter_arrow())
 
 
 def test_nobody_else_can_read_what_is_staged(tmp_path: Path) -> None:
