@@ -122,7 +122,7 @@ class Trial:
         first, last, _ = stage.span(self.connection)
         with _undone(self.connection):
             self.begin()
-            error = self._attempt(lambda: self.apply(self._among(first, last)))
+            error = self._attempt(lambda: self.apply(self.among(first, last)))
             return error is None and self._attempt("set constraints all immediate") is None
 
     def _see_deferred(self, stage: Stage) -> None:
@@ -138,10 +138,9 @@ class Trial:
         waiting = [(first, last)]
         while waiting and len(self.refused) <= self.most:
             low, high = waiting.pop()
-            rows = [row for row in self.refused if low <= row <= high]
-            if low > high or len(rows) == high - low + 1:
+            if low > high or len(self._refused_among(low, high)) == high - low + 1:
                 continue
-            error = self._attempt(lambda low=low, high=high: self.apply(self._among(low, high)))
+            error = self._attempt(lambda low=low, high=high: self.apply(self.among(low, high)))
             if error is None:
                 continue
             if low == high:
@@ -159,9 +158,16 @@ class Trial:
                 del self.refused[row]
             is_settled = not found
 
-    def _among(self, low: int, high: int) -> str:
-        gone = ", ".join(map(str, self.refused))
+    def among(self, low: int, high: int) -> str:
+        """SQL that is true for the rows from ``low`` to ``high`` that are not refused, and as long as it has to be."""
+        gone = ", ".join(map(str, self._refused_among(low, high)))
         return f"r between {low} and {high}" + (f" and r not in ({gone})" if gone else "")
+
+    def _refused_among(self, low: int, high: int) -> list[int]:
+        """The shorter of the two is gone through, for this is asked twice for every row that is refused."""
+        if high - low < len(self.refused):
+            return [row for row in range(low, high + 1) if row in self.refused]
+        return sorted(row for row in self.refused if low <= row <= high)
 
     def _attempt(self, what: str | Callable[[], None]) -> psycopg.Error | None:
         run(self.connection, "savepoint tried")
