@@ -193,3 +193,16 @@ def test_merging_without_a_key_of_the_unit_is_refused(
         writing.put(writing.to("merge", key=key), [note(1)])
 
     assert refusal.value.details["field"] == field
+
+
+def test_a_key_may_be_a_day_that_pythons_calendar_does_not_know(writing: IcebergWriting) -> None:
+    schema = pa.schema([("id", pa.date32()), ("note", pa.string())])
+    target, days = writing.to("merge"), [-2440588, 0, 2145031948]
+    writing.put(target, [{"id": day, "note": "old"} for day in days], schema=schema)
+
+    writing.put(target, [{"id": day, "note": "new"} for day in days[1:]], schema=schema, first=1)
+
+    found = writing.table().scan().to_arrow()
+    assert sorted(zip(found["id"].cast(pa.int32()).to_pylist(), found["note"].to_pylist(), strict=True)) == [
+        (days[0], "old"), (days[1], "new"), (days[2], "new"),
+    ]  # fmt: skip

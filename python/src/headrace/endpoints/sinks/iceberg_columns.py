@@ -84,7 +84,11 @@ def _type(column: str, kind: pa.DataType, ids: count[int]) -> IcebergType:
         return _type(column, kind.value_type, ids)
     plain = _PLAIN.get(str(kind)) or _scalar(kind) or _nested(column, kind, ids)
     if plain is None:
-        raise refused(column, f"is {kind}, which Iceberg has no exact place for; leave it out, or cast it")
+        raise refused(
+            column,
+            f"is {kind}, which Iceberg has no exact place for; leave it out with the policy's columns, or have the "
+            "source give it as text",
+        )
     return plain
 
 

@@ -17,12 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.io import FileIO
-from pyiceberg.io.pyarrow import (
-    compute_statistics_plan,
-    data_file_statistics_from_parquet_metadata,
-    parquet_path_to_id_mapping,
-    schema_to_pyarrow,
-)
+from pyiceberg.io.pyarrow import schema_to_pyarrow
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
@@ -31,6 +26,7 @@ from pyiceberg.types import FixedType, UUIDType
 
 from headrace.endpoints.sinks.iceberg_columns import OPERATION, conformed
 from headrace.endpoints.sinks.iceberg_footer import NoFooter, footer_with_ids
+from headrace.endpoints.sinks.iceberg_statistics import statistics_of
 from headrace.staging import NativeFile, RecordReader
 
 COMPRESSION = "zstd"
@@ -124,11 +120,6 @@ class Files:
 
     def _data_file(self, path: str, size: int, metadata: Any, names: Sequence[str]) -> DataFile:
         present = Schema(*(self.schema.find_field(name) for name in names))
-        statistics = data_file_statistics_from_parquet_metadata(
-            parquet_metadata=metadata,
-            stats_columns=compute_statistics_plan(present, self.table.properties),
-            parquet_column_mapping=parquet_path_to_id_mapping(present),
-        )
         return DataFile.from_args(
             content=DataFileContent.DATA,
             file_path=path,
@@ -139,7 +130,7 @@ class Files:
             spec_id=self.table.metadata.default_spec_id,
             equality_ids=None,
             key_metadata=None,
-            **statistics.to_serialized_dict(),
+            **statistics_of(metadata, present, self.table.properties),
         )
 
 

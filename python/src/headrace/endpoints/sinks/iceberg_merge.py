@@ -139,7 +139,7 @@ class Merge:
         at_most: Any = LessThanOrEqual
         for index, name in enumerate(self.key):
             if isinstance(self.schema.find_type(name), _COMPARED):
-                found = pc.min_max(self.keys[f"k{index}"]).as_py()
+                found = pc.min_max(_as_number(self.keys[f"k{index}"])).as_py()
                 parts += [at_least(name, found["min"]), at_most(name, found["max"])]
         return reduce(And, parts, AlwaysTrue())
 
@@ -206,6 +206,11 @@ def _rows(files: Files, task: FileScanTask, projected: Schema) -> Iterator[pa.Re
 def _comparable(array: Any) -> Any:
     """Arrow joins no extension types, such as UUIDs; what they are made of is as good."""
     return array.storage if isinstance(array, pa.ExtensionArray) else array
+
+
+def _as_number(keys: Any) -> Any:
+    """Days are counted from 1970, for Python's calendar does not know all of them."""
+    return keys.cast(pa.int32()) if pa.types.is_date(keys.type) else keys
 
 
 def operations(batch: pa.RecordBatch) -> Any:
