@@ -16,8 +16,9 @@ from pathlib import Path
 from fidelity.arrow_files import ArrowOrigin, ParquetOrigin
 from fidelity.carrying_types import Outcome
 from fidelity.contract import Origin, Place
+from fidelity.iceberg_tables import IcebergPlace
 from fidelity.parquet_files import ParquetPlace
-from fidelity.postgres_tables import DuckDBOrigin, PostgresOrigin, PostgresPlace
+from fidelity.postgres_tables import AdoptedOrigin, DuckDBOrigin, PostgresOrigin, PostgresPlace
 from fidelity.s3_objects import ObjectOrigin
 from fidelity.text_files import CsvOrigin, JsonLinesOrigin
 
@@ -31,9 +32,11 @@ ORIGINS: Mapping[str, Callable[[Path], Origin]] = {
 PLACES: Mapping[str, Callable[[Path], Place]] = {
     "jdbc.postgres": lambda _: PostgresPlace(),
     "file.local": ParquetPlace,
+    "warehouse.iceberg": IcebergPlace,
 }
 NATIVE: Mapping[tuple[str, str], tuple[Callable[[Path], Origin], str]] = {
     ("jdbc.postgres", "file.local"): (lambda _: DuckDBOrigin.made(), "DuckDB"),
+    ("jdbc.postgres", "warehouse.iceberg"): (lambda _: AdoptedOrigin.made(), "DuckDB"),
 }
 """Pairs that have a way beside Arrow: a corpus that takes it, and the program that the sink's files name then."""
 

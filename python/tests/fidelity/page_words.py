@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-SINKS: Mapping[str, str] = {"jdbc.postgres": "in PostgreSQL", "file.local": "in Parquet"}
+SINKS: Mapping[str, str] = {
+    "jdbc.postgres": "in PostgreSQL",
+    "file.local": "in Parquet",
+    "warehouse.iceberg": "in Iceberg",
+}
 
 SOURCES: Mapping[str, tuple[str, str]] = {
     "jdbc.postgres": (
         "From PostgreSQL",
-        "Two ways lead to Parquet, through Arrow and through DuckDB: both write the same.",
+        "Two ways lead to Parquet and to Iceberg, through Arrow and through DuckDB: both write the same.",
     ),
     "file.local csv": (
         "From CSV",
@@ -80,7 +84,7 @@ LABELS: Mapping[str, str | None] = {
 """How a column of the corpus is called where its name is not what readers look for; None for one that another says."""
 
 WHY: Sequence[tuple[str, str]] = (
-    (r"(u?int|UINT|INT\().*", "the next wider integer there is"),
+    (r"(u?int|smallint|UINT|INT\().*", "the next wider integer there is"),
     (r"oid", "there is no unsigned type of 32 bits"),
     (r"FLOAT16|halffloat", "there is no float of 16 bits"),
     (r"numeric\(3,.*|decimal128\(5, -2\)", "there is no such scale"),

@@ -72,6 +72,13 @@ class DuckDBOrigin(PostgresOrigin):
     )
 
 
+class AdoptedOrigin(DuckDBOrigin):
+    """Of these, those whose files an Iceberg table takes over as they are."""
+
+    table = "for_iceberg"
+    cases: Sequence[Case] = tuple(case for case in DuckDBOrigin.cases if case.declared != "smallint")
+
+
 class AsArrowOrigin(PostgresOrigin):
     """Read by a source that offers no format of its own."""
 

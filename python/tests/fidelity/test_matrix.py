@@ -71,12 +71,21 @@ def test_what_arrives_is_the_same_through_every_staging(
     assert found.outcomes == arriving
 
 
-@pytest.mark.parametrize(("place", "writers"), [("file.local", {"parquet-cpp-arrow"}), ("jdbc.postgres", set[str]())])
+@pytest.mark.parametrize(
+    ("place", "writers"),
+    [
+        ("file.local", {"parquet-cpp-arrow"}),
+        ("warehouse.iceberg", {"parquet-cpp-arrow"}),
+        ("jdbc.postgres", set[str]()),
+    ],
+)
 def test_what_a_table_sends_as_arrow_arrives_unchanged(
     carry: Callable[..., Carried], place: str, writers: set[str]
 ) -> None:
     """Whatever other way there is, and whatever its types."""
-    found = carry(lambda _: AsArrowOrigin.made(), place, InMemoryStaging())
+    _, refused = _parted(recorded()["jdbc.postgres", place])
+
+    found = carry(lambda _: AsArrowOrigin.made(), place, InMemoryStaging(), refused)
 
     assert found.changed == {}
     assert {outcome.how for outcome in found.outcomes.values()} == {"exact", "widened", "as text"}

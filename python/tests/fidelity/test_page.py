@@ -34,7 +34,8 @@ def test_every_type_of_a_source_is_in_the_page_once() -> None:
     ]
 
     assert [line for line in lines if line.startswith("| `numeric(20,4)`")] == [
-        "| `numeric(20,4)`, as every `numeric(p,s)` to 38 digits | `numeric(20,4)` | `DECIMAL(20,4)` |"
+        "| `numeric(20,4)`, as every `numeric(p,s)` to 38 digits "
+        "| `numeric(20,4)` | `DECIMAL(20,4)` | `decimal(20,4)` |"
     ]
     assert len([line for line in lines if "| `jsonb`" in line and "STRING" in line]) == 1
 
