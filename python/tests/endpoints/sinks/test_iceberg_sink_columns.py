@@ -144,15 +144,6 @@ def test_a_partitioned_table_is_refused_before_a_row_is_read(writing: IcebergWri
     assert refusal.value.details["table"] == "public.orders"
 
 
-def test_a_policy_that_cannot_be_met_is_refused_by_its_key(writing: IcebergWriting) -> None:
-    policy = {"schemaContract": "discard_row"}
-    with pytest.raises(ConfigInvalid) as refusal, writing.owner(writing.to("append"), policy=policy):
-        pass
-
-    assert refusal.value.details["field"] == "schemaContract"
-    assert writing.rows() == []
-
-
 def test_names_that_catalogs_do_not_have_are_made_of_what_they_do(tmp_path: Path) -> None:
     writing = IcebergWriting(sqlite_catalog(tmp_path), unit_id="in/größe.my table.csv")
 

@@ -7,7 +7,7 @@ it, and ``iceberg_target`` how a replacement stays unseen until it is whole.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 from pyiceberg.schema import Schema
@@ -15,6 +15,7 @@ from pyiceberg.schema import Schema
 from headrace.endpoint import Applied, DatasetSchema, HighWater, Policy, SinkCapabilities, Target
 from headrace.endpoints.sinks.iceberg_commits import Change, Tables
 from headrace.endpoints.sinks.iceberg_files import COMPRESSION, Files
+from headrace.endpoints.sinks.iceberg_judging import Judge, schema_of_table
 from headrace.endpoints.sinks.iceberg_landing import Landing, already_there
 from headrace.endpoints.sinks.iceberg_ledger import Standing
 from headrace.endpoints.sinks.iceberg_target import FENCE_TABLE, Place
@@ -23,6 +24,7 @@ from headrace.endpoints.systems.iceberg_parameters import IcebergParameters
 from headrace.errors import Bug, ConfigInvalid, SchemaChanged
 from headrace.footers import footer
 from headrace.protocol import CommitRecord
+from headrace.refusals import RefusedRow
 from headrace.staging import RecordReader, Slice
 
 
@@ -59,13 +61,21 @@ class IcebergSink:
         return self._tables.change(place.name, target.unit, fence)
 
     def prepare(self, target: Target, schema: DatasetSchema, policy: Policy) -> None:
-        _refuse_unmet(target, schema.arrow, policy)
+        _refuse_unmet(target, schema.arrow)
         place, epoch = self._place(target), self._epoch(target)
         if place.find() is None:
             place.fence_off(epoch)
             place.create(schema.arrow)
         is_frozen = policy.get("schemaContract") == "freeze"
         self._schemas[target.unit] = place.prepare(target, schema.arrow, epoch, is_frozen=is_frozen)
+
+    def schema_there(self, target: Target, schema: pa.Schema) -> pa.Schema | None:
+        there = self._place(target).schema_there(target)
+        return None if there is None else schema_of_table(there, schema)
+
+    def refused_rows(self, target: Target, slice_: Slice, reader: RecordReader, most: int) -> Sequence[RefusedRow]:
+        key = target.primary_key if target.disposition == "merge" else ()
+        return Judge(self._schema(target), key).refused(reader, most)
 
     def write(self, target: Target, slice_: Slice, reader: RecordReader, commit: CommitRecord) -> Applied:
         place = self._place(target)
@@ -101,11 +111,8 @@ class IcebergSink:
         return self._schemas[target.unit]
 
 
-def _refuse_unmet(target: Target, arrow: pa.Schema, policy: Policy) -> None:
+def _refuse_unmet(target: Target, arrow: pa.Schema) -> None:
     """A policy this sink cannot meet ends the run before a row is read."""
-    contract = policy.get("schemaContract")
-    if contract not in (None, "evolve", "freeze"):
-        raise _invalid("schemaContract", f"schemaContract {contract} is not supported yet by warehouse.iceberg.")
     if target.disposition != "merge":
         return
     missing = [name for name in target.primary_key if name not in arrow.names]

@@ -133,7 +133,7 @@ def evolved(table: str, present: Schema, arrow: pa.Schema, last_id: int, *, is_f
     changed = False
     for wanted in wanted_fields(arrow, count(last_id + 1)):
         before = fields.get(wanted.name)
-        if before is not None and _holds(before.field_type, wanted.field_type):
+        if before is not None and takes(before.field_type, arrow.field(wanted.name)):
             continue
         if is_frozen:
             how = "is new to" if before is None else f"would become {wanted.field_type} in"
@@ -177,8 +177,13 @@ def _require_filled(table: str, present: Schema, arrow: pa.Schema) -> None:
         raise refused(missing[0], f"of {table} is required, and the rows do not have it. Make it optional there")
 
 
-def _holds(have: IcebergType, need: IcebergType) -> bool:
-    return _same(have, need) or _widens(need, have)
+def takes(have: IcebergType, field: pa.Field) -> bool:
+    """Whether a column of the table has room for every value of ``field``, as it has for one of nothing but NULL."""
+    try:
+        need = _type(field.name, field.type, count(1))
+    except SchemaChanged:
+        return False
+    return pa.types.is_null(field.type) or _same(have, need) or _widens(need, have)
 
 
 def _same(one: IcebergType, other: IcebergType) -> bool:
@@ -221,6 +226,8 @@ def _cast(field: pa.Field, array: Any) -> Any:
         raise rejected(field.name, "is NULL in a row, and the table requires a value")
     if array.type == field.type:
         return array
+    if pa.types.is_null(array.type):
+        return pa.nulls(len(array), field.type)
     try:
         return array.cast(field.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):

@@ -15,13 +15,14 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NamespaceAlreadyExistsError, TableAlreadyExistsError
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
+from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.refs import MAIN_BRANCH
 
 from headrace.endpoint import Target
 from headrace.endpoints.sinks.iceberg_columns import evolved, new_schema, replaced
 from headrace.endpoints.sinks.iceberg_commits import Change, Tables
 from headrace.endpoints.sinks.iceberg_files import COMPRESSION
-from headrace.endpoints.sinks.iceberg_ledger import OWNER, is_unseen_branch, unseen_branch
+from headrace.endpoints.sinks.iceberg_ledger import OWNER, Standing, is_unseen_branch, unseen_branch
 from headrace.endpoints.sinks.iceberg_updates import (
     branch_removed,
     branch_set,
@@ -61,6 +62,16 @@ class Place:
         properties = {"write.parquet.compression-codec": COMPRESSION, OWNER: self.unit}
         self._create(self.name, new_schema(arrow), properties)
 
+    def schema_there(self, target: Target) -> Schema | None:
+        """The columns that a generation would be added to; None where it is to fill a table of its own."""
+        table = self.find()
+        if table is None:
+            return None
+        standing, metadata = Standing.of(table, self.unit), table.metadata
+        if target.disposition != "replace" or _is_shown(standing, target):
+            return metadata.schema()
+        return _begun(metadata, self.unit, target)
+
     def prepare(self, target: Target, arrow: pa.Schema, epoch: int, *, is_frozen: bool) -> Schema:
         """Have the table hold rows of ``arrow``, and answer with which columns of it."""
 
@@ -77,7 +88,7 @@ class Place:
                     details={"table": where, "field": "namespace"},
                 )
             change.install_fence(epoch)
-            if target.disposition == "replace" and not _is_shown(change, target):
+            if target.disposition == "replace" and not _is_shown(standing, target):
                 return _prepare_unseen(change, target, arrow, where, is_frozen=is_frozen)
             return _prepare_seen(change, arrow, where, is_frozen=is_frozen)
 
@@ -112,9 +123,15 @@ class Place:
         self.tables.tried(create, str(name))
 
 
-def _is_shown(change: Change, target: Target) -> bool:
-    record = change.standing.record
-    return record is not None and record.generation == target.generation and not change.standing.is_unseen(target)
+def _is_shown(standing: Standing, target: Target) -> bool:
+    record = standing.record
+    return record is not None and record.generation == target.generation and not standing.is_unseen(target)
+
+
+def _begun(metadata: TableMetadata, unit: str, target: Target) -> Schema | None:
+    """The columns of a generation that is being filled; None before its first snapshot."""
+    head = metadata.snapshot_by_name(unseen_branch(unit, target.generation))
+    return None if head is None or head.schema_id is None else metadata.schema_by_id(head.schema_id)
 
 
 def _prepare_seen(change: Change, arrow: pa.Schema, where: str, *, is_frozen: bool) -> Schema:
@@ -132,8 +149,7 @@ def _prepare_unseen(change: Change, target: Target, arrow: pa.Schema, where: str
     for name in metadata.refs:
         if is_unseen_branch(name, target.unit) and name != _branch(change, target):
             change.apply(branch_removed(name))
-    head = metadata.snapshot_by_name(_branch(change, target))
-    begun = None if head is None or head.schema_id is None else metadata.schema_by_id(head.schema_id)
+    begun = _begun(metadata, standing.unit, target)
     if begun is not None:
         schema = evolved(where, begun, arrow, metadata.last_column_id, is_frozen=is_frozen)
     else:
