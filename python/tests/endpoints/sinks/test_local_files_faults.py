@@ -13,14 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small_disk import may_mount, small_disk
 
 _HERE = Path(__file__).parent
 _SOURCES = _HERE.parents[2] / "src"
-_IN_NAMESPACE = ("unshare", "--map-root-user", "--mount")
-_MAY_MOUNT = (
-    shutil.which("unshare") is not None and not subprocess.run([*_IN_NAMESPACE, "true"], check=False).returncode
-)
-"""Where no file system may be mounted, the limit on the size of a file stands in for its end."""
 _COMMAND = [sys.executable, str(_HERE / "local_files_child.py")]
 
 
@@ -44,12 +40,6 @@ def child(*arguments: str, inside: tuple[str, ...] = ()) -> list[Any]:
     )
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def _small_disk(path: Path, kibibytes: int) -> tuple[str, ...]:
-    """A command that mounts so small a file system at ``path``; only the program that follows sees it."""
-    mounting = f'mount -t tmpfs -o size={kibibytes}k,mode=755 none "$0" && exec "$@"'
-    return (*_IN_NAMESPACE, "sh", "-c", mounting, str(path))
 
 
 @pytest.mark.parametrize(
@@ -96,7 +86,8 @@ def test_a_file_that_may_not_grow_is_reported_as_a_full_sink_and_leaves_nothing(
 
 @pytest.mark.parametrize("kibibytes", [128, 132, 136, 140, 256])
 def test_a_full_disk_is_reported_as_a_full_sink_and_leaves_nothing(open_directory: Path, kibibytes: int) -> None:
-    limit, disk = ("0", _small_disk(open_directory, kibibytes)) if _MAY_MOUNT else (f"{kibibytes // 8 * 1024}", ())
+    # Where no file system may be mounted, the limit on the size of a file stands in for its end.
+    limit, disk = ("0", small_disk(open_directory, kibibytes)) if may_mount() else (f"{kibibytes // 8 * 1024}", ())
 
     refused, after = child("full", str(open_directory), limit, inside=disk)
 

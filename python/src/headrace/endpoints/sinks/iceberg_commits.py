@@ -32,7 +32,7 @@ from headrace.endpoints.sinks.iceberg_updates import (
     snapshot_removed,
 )
 from headrace.endpoints.systems.iceberg_catalog import TableName, open_catalog
-from headrace.endpoints.systems.iceberg_errors import KNOWN, is_passing, translated
+from headrace.endpoints.systems.iceberg_errors import KNOWN, is_certain, is_passing, translated
 from headrace.endpoints.systems.iceberg_parameters import IcebergParameters
 from headrace.errors import Bug, EndpointUnreachable, SinkAmbiguous
 
@@ -101,7 +101,7 @@ class Change(Transaction):
         return self._table
 
     def undo(self) -> None:
-        """Delete what was written for a change that the catalog has certainly refused."""
+        """Delete what was written for a change that the catalog was not told of, or has certainly refused."""
         for producer in self._snapshot_producers:
             producer._clean_all_uncommitted()  # pyright: ignore[reportPrivateUsage]
         discard(self._table.io, self.files)
@@ -185,8 +185,12 @@ class Tables:
             table = catalog.load_table(name.identifier)
             is_open = False
             change = Change(table, Standing.of(table, unit))
-            answer = decide(change)
-            self.require_open(where)
+            try:
+                answer = decide(change)
+                self.require_open(where)
+            except BaseException:
+                change.undo()
+                raise
             try:
                 change.commit_transaction()
             except CommitFailedException:
@@ -196,6 +200,8 @@ class Tables:
             except Exception as error:
                 is_open = is_passing(error)
                 self.is_unsettled = self.is_unsettled or is_open
+                if is_certain(error):
+                    change.undo()
                 raise
             return answer
 

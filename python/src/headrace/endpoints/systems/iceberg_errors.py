@@ -30,6 +30,7 @@ from headrace.errors import (
 from headrace.protocol import Role
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_STORE_IS_FULL = ("HTTP status 507", "QuotaExceeded", "StorageFull", "InsufficientStorage")
 _DENIED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 _ADVICE: Sequence[tuple[tuple[type[Exception], ...], type[DataPlaneError], str, str | None]] = (
@@ -88,6 +89,13 @@ def is_passing(error: Exception) -> bool:
     return isinstance(error, (*passing, said.ServiceUnavailableError, said.ServerError))
 
 
+def is_certain(error: Exception) -> bool:
+    """Whether a commit that ended so has not happened: its metadata was not written, or the database refused it."""
+    if isinstance(error, sql.SQLAlchemyError):
+        return _refusal(error) is not None
+    return isinstance(error, OSError) and not isinstance(error, requests.exceptions.RequestException)
+
+
 def _of_database(error: sql.SQLAlchemyError, role: Role | None, where: str) -> DataPlaneError:
     refusal = _refusal(error)
     if refusal is not None:
@@ -134,7 +142,7 @@ _REFUSALS: Sequence[tuple[tuple[str, ...], tuple[str, ...], tuple[type[DataPlane
 
 def _of_storage(error: OSError, role: Role | None, where: str) -> DataPlaneError:
     text = str(error)
-    if error.errno in _FULL:
+    if error.errno in _FULL or any(word in text for word in _STORE_IS_FULL):
         message = f"{where}: no space is left where the warehouse is. Make room, then start again."
         return SinkFull(message, role=role, details={"field": "warehouse"})
     if isinstance(error, PermissionError) or error.errno in _DENIED or "ACCESS_DENIED" in text:

@@ -7,6 +7,7 @@ stores answer when they have an object, so there its own class does.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from types import TracebackType
@@ -36,7 +37,7 @@ class _LocalFile(PyArrowFile):
 
 
 class FlushedFile:
-    """A file that closing forces to the disk, with its name in the directory."""
+    """A file that closing forces to the disk, with its name in the directory. One that breaks off is taken away."""
 
     def __init__(self, path: Path, mode: str) -> None:
         self._path = path
@@ -58,10 +59,14 @@ class FlushedFile:
     def close(self) -> None:
         if self._file.closed:
             return
-        with self._file as file:
-            file.flush()
-            os.fsync(file.fileno())
-        _flush(self._path.parent)
+        try:
+            with self._file as file:
+                file.flush()
+                os.fsync(file.fileno())
+            _flush(self._path.parent)
+        except BaseException:
+            self._path.unlink(missing_ok=True)
+            raise
 
     def __enter__(self) -> FlushedFile:
         return self
@@ -69,7 +74,12 @@ class FlushedFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.close()
+        if kind is None:
+            self.close()
+            return
+        with contextlib.suppress(OSError):  # what is left in the buffer, and is not wanted
+            self._file.close()
+        self._path.unlink(missing_ok=True)
 
 
 def _flush(directory: Path) -> None:
