@@ -43,8 +43,8 @@ def refuse_unheard(
         return
     if asked == "keyDiff" and not isinstance(sink, KeyedSink):
         raise _invalid(
-            "deletes is keyDiff, and this sink cannot tell which keys it holds. Choose a database as sink, or set "
-            "deletes to soft."
+            "deletes is keyDiff, and this sink cannot tell which keys it holds. Choose a database or an Iceberg "
+            "table as sink, or set deletes to soft."
         )
     if disposition not in sink.capabilities().tombstones:
         raise _invalid(

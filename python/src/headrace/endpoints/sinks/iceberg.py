@@ -7,7 +7,7 @@ it, and ``iceberg_target`` how a replacement stays unseen until it is whole.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 
 import pyarrow as pa
 from pyiceberg.schema import Schema
@@ -16,6 +16,7 @@ from headrace.endpoint import Applied, DatasetSchema, HighWater, Policy, SinkCap
 from headrace.endpoints.sinks.iceberg_commits import Change, Tables
 from headrace.endpoints.sinks.iceberg_files import COMPRESSION, Files
 from headrace.endpoints.sinks.iceberg_judging import Judge, schema_of_table
+from headrace.endpoints.sinks.iceberg_keys import keys_of
 from headrace.endpoints.sinks.iceberg_landing import Landing, already_there
 from headrace.endpoints.sinks.iceberg_ledger import Standing
 from headrace.endpoints.sinks.iceberg_target import FENCE_TABLE, Place
@@ -90,6 +91,13 @@ class IcebergSink:
 
     def complete(self, target: Target, policy: Policy) -> str:
         return self._place(target).show(target, self._epoch(target), self._schemas.get(target.unit))
+
+    def existing_keys(self, target: Target) -> Generator[pa.RecordBatch]:
+        place = self._place(target)
+        table = place.find()
+        if table is not None:
+            Standing.of(table, target.unit).require_own(str(place.name))
+            yield from keys_of(table, target.primary_key)
 
     def close(self) -> None:
         self._tables.close()

@@ -161,6 +161,17 @@ class Standing:
             details={"table": table, "field": "namespace", "owner": self.owner, "unit": self.unit},
         )
 
+    def require_own(self, table: str) -> None:
+        """Raises ``ConfigInvalid`` for a table that may hold rows of others: what the source has not may be theirs."""
+        if self.owner == self.unit:
+            return
+        raise ConfigInvalid(
+            f"{table} was not made by this unit, so rows in it that the source has not may be of others, and deletes "
+            "keyDiff would take them away. Choose another namespace, or set deletes to soft.",
+            role="sink",
+            details={"table": table, "field": "deletes"},
+        )
+
     def refuse_lost(self, table: str, target: Target) -> None:
         """Raises ``CheckpointAheadOfSink`` when the table was set back to before the last slice.
 

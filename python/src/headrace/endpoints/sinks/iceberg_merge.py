@@ -1,7 +1,7 @@
 """Merging a slice into a table by key: files that hold one of its keys are written anew without them.
 
 What is held of a slice are its keys, and what is held of the table are the
-columns that the slice does not have, of rows with those keys. Of several rows
+columns that the slice does not have, of rows that it stores anew. Of several rows
 with one key the last counts.
 """
 
@@ -15,21 +15,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, GreaterThanOrEqual, LessThanOrEqual
-from pyiceberg.io.pyarrow import (
-    ArrowScan,
-    _read_all_delete_files,  # pyright: ignore[reportPrivateUsage]
-    schema_to_pyarrow,
-)
+from pyiceberg.io.pyarrow import schema_to_pyarrow
 from pyiceberg.manifest import DataFile
 from pyiceberg.schema import Schema
-from pyiceberg.table import DataScan, FileScanTask
-from pyiceberg.table.refs import MAIN_BRANCH
+from pyiceberg.table import FileScanTask
 from pyiceberg.types import DateType, DecimalType, IntegerType, LongType, StringType
 
 from headrace.endpoints.sinks.iceberg_columns import OPERATION, conformed, refused, rejected
 from headrace.endpoints.sinks.iceberg_commits import Change
 from headrace.endpoints.sinks.iceberg_files import Files
-from headrace.errors import ConfigInvalid
+from headrace.endpoints.sinks.iceberg_keys import files_of, rows_of
 from headrace.staging import RecordReader
 
 _ROW, _AT = "row", "at"
@@ -118,19 +113,8 @@ class Merge:
         return replaced, pa.concat_tables(kept) if kept else None
 
     def _candidates(self, files: Files) -> Iterator[FileScanTask]:
-        if self.keys.num_rows == 0 or files.table.metadata.snapshot_by_name(MAIN_BRANCH) is None:
-            return
-        scan = DataScan(table_metadata=files.table.metadata, io=files.io, row_filter=self._bounds())
-        try:
-            yield from scan.plan_files()
-        except ValueError as error:
-            if "equality deletes" not in str(error):
-                raise
-            raise ConfigInvalid(
-                "The table has equality deletes of another engine, which cannot be read. Compact it there "
-                "(rewrite_data_files), then start again.",
-                role="sink",
-            ) from None
+        if self.keys.num_rows:
+            yield from files_of(files.table.metadata, files.io, self._bounds())
 
     def _bounds(self) -> BooleanExpression:
         """What holds for every key of the slice, so that files without any need not be read."""
@@ -145,17 +129,18 @@ class Merge:
 
     def _holds_a_key(self, files: Files, task: FileScanTask) -> bool:
         projected = Schema(*(self.schema.find_field(name) for name in self.key))
-        return any(self._matches(batch).num_rows for batch in _rows(files, task, projected))
+        return any(self._matches(batch).num_rows for batch in rows_of(files.table.metadata, files.io, task, projected))
 
     def _without(
         self, files: Files, task: FileScanTask, lacking: Sequence[str], kept: list[pa.Table]
     ) -> Iterator[pa.RecordBatch]:
         """Rows of a file that have no key of the slice; of the others ``kept`` gets what the slice lacks."""
-        for batch in _rows(files, task, self.schema):
+        for batch in rows_of(files.table.metadata, files.io, task, self.schema):
             found = self._matches(batch)
-            if lacking and found.num_rows:
-                values = batch.select(list(lacking)).take(found[_AT].combine_chunks())
-                kept.append(pa.lib.Table.from_batches([values]).append_column(_ROW, found[_ROW]))
+            stored = found.filter(pc.is_in(found[_ROW], self.stored))
+            if lacking and stored.num_rows:
+                values = batch.select(list(lacking)).take(stored[_AT].combine_chunks())
+                kept.append(pa.lib.Table.from_batches([values]).append_column(_ROW, stored[_ROW]))
             everywhere = pa.array(range(batch.num_rows), pa.int64())
             rest = batch.filter(pc.invert(pc.is_in(everywhere, found[_AT].combine_chunks())))
             yield conformed(rest, self._all_columns())
@@ -194,13 +179,6 @@ class Merge:
 
     def _staged(self) -> Sequence[str]:
         return [] if self.reader.schema is None else self.reader.schema.names
-
-
-def _rows(files: Files, task: FileScanTask, projected: Schema) -> Iterator[pa.RecordBatch]:
-    """Rows of a file as readers see them, without those that other engines have deleted; one batch at a time."""
-    scan = ArrowScan(files.table.metadata, files.io, projected, AlwaysTrue())
-    deletes = _read_all_delete_files(files.io, [task])
-    return scan._record_batches_from_scan_tasks_and_deletes([task], deletes)  # pyright: ignore[reportPrivateUsage]
 
 
 def _comparable(array: Any) -> Any:
