@@ -13,6 +13,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable
+from concurrent.futures import wait
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -22,6 +23,7 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table, Transaction
 from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.update import TableRequirement, TableUpdate
+from pyiceberg.utils.concurrent import ExecutorFactory
 
 from headrace.endpoints.sinks.iceberg_files import delete_file, discard
 from headrace.endpoints.sinks.iceberg_ledger import Standing, fence_branch, fence_summary
@@ -38,6 +40,9 @@ from headrace.errors import Bug, EndpointUnreachable, SinkAmbiguous
 
 ATTEMPTS, PAUSE_SECONDS = 6, 0.05
 """How often a change is decided anew when another writer or a broken connection is in the way. The pause doubles."""
+
+_waiting = threading.Lock()
+"""Two at once would each hold threads that the other waits for."""
 
 log = logging.getLogger("headrace.iceberg")
 
@@ -102,6 +107,8 @@ class Change(Transaction):
 
     def undo(self) -> None:
         """Delete what was written for a change that the catalog was not told of, or has certainly refused."""
+        if self._snapshot_producers:
+            _wait_for_writers()
         for producer in self._snapshot_producers:
             producer._clean_all_uncommitted()  # pyright: ignore[reportPrivateUsage]
         discard(self._table.io, self.files)
@@ -120,6 +127,15 @@ class Change(Transaction):
         ours = fence_branch(self.standing.unit)
         touched = {str(name) for update in self._updates if (name := getattr(update, "ref_name", None)) is not None}
         return {MAIN_BRANCH, ours, *touched, *(name for name in self.standing.metadata.refs if name.startswith(ours))}
+
+
+def _wait_for_writers() -> None:
+    """PyIceberg writes manifests side by side, and does not await the others when one fails."""
+    executor: Any = ExecutorFactory.get_or_create()
+    workers: int = executor._max_workers
+    with _waiting:
+        together = threading.Barrier(workers)
+        wait([executor.submit(together.wait) for _ in range(workers)])
 
 
 @dataclass
