@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import struct
+import zlib
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,6 +26,7 @@ from headrace.staging import NativeBlock, Seal
 
 _BLOCK = struct.Struct(">QQ")
 _FORMAT_FILE = "blocks.format"
+_SUMMED_BYTES = 1024 * 1024
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -39,8 +41,10 @@ class SessionDirectory:
         self._max_bytes = max_bytes
         self._bytes = 0
         self._streams: list[Path] = []
+        self._sums: dict[str, int] = {}
+        """CRC-32 of each finished file, by its name: what comes back must be what was staged."""
         self._schema: pa.Schema | None = None
-        self._file: BinaryIO | None = None
+        self._file: _Summed | None = None
         self._writer: pa.RecordBatchWriter | None = None
 
     def append(self, batch: pa.RecordBatch) -> None:
@@ -55,7 +59,7 @@ class SessionDirectory:
         with explained(self._directory):
             if self._file is None:
                 (self._directory / _FORMAT_FILE).write_text(block.format)
-                self._file = self._open("blocks.part")
+                self._file = _Summed(self._open("blocks.part"))
             self._take(len(block.data))
             self._file.write(_BLOCK.pack(len(block.data), block.rows))
             self._file.write(block.data)
@@ -85,14 +89,18 @@ class SessionDirectory:
         if self._writer is not None:
             self._end_stream()
         for path in self._streams:
-            with _as_it_was_staged(path), pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as stream:
-                yield from stream
+            with _as_it_was_staged(path):
+                self._require_unharmed(path)
+                with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as stream:
+                    yield from stream
 
     def blocks(self) -> Iterator[NativeBlock]:
         named = self._directory / _FORMAT_FILE
         if not named.exists():
             return
-        with (self._directory / "blocks").open("rb") as file:
+        path = self._directory / "blocks"
+        with _as_it_was_staged(path), path.open("rb") as file:
+            self._require_unharmed(path)
             while head := file.read(_BLOCK.size):
                 size, rows = _BLOCK.unpack(head)
                 yield NativeBlock(format=named.read_text(), data=file.read(size), rows=rows)
@@ -110,8 +118,8 @@ class SessionDirectory:
 
     def _start_stream(self, schema: pa.Schema) -> None:
         self._end_stream()
-        self._file = self._open(f"rows-{len(self._streams)}.part")
-        self._writer = pa.ipc.new_stream(self._file, schema)
+        self._file = _Summed(self._open(f"rows-{len(self._streams)}.part"))
+        self._writer = pa.ipc.new_stream(pa.PythonFile(self._file, "w"), schema)
         self._schema = schema
 
     def _end_stream(self) -> None:
@@ -119,13 +127,22 @@ class SessionDirectory:
             return
         if self._writer is not None:
             self._writer.close()
-        _flush(self._file)
+        _flush(self._file.file)
         self._file.close()
-        part = Path(self._file.name)
+        part = Path(self._file.file.name)
         part.rename(part.with_suffix(""))
+        self._sums[part.stem] = self._file.sum
         if self._writer is not None:
             self._streams.append(part.with_suffix(""))
         self._file = self._writer = self._schema = None
+
+    def _require_unharmed(self, path: Path) -> None:
+        found = 0
+        with path.open("rb") as file:
+            while part := file.read(_SUMMED_BYTES):
+                found = zlib.crc32(part, found)
+        if found != self._sums[path.name]:
+            raise pa.ArrowInvalid("other bytes than were staged")
 
     def _open(self, name: str) -> BinaryIO:
         return open(self._directory / name, "xb", opener=lambda path, flags: os.open(path, flags, 0o600))
@@ -139,6 +156,28 @@ class SessionDirectory:
                 details={"maxBytes": self._max_bytes},
             )
         self._bytes += size
+
+
+class _Summed:
+    """A file that is written, and the CRC-32 of what was written to it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.sum = 0
+
+    @property
+    def closed(self) -> bool:
+        return self.file.closed
+
+    def write(self, data: bytes | memoryview) -> int:
+        self.sum = zlib.crc32(data, self.sum)
+        return self.file.write(data)
+
+    def flush(self) -> None:
+        self.file.flush()
+
+    def close(self) -> None:
+        self.file.close()
 
 
 SETTING = "HEADRACE_DATA (in plain Python HEADRACE_STAGING_DIR)"

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 
 from headrace.errors import ConfigInvalid, EndpointUnreachable
+from headrace.staging import NativeBlock
 from headrace.stagings.in_memory import InMemoryStaging
 from headrace.stagings.local_disk import LocalDiskStaging
 from headrace.testing.staging_suite import ROWS, StagingProviderSuite, context, read
@@ -56,7 +57,14 @@ def test_a_run_id_of_any_length_and_content_names_one_directory_below_the_root(t
     assert list(tmp_path.iterdir()) == [tmp_path / "root"]
 
 
-@pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:-30]),
+def flip(path: Path) -> None:
+    """One bit in the middle of the values."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:-30]), flip,
                                   lambda path: path.write_bytes(bytes(path.stat().st_size))])  # fmt: skip
 def test_what_was_staged_and_was_harmed_since_is_told_by_its_file(
     tmp_path: Path, harm: Callable[[Path], object]
@@ -69,6 +77,16 @@ def test_what_was_staged_and_was_harmed_since_is_told_by_its_file(
 
         with pytest.raises(EndpointUnreachable, match="rows-0 is gone, or is not what was staged"):
             list(session.reader().iter_arrow())
+
+
+def test_blocks_of_which_a_bit_changed_are_not_handed_out(tmp_path: Path) -> None:
+    with closing(LocalDiskStaging(tmp_path).allocate_session(context())) as session:
+        session.writer().write_native(NativeBlock(format="pgcopy", data=bytes(100), rows=1))
+        session.seal()
+        flip(tmp_path.joinpath(*session.id.split("/"), "blocks"))
+
+        with pytest.raises(EndpointUnreachable, match="blocks is gone, or is not what was staged"):
+            list(session.reader().iter_native())
 
 
 def test_nobody_else_can_read_what_is_staged(tmp_path: Path) -> None:
