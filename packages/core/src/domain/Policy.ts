@@ -36,6 +36,13 @@ export const policyKeys = [
 
 export type PolicyKey = (typeof policyKeys)[number]
 
+/** What the keys that take an object may hold; the data plane knows the same ones. */
+export const keysWithin: { readonly [Key in PolicyKey]?: ReadonlyArray<string> } = {
+  staging: ["provider", "maxBytes"],
+  quarantine: ["maxRows", "maxRatio"],
+  limits: ["memoryBytes", "rowBytes"]
+}
+
 /** What a number of a policy may be at most; the data plane holds to the same. Numbers are whole. */
 export const mostOf = (key: PolicyKey): number =>
   key === "maxParallelSlices" ? 64 : key === "attempts" ? 100 : 999_999_999_999_999
@@ -55,15 +62,31 @@ export const nearestPolicyKey = (key: string): PolicyKey | null =>
   nearest(key.replaceAll(/[^a-zA-Z]/g, ""), policyKeys, 1)[0] ?? null
 
 export interface UnknownPolicyKey {
+  /** Of one within an object also where it stands: `quarantine.maxratio`. */
   readonly key: string
-  readonly nearest: PolicyKey | null
+  readonly nearest: string | null
 }
 
 /** Keys no part of Headrace reads. The command refuses them; in stored configurations they are a warning. */
-export const unknownPolicyKeys = (policy: JsonObject): ReadonlyArray<UnknownPolicyKey> =>
-  Object.keys(policy)
+export const unknownPolicyKeys = (policy: JsonObject): ReadonlyArray<UnknownPolicyKey> => [
+  ...Object.keys(policy)
     .filter((key) => !isPolicyKey(key))
-    .map((key) => ({ key, nearest: nearestPolicyKey(key) }))
+    .map((key) => ({ key, nearest: nearestPolicyKey(key) })),
+  ...policyKeys.flatMap((key) =>
+    unknownKeysWithin(key, policy[key]).map((inner) => {
+      const [near] = nearest(inner, keysWithin[key] ?? [], 1)
+      return { key: `${key}.${inner}`, nearest: near === undefined ? null : `${key}.${near}` }
+    })
+  )
+]
+
+/** Of the object that is said for a key, the keys that nobody reads. */
+export const unknownKeysWithin = (key: PolicyKey, value: unknown): ReadonlyArray<string> => {
+  const known = keysWithin[key]
+  return known === undefined || !isObject(value)
+    ? []
+    : Object.keys(value).filter((inner) => !known.includes(inner))
+}
 
 /** One sentence about an unknown key, for a refusal or a warning. */
 export const describeUnknownKey = ({ key, nearest }: UnknownPolicyKey): string =>

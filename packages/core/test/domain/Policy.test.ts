@@ -131,6 +131,21 @@ describe("keys", () => {
     assert.match(far ?? "", /"colour" is not known and has no effect\.$/)
   })
 
+  it("within an object are told with the object, and are no less unknown", () => {
+    const policy = {
+      quarantine: { maxRows: 1, maxratio: 0.9 },
+      limits: { rowbytes: 5 },
+      staging: { provider: "local_disk", colour: 5 },
+      filter: { eq: ["a", 1] }
+    }
+
+    assert.deepStrictEqual(unknownPolicyKeys(policy), [
+      { key: "staging.colour", nearest: null },
+      { key: "quarantine.maxratio", nearest: "quarantine.maxRatio" },
+      { key: "limits.rowbytes", nearest: "limits.rowBytes" }
+    ])
+  })
+
   it.each([
     [{ attempts: 3 }, /"attempts" has no effect/],
     [{ limits: { memoryBytes: 1, rowBytes: 5 } }, /"memoryBytes" of the policy key "limits" has no effect/],

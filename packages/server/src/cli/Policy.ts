@@ -8,7 +8,14 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { JsonObject } from "@headrace/core/domain/Endpoint"
 import { nearest } from "@headrace/core/domain/Nearest"
-import { isPolicyKey, mostOf, type PolicyKey, policyKeys } from "@headrace/core/domain/Policy"
+import {
+  isPolicyKey,
+  keysWithin,
+  mostOf,
+  type PolicyKey,
+  policyKeys,
+  unknownKeysWithin
+} from "@headrace/core/domain/Policy"
 import { Exit } from "./Exit.ts"
 import { refuse, type Refused } from "./Message.ts"
 
@@ -113,8 +120,16 @@ const read: { readonly [Of in Kind]: Read } = {
     /^[1-9]\d{0,14}$/.test(text) && Number(text) <= mostOf(name)
       ? Result.succeed(Number(text))
       : Result.fail(wrong(flag, text, `a whole number from 1 to ${mostOf(name)}`)),
-  json: (text, flag) =>
-    Result.mapError(decodeJson(text), () => wrong(flag, text, `JSON, such as ${flag}='{"…": 1}'`))
+  json: (text, flag, name) =>
+    Result.flatMap(
+      Result.mapError(decodeJson(text), () => wrong(flag, text, `JSON, such as ${flag}='{"…": 1}'`)),
+      (value) => {
+        const [inner] = unknownKeysWithin(name, value)
+        return inner === undefined
+          ? Result.succeed(value)
+          : Result.fail(unknown(`key "${inner}" in ${name}`, inner, keysWithin[name] ?? []))
+      }
+    )
 }
 
 const decodeJson = Schema.decodeUnknownResult(Schema.fromJsonString(Schema.Json))

@@ -46,6 +46,18 @@ describe("the policy of a command", () => {
     assert.include(message.advice.join(), "targetSliceSize")
   })
 
+  it.each([
+    [`quarantine={"maxRows": 100, "maxratio": 0.9}`, `Unknown key "maxratio" in quarantine`, "maxRatio"],
+    [`limits={"rowbytes": 1000}`, `Unknown key "rowbytes" in limits`, "rowBytes"],
+    [`staging={"provider": "local_disk", "maxbytes": 5}`, `Unknown key "maxbytes" in staging`, "maxBytes"]
+  ])("refuses %s: a key within an object that nobody reads", (policy, title, meant) => {
+    const message = refusal({ policy: [policy] })
+
+    assert.strictEqual(message.number, "HR2105")
+    assert.strictEqual(message.title, title)
+    assert.strictEqual(message.advice[0], `Did you mean: ${meant}?`)
+  })
+
   it("refuses a word that is none of the allowed, and names the nearest", () => {
     assert.include(refusal({ mode: "incremental_" }).advice.join(), "incremental")
     assert.include(refusal({ write: "upsert" }).advice.join(), "merge")
