@@ -17,6 +17,10 @@ export interface PathParts {
   readonly settings: Readonly<Record<string, string>>
 }
 
+/** What a reference may be, for whoever wrote something else. */
+export const forms =
+  "A reference is postgres://user:password@host:5432/database, a path, file:///path, or, as a sink, iceberg+ before a catalog's address."
+
 /** What may be said after the `?`: the parameters of `file.local` but its path, under their own names. */
 export const fileSettings = ["format", "delimiter", "column_types", "compression", "partition_by"]
 
@@ -118,8 +122,5 @@ const noPath = refuse({
   number: "HR2001",
   exit: Exit.usage,
   why: ["It is not repeated here, since it may hold a password."],
-  advice: [
-    "A reference is postgres://user:password@host:5432/database, a path, or file:///path.",
-    "A path that holds : and @ begins with ./ or file:///."
-  ]
+  advice: [forms, "A path that holds : and @ begins with ./ or file:///."]
 })

@@ -9,7 +9,7 @@ import { nearest } from "@headrace/core/domain/Nearest"
 import { Exit } from "./Exit.ts"
 import { icebergSchemes, parseIceberg, type IcebergParts } from "./IcebergUri.ts"
 import { refuse, type Refused } from "./Message.ts"
-import { parseFileUri, parsePath, type PathParts } from "./PathReference.ts"
+import { forms, parseFileUri, parsePath, type PathParts } from "./PathReference.ts"
 import { fill, type Origins } from "./Placeholders.ts"
 import { parsePostgres } from "./PostgresUri.ts"
 import { hidden } from "./Redact.ts"
@@ -116,7 +116,11 @@ const fromIceberg = (parts: IcebergParts): Reference => ({
   isPasswordTyped: parts.isSecretTyped
 })
 
+/** What is an endpoint, and only of the server: a reference cannot say all that it needs. */
+const buckets = ["s3", "s3a", "s3n"]
+
 const unknownScheme = (scheme: string, text: string): Refused => {
+  if (buckets.includes(scheme)) return bucket(text)
   const near = nearest(scheme, schemes)
   return refuse({
     title: `Nothing here reads or writes "${scheme}://"`,
@@ -124,16 +128,25 @@ const unknownScheme = (scheme: string, text: string): Refused => {
     exit: Exit.usage,
     // What follows an unknown scheme may hold a password anywhere.
     where: `${text.slice(0, text.indexOf("://"))}://…`,
-    advice: [
-      near.length > 0 ? `Did you mean: ${near.map((name) => `${name}://`).join(", ")}?` : "",
-      "A reference is postgres://user:password@host:5432/database, a path, or file:///path."
-    ]
+    advice: [near.length > 0 ? `Did you mean: ${near.map((name) => `${name}://`).join(", ")}?` : "", forms]
   })
 }
+
+const bucket = (text: string): Refused =>
+  refuse({
+    title: "The command does not carry from or into buckets",
+    number: "HR2001",
+    exit: Exit.usage,
+    where: `${text.slice(0, text.indexOf("://"))}://…`,
+    advice: [
+      "Buckets are registered with the server, by the template object.s3: docs/ENDPOINTS.md#objects3",
+      forms
+    ]
+  })
 
 const empty = refuse({
   title: "The reference is empty",
   number: "HR2001",
   exit: Exit.usage,
-  advice: ["A reference is postgres://user:password@host:5432/database, a path, or file:///path."]
+  advice: [forms]
 })

@@ -158,6 +158,17 @@ describe("any other reference", () => {
     assert.strictEqual(message.exit, 2)
     assert.include(message.advice.join(), "postgres://")
   })
+
+  it.each(["s3://bucket/key", "S3A://key:s3cret@bucket"])(
+    "says of %s where a bucket is registered",
+    (text) => {
+      const message = refusal(text)
+
+      assert.deepStrictEqual([message.number, message.exit], ["HR2001", 2])
+      assert.include(message.advice.join(), "object.s3: docs/ENDPOINTS.md#objects3")
+      assert.notInclude(JSON.stringify(message), "s3cret")
+    }
+  )
 })
 
 describe("an iceberg reference", () => {
