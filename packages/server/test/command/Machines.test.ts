@@ -67,7 +67,7 @@ layer(Place.layer, live)("what ingest prints for machines", (it) => {
     })
   )
 
-  it.effect("calls the endpoint that has a place by the reference it was given", () =>
+  it.effect("says whose a folder is by the references that were given, and nothing of ids", () =>
     Effect.gen(function* () {
       const { folder, headrace } = yield* Place.Place
       for (const name of ["mine", "yours"]) {
@@ -81,7 +81,54 @@ layer(Place.layer, live)("what ingest prints for machines", (it) => {
       const taken = yield* from("yours")
 
       assert.strictEqual(taken.exit, 3, taken.stdout)
-      assert.match(taken.stderr, /it belongs to dev\/([0-9a-f-]{36})\/[^]* \1 is file:\/\/\S+\/mine\.\n/)
+      assert.match(
+        taken.stderr,
+        /shared\/rows\.csv for this unit: it holds rows\.csv of file:\/\/\S+\/mine, carried with --sink file:\/\/\S+\/shared\. Give --sink another folder/
+      )
+      assert.notMatch(taken.stderr, /[0-9a-f]{8}-[0-9a-f]{4}-/)
+    })
+  )
+
+  it.effect("proposes another schema where a table is another unit's", () =>
+    Effect.gen(function* () {
+      const { folder, headrace, uri } = yield* Place.Place
+      for (const name of ["his", "hers"]) {
+        mkdirSync(join(folder, name))
+        writeFileSync(join(folder, name, "list.csv"), "id\n1\n")
+      }
+      const from = (name: string) =>
+        headrace("ingest", "--source", `./${name}`, "-u", "list.csv", "--sink", `${uri}?schemas=lists`)
+
+      yield* from("his")
+      const taken = yield* from("hers")
+
+      assert.strictEqual(taken.exit, 3, taken.stdout)
+      assert.match(
+        taken.stderr,
+        /lists\.list holds list\.csv of file:\/\/\S+\/his, carried with --sink postgres:/
+      )
+      assert.match(taken.stderr, /Another schema: {2}--sink 'postgres:\S+\/shop\?schemas=other'\n/)
+      assert.notMatch(taken.stderr, /[0-9a-f]{8}-[0-9a-f]{4}-/)
+    })
+  )
+
+  it.effect("says of a folder that another data directory wrote how to call the command", () =>
+    Effect.gen(function* () {
+      const { folder, headrace } = yield* Place.Place
+      writeFileSync(join(folder, "moved.csv"), "id\n1\n")
+      const words = ["ingest", "--source", "./moved.csv", "--sink", "./moved"]
+      mkdirSync(join(folder, "moved/moved.csv"), { recursive: true })
+      const stranger =
+        "dev/52914eca-0000-4000-8000-000000000001/moved.csv/1ffdfea5-0000-4000-8000-000000000002"
+      writeFileSync(join(folder, "moved/moved.csv/_unit.json"), JSON.stringify({ unit: stranger }))
+
+      const refused = yield* headrace(...words)
+
+      assert.strictEqual(refused.exit, 3, refused.stdout)
+      assert.match(
+        refused.stderr,
+        /Another data directory wrote it: .* or set HEADRACE_DATA to that \.headrace/
+      )
     })
   )
 })

@@ -73,7 +73,7 @@ const carry = Effect.fn("ingest.carry")(function* ({ source, sink, unit, policy 
   return yield* untilItEnds({ watching: watch(own), pause, journey, runId: started.runId }).pipe(
     Effect.catch((refused) =>
       withCursors(withReset(refused, { source, sink, unitId }), source, unitId).pipe(
-        Effect.flatMap(withNames),
+        Effect.flatMap((told) => withNames(told, sink)),
         Effect.flatMap(Effect.fail)
       )
     )
