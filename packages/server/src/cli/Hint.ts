@@ -31,6 +31,17 @@ export const hintAt = (
   { again, isPasswordTyped }: { readonly again: string; readonly isPasswordTyped: boolean }
 ): string => `${hint(verb, again)}${isPasswordTyped ? "   with the password in PGPASSWORD" : ""}`
 
+/** What was carried from where to where, as it was written. */
+export interface Pair {
+  readonly source: { readonly again: string }
+  readonly unitId: string
+  readonly sink: { readonly again: string }
+}
+
+/** `headrace reset --source … -u … --sink …`: a command about what another one carried. */
+export const hintOf = (words: ReadonlyArray<string>, { source, unitId, sink }: Pair): string =>
+  hint(...words, "--source", source.again, "-u", unitId, "--sink", sink.again)
+
 const command = commandOf({
   environment: process.env,
   program: process.argv[1] ?? "",

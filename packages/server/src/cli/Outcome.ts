@@ -98,6 +98,8 @@ export interface Journey {
   readonly source: string
   readonly sink: string
   readonly isFull: boolean
+  /** The command that shows the rows that are set aside. */
+  readonly showAside: string
 }
 
 /** Prints a success; refuses with the run's own reason otherwise. */
@@ -109,7 +111,7 @@ export const report = Effect.fn("report")(function* (last: RunProgress, tally: T
       if (screen.format === "text") screen.print(successLine(figures, journey))
       if (figures.rowsRejected > 0)
         screen.tell(
-          `! ${rowsOf(figures.rowsRejected)} set aside: quarantine show says why, quarantine replay tries again.`
+          `! ${rowsOf(figures.rowsRejected)} set aside. Why:  ${journey.showAside}\n  quarantine replay, with the flags of this command, tries them again.`
         )
       if (figures.leftForLater !== null)
         screen.tell(`! Newer rows wait for the next run: ${figures.leftForLater}`)

@@ -13,6 +13,7 @@ import { join, resolve } from "node:path"
 import { settings } from "../cli/Engine.ts"
 import { Exit } from "../cli/Exit.ts"
 import { rows, span } from "../cli/Figures.ts"
+import { hint } from "../cli/Hint.ts"
 import { refuse, type Refused } from "../cli/Message.ts"
 import { report } from "../cli/Outcome.ts"
 import { Screen } from "../cli/Screen.ts"
@@ -76,7 +77,14 @@ const shop = Effect.fn("start.shop")(function* (config: ServerConfig, server: Se
   )
   if (!started.ok || started.runId === null) return yield* isRunning(shopUnit.unitId, started)
   const { last, tally } = yield* watch(started.events(started.runId))
-  const exit = yield* report(last, tally, { source: "the sample shop", sink: lake, isFull: false })
+  // No row of the shop can be refused, and no policy of its sets one aside.
+  const journey = {
+    source: "the sample shop",
+    sink: lake,
+    isFull: false,
+    showAside: hint("quarantine", "list")
+  }
+  const exit = yield* report(last, tally, journey)
   if (screen.format === "text")
     story({
       location: join(lake, shopUnit.unitId),

@@ -8,7 +8,12 @@ import { observe, type Tally } from "../../src/cli/Tally.ts"
 import { fakeScreen } from "./FakeScreen.ts"
 import { happened } from "./Happened.ts"
 
-const journey = { source: "postgres://app:•••@db:5432/shop", sink: "./lake", isFull: false }
+const journey = {
+  source: "postgres://app:•••@db:5432/shop",
+  sink: "./lake",
+  isFull: false,
+  showAside: "headrace quarantine show …"
+}
 const reported = (
   event: ReturnType<typeof happened>,
   options: Partial<ScreenOptions> = {},

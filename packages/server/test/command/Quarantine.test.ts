@@ -1,5 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
 import * as Shop from "../scenario/Shop.ts"
 import * as Place from "./Place.ts"
 
@@ -36,6 +38,10 @@ layer(Place.layer, live)("headrace quarantine", (it) => {
 
       assert.strictEqual(ingested.exit, 0, ingested.stderr)
       assert.match(ingested.stdout, /18 rows   2 set aside/)
+      assert.match(
+        ingested.stderr,
+        /Why: {2}.*quarantine show --source .* -u public\.shown --sink .*schemas=copy/
+      )
       assert.deepStrictEqual(
         yield* stored,
         all.filter((id) => id !== 3 && id !== 5)
@@ -56,6 +62,24 @@ layer(Place.layer, live)("headrace quarantine", (it) => {
     })
   )
 
+  it.effect("takes the only unit of a file as ingest does, and says of a row that was none what helps", () =>
+    Effect.gen(function* () {
+      const { folder, headrace } = yield* Place.Place
+      writeFileSync(join(folder, "torn.csv"), "id,note\n1,a\n2\n")
+      const pair = ["--source", "./torn.csv", "--sink", "./torn"]
+      yield* headrace("ingest", ...pair, ...setAside)
+
+      const show = yield* headrace("quarantine", "show", ...pair)
+      const replay = yield* headrace("quarantine", "replay", ...pair)
+      const reset = yield* headrace("reset", ...pair)
+
+      assert.match(show.stdout, /MALFORMED/, show.stderr)
+      assert.strictEqual(replay.exit, 0, replay.stdout)
+      assert.match(replay.stderr, /1 row was never readable\. Correct it at the source, and ingest again\./)
+      assert.match(reset.stdout, /^✓ torn\.csv into .* is forgotten/, reset.stderr)
+    })
+  )
+
   it.effect("replays a row once, when the target takes it at last", () =>
     Effect.gen(function* () {
       const { headrace, pair, stored, relax } = yield* carried("later", "--write", "append")
@@ -67,7 +91,8 @@ layer(Place.layer, live)("headrace quarantine", (it) => {
       const again = yield* headrace("quarantine", "replay", ...append)
 
       assert.strictEqual(tooEarly.exit, 7, tooEarly.stderr)
-      assert.match(tooEarly.stdout, /0 rows taken in   2 refused again/)
+      assert.match(tooEarly.stdout, /^✗ public\.later   0 rows taken in   2 refused again\n$/)
+      assert.match(tooEarly.stderr, /liked[^]*All: {2}.*quarantine show --source .* -u public\.later --sink /)
       assert.strictEqual(replayed.exit, 0, replayed.stderr)
       assert.match(replayed.stdout, /^✓ public\.later   2 rows taken in   0 refused again\n$/)
       assert.match(again.stdout, /0 rows taken in/)

@@ -18,6 +18,7 @@ import { Owner, withEngine } from "../Engine.ts"
 import { Exit } from "../Exit.ts"
 import { refusedAction, refusedByStore, refusedBySystem } from "../Failures.ts"
 import { given, unregistered } from "../Given.ts"
+import { hintOf } from "../Hint.ts"
 import { messageOf, refuse, type Refused } from "../Message.ts"
 import { interrupted, type Journey, report } from "../Outcome.ts"
 import { parsePolicy, type PolicyFlags } from "../Policy.ts"
@@ -56,11 +57,12 @@ const carry = Effect.fn("ingest.carry")(function* ({ source, sink, unit, policy 
   const scope = yield* Owner
   const ingestion = yield* Ingestion
   const isFull = withMode(policy, true)["mode"] === "full"
-  const journey = { source: source.shown, sink: sink.shown, isFull }
   const from = yield* registered(source, "source")
   const to = yield* registered(sink, "sink")
   const unitId = unit || (yield* onlyUnitOf(unregistered(source), source))
   const named = { endpointId: from.id, unitId, sinkEndpointId: to.id }
+  const showAside = hintOf(["quarantine", "show"], { source, unitId, sink })
+  const journey = { source: source.shown, sink: sink.shown, isFull, showAside }
 
   const events = yield* (yield* RunEvents).subscribe
   const started = yield* ingestion

@@ -7,8 +7,9 @@ import { messageFor } from "../Catalogue.ts"
 import { Owner, withEngine } from "../Engine.ts"
 import { Exit } from "../Exit.ts"
 import { refusedAction, refusedByStore } from "../Failures.ts"
-import { count, rows as rowsOf } from "../Figures.ts"
-import { given } from "../Given.ts"
+import { count } from "../Figures.ts"
+import { given, unregistered } from "../Given.ts"
+import { afterReplay, replayLine } from "../ReplayOutcome.ts"
 import { refuse, Refused } from "../Message.ts"
 import { parsePolicy, type PolicyFlags } from "../Policy.ts"
 import type { Reference } from "../Reference.ts"
@@ -16,8 +17,11 @@ import { Screen } from "../Screen.ts"
 import { linesOf, shownRow } from "../SetAsideRow.ts"
 import { sinkIdOf } from "../SinkName.ts"
 import { table } from "../Table.ts"
+import { onlyUnitOf } from "../Units.ts"
 import type { Verb } from "../Verb.ts"
 import { isRunning } from "./Ingest.ts"
+
+const mostShown = 10_000
 
 interface Pair {
   readonly source: string
@@ -63,10 +67,13 @@ export const list: Verb = Effect.gen(function* () {
 
 export const show = (flags: Pair & { readonly limit: number }): Verb =>
   Effect.gen(function* () {
-    if (flags.limit < 1 || flags.limit > 10_000) return yield* outOfRange(flags.limit)
+    if (flags.limit < 1 || flags.limit > mostShown) return yield* outOfRange(flags.limit)
     const screen = yield* Screen
-    const pair = yield* read(flags)
-    const rows = (yield* waitingOf(pair, flags.limit).pipe(withEngine)).map(shownRow)
+    const { pair, waiting } = yield* Effect.gen(function* () {
+      const read = yield* carriedBy(flags)
+      return { pair: read, waiting: yield* waitingOf(read, flags.limit) }
+    }).pipe(withEngine)
+    const rows = waiting.map(shownRow)
     if (screen.format === "json") screen.print(JSON.stringify(rows))
     else if (screen.format === "jsonl") rows.forEach((row) => screen.print(JSON.stringify(row)))
     else if (rows.length === 0) screen.print(`No row of ${pair.unitId} is set aside.`)
@@ -78,14 +85,14 @@ export const replay = (flags: Pair & PolicyFlags): Verb =>
   Effect.gen(function* () {
     const policy = yield* Effect.fromResult(parsePolicy(flags))
     const screen = yield* Screen
-    const pair = yield* read(flags)
-    const done = yield* replayed(pair, policy).pipe(withEngine)
+    const { pair, done, left } = yield* Effect.gen(function* () {
+      const read = yield* carriedBy(flags)
+      const done = yield* replayed(read, policy)
+      return { pair: read, done, left: yield* waitingOf(read, mostShown) }
+    }).pipe(withEngine)
     if (screen.format === "text") {
-      screen.print(`✓ ${pair.unitId}   ${rowsOf(done.taken)} taken in   ${count(done.refused)} refused again`)
-      if (done.untried > 0)
-        screen.tell(
-          `! ${rowsOf(done.untried)} cannot be tried: they were never rows, or are too long to be kept.`
-        )
+      screen.print(replayLine(pair.unitId, done))
+      afterReplay(pair, done, left).forEach(screen.tell)
     } else screen.print(JSON.stringify({ v: 1, type: "quarantine.replayed", unit: pair.unitId, ...done }))
     return done.refused > 0 ? Exit.rejected : Exit.done
   })
@@ -96,11 +103,10 @@ interface Carried {
   readonly unitId: string
 }
 
-const read = Effect.fnUntraced(function* (flags: Pair) {
+const carriedBy = Effect.fnUntraced(function* (flags: Pair) {
   const source = yield* given(flags.source)
   const sink = yield* given(flags.sink)
-  if (flags.unit === null || flags.unit === "") return yield* unsaid
-  return { source, sink, unitId: flags.unit }
+  return { source, sink, unitId: flags.unit || (yield* onlyUnitOf(unregistered(source), source)) }
 })
 
 const namesOf = ({ source, sink, unitId }: Carried) => ({
@@ -137,13 +143,6 @@ type PairError = Exclude<
 
 const refusedPair = (error: PairError, { source, sink }: Carried): Refused =>
   error._tag === "EndpointNotFound" ? neverCarried(source, sink) : refusedAction(error, source, sink)
-
-const unsaid = refuse({
-  title: "Which unit? --unit is missing",
-  number: "HR2004",
-  exit: Exit.usage,
-  advice: ["Say the unit that was carried, such as -u public.orders; quarantine list names them."]
-})
 
 const outOfRange = (limit: number) =>
   refuse({

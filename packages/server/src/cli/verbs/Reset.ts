@@ -4,11 +4,12 @@ import { Ingestion } from "@headrace/core/lifecycle/Ingestion"
 import { Owner, withEngine } from "../Engine.ts"
 import { Exit } from "../Exit.ts"
 import { refusedAction, refusedByStore } from "../Failures.ts"
-import { given } from "../Given.ts"
+import { given, unregistered } from "../Given.ts"
 import { refuse, type Refused } from "../Message.ts"
 import type { Reference } from "../Reference.ts"
 import { Screen } from "../Screen.ts"
 import { renameFormer, sinkIdOf } from "../SinkName.ts"
+import { onlyUnitOf } from "../Units.ts"
 import type { Verb } from "../Verb.ts"
 
 interface ResetFlags {
@@ -22,13 +23,19 @@ export const reset = (flags: ResetFlags): Verb =>
     const screen = yield* Screen
     const source = yield* given(flags.source)
     const sink = yield* given(flags.sink)
-    if (flags.unit === null) return yield* unsaid
-    yield* forgotten(source, sink, flags.unit).pipe(withEngine)
+    const unitId = yield* forgottenUnit(source, sink, flags.unit).pipe(withEngine)
     if (screen.format === "text")
-      screen.print(`✓ ${flags.unit} into ${sink.shown} is forgotten. The next run loads everything.`)
-    else screen.print(JSON.stringify({ v: 1, type: "reset", unit: flags.unit, sink: sink.shown }))
+      screen.print(`✓ ${unitId} into ${sink.shown} is forgotten. The next run loads everything.`)
+    else screen.print(JSON.stringify({ v: 1, type: "reset", unit: unitId, sink: sink.shown }))
     return Exit.done
   })
+
+/** A source is asked only when nobody says which unit. */
+const forgottenUnit = Effect.fnUntraced(function* (source: Reference, sink: Reference, said: string | null) {
+  const unitId = said || (yield* onlyUnitOf(unregistered(source), source))
+  yield* forgotten(source, sink, unitId)
+  return unitId
+})
 
 const forgotten = Effect.fn("reset.forgotten")(function* (
   source: Reference,
@@ -47,13 +54,6 @@ const forgotten = Effect.fn("reset.forgotten")(function* (
       (error) => refusedAction(error, source, sink)
     )
   )
-})
-
-const unsaid = refuse({
-  title: "Which unit? --unit is missing",
-  number: "HR2004",
-  exit: Exit.usage,
-  advice: ["Say the unit that was carried, such as -u public.orders."]
 })
 
 const neverCarried = ({ shown }: Reference, sink: Reference): Refused =>
