@@ -62,6 +62,9 @@ const wholeNumber = (name: string, minimum: number, maximum: number) =>
 
 const logLevels = ["All", "Trace", "Debug", "Info", "Warn", "Error", "Fatal", "None"] as const
 
+/** Those the data plane has. */
+const stagingProviders = ["in_memory", "local_disk", "object_store"]
+
 const stagingSettings = [
   "HEADRACE_STAGING_S3_ENDPOINT",
   "HEADRACE_STAGING_S3_REGION",
@@ -159,8 +162,8 @@ export const load: Effect.Effect<ServerConfig, SettingInvalid> = Effect.gen(func
     ),
     staging: yield* setting(
       "HEADRACE_STAGING",
-      Config.option(Config.NonEmptyString("HEADRACE_STAGING")),
-      "the id of a staging provider: in_memory, local_disk or object_store"
+      Config.option(checked("HEADRACE_STAGING", (name) => stagingProviders.includes(name))),
+      `one of ${stagingProviders.join(", ")}`
     ),
     stagingBucket: yield* stagingBucket
   }

@@ -11,6 +11,7 @@ const wrong: Record<string, ReadonlyArray<string>> = {
   HEADRACE_DATABASE_URL: ["mysql://app:hunter2@db/shop", "hunter2"],
   HEADRACE_WORKERS: ["0", "many", "65"],
   HEADRACE_LOG_LEVEL: ["loud"],
+  HEADRACE_STAGING: ["disk", "hunter2"],
   HEADRACE_STAGING_URL: ["https://hunter2@store/lake", "hunter2"]
 }
 

@@ -157,7 +157,7 @@ layer(Place.layer, live)("headrace ingest", (it) => {
     Effect.gen(function* () {
       const { surroundings, shop, uri } = yield* Place.Place
       yield* Shop.makeTable(shop, "settings", 3)
-      const environment = { ...surroundings.environment, HEADRACE_STAGING: "nowhere" }
+      const environment = { ...surroundings.environment, HEADRACE_STAGING: "object_store" }
 
       const ended = yield* HeadraceCommand.run(
         "headrace",
@@ -166,7 +166,7 @@ layer(Place.layer, live)("headrace ingest", (it) => {
       )
 
       assert.strictEqual(ended.exit, 3, ended.stdout)
-      assert.match(ended.stderr, /nowhere/)
+      assert.match(ended.stderr, /HEADRACE_STAGING_URL/)
     })
   )
 
