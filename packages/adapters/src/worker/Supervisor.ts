@@ -136,14 +136,16 @@ const life = (options: Options, pool: WorkerPool<Worker>) =>
     return (yield* Clock.currentTimeMillis) - begun
   }).pipe(Effect.scoped)
 
+const noWorker = ({ detail }: WorkerUnavailable): string =>
+  `no worker could be had: ${detail}; it is tried again and again. What is missing: headrace doctor`
+
 /** Keeps one worker in the pool until it is interrupted. */
 export const keepRunning = (options: Options, pool: WorkerPool<Worker>): Effect.Effect<never> =>
   Effect.suspend(() => {
     let failures = 0
     const failed = (error: WorkerUnavailable) =>
-      Effect.as(
-        Effect.andThen(pool.startFailed(error), Effect.logWarning(`no worker could be had: ${error.detail}`)),
-        0
+      Effect.flatMap(pool.startFailed(error), (isNew) =>
+        Effect.as(isNew ? Effect.logWarning(noWorker(error)) : Effect.logDebug(noWorker(error)), 0)
       )
     return life(options, pool).pipe(
       Effect.catch(failed),

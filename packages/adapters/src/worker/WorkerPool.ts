@@ -16,8 +16,8 @@ export interface WorkerPool<W> {
   readonly offered: (worker: W) => Effect.Effect<void>
   /** A worker is gone; whoever holds it hears so from its connection. */
   readonly withdrawn: (worker: W) => Effect.Effect<void>
-  /** One more attempt to start a worker has failed. */
-  readonly startFailed: (why: WorkerUnavailable) => Effect.Effect<void>
+  /** One more attempt to start a worker has failed. False when the last one failed for the same reason, in whatever slot. */
+  readonly startFailed: (why: WorkerUnavailable) => Effect.Effect<boolean>
 }
 
 export interface Member {
@@ -40,6 +40,7 @@ export const make = <W extends Member>(slots: number): WorkerPool<W> => {
   let waiting: ReadonlyArray<Ticket<W>> = []
   let failures = 0
   let lastFailure: WorkerUnavailable | undefined
+  let lastReason: string | undefined
 
   const leastBusyOf = (workers: ReadonlyArray<W>): W | undefined =>
     workers.toSorted((a, b) => a.openCalls() - b.openCalls())[0]
@@ -106,6 +107,7 @@ export const make = <W extends Member>(slots: number): WorkerPool<W> => {
       Effect.sync(() => {
         failures = 0
         lastFailure = undefined
+        lastReason = undefined
         ready.add(worker)
         serve()
       }),
@@ -113,9 +115,14 @@ export const make = <W extends Member>(slots: number): WorkerPool<W> => {
     startFailed: (why) =>
       Effect.sync(() => {
         failures += 1
-        if (ready.size > 0 || failures < slots) return
+        // Of two processes that end alike only the numbers differ.
+        const reason = why.detail.replaceAll(/\d+/g, "")
+        const isNew = reason !== lastReason
+        lastReason = reason
+        if (ready.size > 0 || failures < slots) return isNew
         lastFailure = why
         refuseAll(why)
+        return isNew
       })
   }
 }

@@ -156,6 +156,24 @@ describe("WorkerPool", () => {
     })
   )
 
+  it.effect(
+    "a reason is news once, whichever slot and process it befalls, until it changes or a worker starts",
+    () =>
+      Effect.gen(function* () {
+        const pool = WorkerPool.make<Named>(2)
+        const failed = (detail: string) => pool.startFailed(new WorkerUnavailable({ detail }))
+
+        const said = [
+          yield* failed("worker 17 ended: exit code 1"),
+          yield* failed("worker 18 ended: exit code 1"),
+          yield* failed("no python")
+        ]
+        yield* pool.offered(worker("for a while"))
+
+        assert.deepStrictEqual([...said, yield* failed("no python")], [true, false, true, true])
+      })
+  )
+
   it.effect("a failed start is nobody's concern while another worker is ready", () =>
     Effect.gen(function* () {
       const pool = WorkerPool.make<Named>(1)
