@@ -175,6 +175,19 @@ describe("an iceberg reference", () => {
   const typed =
     "iceberg+https://catalog/api?warehouse=lake&token=t0ken&namespace=raw&s3.secret-access-key=k3y"
 
+  it("in a PostgreSQL takes the password of its user as the token, as the pages write it", () => {
+    const reference = parse(
+      "iceberg+postgresql://iceberg@host:5432/catalog?warehouse=./ice&token=${env:SHOP_PW}"
+    )
+
+    assert.deepStrictEqual(reference.parameters, {
+      catalog_type: "sql",
+      catalog_uri: "postgresql://iceberg@host:5432/catalog",
+      warehouse: "/home/ada/work/ice",
+      token: "p@ss:w/rd"
+    })
+  })
+
   it("is the address of the catalog, with the rest of the template after the question mark", () => {
     const reference = parse(
       "iceberg+postgresql://app:${env:SHOP_PW}@db:5433/catalog?sslmode=require&warehouse=s3://b/lake&namespace=raw"
