@@ -110,7 +110,7 @@ export const refusedAction = (error: ActionError, from: Reference, to: Reference
         number: "HR2202",
         exit: Exit.sink,
         where: to.shown,
-        advice: ["A sink is a folder or postgres://…"]
+        advice: ["A sink is a folder, postgres://…, or iceberg+ before a catalog's address."]
       })
     ),
     Match.orElse((rest) => refusedByStore(rest))

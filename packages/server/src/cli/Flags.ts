@@ -36,7 +36,7 @@ export const speech = {
 }
 
 const sourceHelp = "Where from: postgres://… or a path; a password as '${env:NAME}'"
-const sinkHelp = "Where to: a folder for Parquet files, or postgres://…"
+const sinkHelp = "Where to: a folder for Parquet files, postgres://…, or iceberg+ before a catalog's address"
 
 export const unit = maybe(
   "unit",

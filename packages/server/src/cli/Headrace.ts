@@ -15,7 +15,9 @@ const root = Command.make("headrace").pipe(
 )
 
 const reference = Argument.String("REF").pipe(
-  Argument.withDescription("postgres://user:password@host:port/database, a path, or file:///path")
+  Argument.withDescription(
+    "postgres://user:password@host:port/database, a path, file:///path, or iceberg+ before a catalog's address"
+  )
 )
 
 const ingest = Command.make("ingest", { ...Flags.places, unit: Flags.unit, ...Flags.policy }, (flags) =>
