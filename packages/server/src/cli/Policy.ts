@@ -17,7 +17,9 @@ import {
   unknownKeysWithin
 } from "@headrace/core/domain/Policy"
 import { Exit } from "./Exit.ts"
+import { shellWord } from "./Hint.ts"
 import { refuse, type Refused } from "./Message.ts"
+import { fileSettings } from "./PathReference.ts"
 
 export const modes = ["full", "incremental"]
 export const dispositions = ["replace", "append", "merge"]
@@ -50,6 +52,14 @@ const kinds: { readonly [Key in PolicyKey]: Kind } = {
   require: "word",
   dataEngine: "word",
   limits: "json"
+}
+
+/** Of each key that takes JSON, what somebody may have meant. */
+const examples: Partial<Record<PolicyKey, string>> = {
+  filter: '{"eq": ["status", "open"]}',
+  staging: '{"provider": "local_disk"}',
+  quarantine: '{"maxRows": 100}',
+  limits: '{"rowBytes": 1048576}'
 }
 
 const allowed: Partial<Record<PolicyKey, ReadonlyArray<string>>> = {
@@ -98,6 +108,7 @@ export const parsePolicy = (flags: PolicyFlags): Result.Result<JsonObject, Refus
 }
 
 const valueOf = (name: string, text: string, flag: string): Result.Result<JsonObject[string], Refused> => {
+  if (fileSettings.includes(name)) return Result.fail(setting(name, text))
   if (!isPolicyKey(name)) return Result.fail(unknown(`policy key "${name}"`, name, policyKeys))
   const words = allowed[name]
   if (words !== undefined && !words.includes(text)) {
@@ -120,16 +131,19 @@ const read: { readonly [Of in Kind]: Read } = {
     /^[1-9]\d{0,14}$/.test(text) && Number(text) <= mostOf(name)
       ? Result.succeed(Number(text))
       : Result.fail(wrong(flag, text, `a whole number from 1 to ${mostOf(name)}`)),
-  json: (text, flag, name) =>
-    Result.flatMap(
-      Result.mapError(decodeJson(text), () => wrong(flag, text, `JSON, such as ${flag}='{"…": 1}'`)),
+  json: (text, flag, name) => {
+    const object = `JSON, such as ${flag}='${examples[name] ?? "{}"}'`
+    return Result.flatMap(
+      Result.mapError(decodeJson(text), () => wrong(flag, text, object)),
       (value) => {
+        if (typeof value !== "object" || Array.isArray(value)) return Result.fail(wrong(flag, text, object))
         const [inner] = unknownKeysWithin(name, value)
         return inner === undefined
           ? Result.succeed(value)
           : Result.fail(unknown(`key "${inner}" in ${name}`, inner, keysWithin[name] ?? []))
       }
     )
+  }
 }
 
 const decodeJson = Schema.decodeUnknownResult(Schema.fromJsonString(Schema.Json))
@@ -143,6 +157,14 @@ const unknown = (what: string, typed: string, known: ReadonlyArray<string>): Ref
     advice: [near.length > 0 ? `Did you mean: ${near.join(", ")}?` : "", `Known: ${known.join(", ")}.`]
   })
 }
+
+const setting = (name: string, text: string): Refused =>
+  refuse({
+    title: `"${name}" is no policy key, but a setting of the source`,
+    number: "HR2105",
+    exit: Exit.usage,
+    advice: [`Write it behind the path: --source ${shellWord(`./orders.csv?${name}=${text}`)}`]
+  })
 
 const contradicted = (key: string, said: ReadonlyArray<readonly [string, string, string]>): Refused => {
   const ways = said.flatMap(([name, text, flag]) =>

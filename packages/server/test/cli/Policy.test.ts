@@ -58,6 +58,25 @@ describe("the policy of a command", () => {
     assert.strictEqual(message.advice[0], `Did you mean: ${meant}?`)
   })
 
+  it.each([
+    ["staging=local_disk", `'{"provider": "local_disk"}'`],
+    ["filter=status = open", `'{"eq": ["status", "open"]}'`],
+    ["quarantine=100", `'{"maxRows": 100}'`],
+    ["limits=", `'{"rowBytes": 1048576}'`]
+  ])("shows to whoever says %s what that key takes", (policy, example) => {
+    const { number, advice } = refusal({ policy: [policy] })
+
+    assert.strictEqual(number, "HR2105")
+    assert.include(advice.join(), `It takes JSON, such as --policy ${policy.split("=")[0]}=${example}.`)
+  })
+
+  it("says of a setting of files where it is written", () => {
+    const { number, advice } = refusal({ policy: ["delimiter=;"] })
+
+    assert.strictEqual(number, "HR2105")
+    assert.deepStrictEqual(advice, ["Write it behind the path: --source './orders.csv?delimiter=;'"])
+  })
+
   it("refuses a word that is none of the allowed, and names the nearest", () => {
     assert.include(refusal({ mode: "incremental_" }).advice.join(), "incremental")
     assert.include(refusal({ write: "upsert" }).advice.join(), "merge")
