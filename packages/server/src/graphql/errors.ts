@@ -4,6 +4,7 @@
  * failure does not compile until someone decides. What is not in it is
  * unexpected: the client gets a number, the log gets the reason.
  */
+import { nearest } from "@headrace/core/domain/Nearest"
 import type { ConnectionTestFailed, EndpointUrlRequired } from "@headrace/core/lifecycle/EndpointFailure"
 import type { RunNotEnded } from "@headrace/core/lifecycle/Ingestion"
 import type {
@@ -70,7 +71,7 @@ const inside = (failure: unknown): Sight | null =>
     : null
 
 /** A list in a sentence has no more; clients have the whole of it beside. */
-const mostListed = 10
+const mostListed = 5
 
 /** Names that people gave, then those of sinks of the command; what the command only reads is nobody's sink. */
 const listed = (names: ReadonlyArray<string>): string => {
@@ -81,6 +82,12 @@ const listed = (names: ReadonlyArray<string>): string => {
   ]
   const more = sinks.length - mostListed
   return `${sinks.slice(0, mostListed).join(", ")}${more > 0 ? ` and ${more} more` : ""}`
+}
+
+/** What was meant, where that can be told; else what there is. */
+const nearOrListed = (typed: string, names: ReadonlyArray<string>): string => {
+  const near = nearest(typed, names)
+  return near.length > 0 ? `Did you mean ${near.join(", ")}?` : `Known: ${listed(names)}.`
 }
 
 const sightOf = (failure: Shown): Sight | null =>
@@ -115,7 +122,7 @@ const sightOf = (failure: Shown): Sight | null =>
     }),
     SinkMissing: ({ sinkId, registeredSinks, names }) => ({
       code: "E_INGESTION_SINK_MISSING",
-      message: `There is no sink "${sinkId}" in this project. Known: ${listed(names)}.`,
+      message: `There is no sink "${sinkId}" in this project. ${nearOrListed(sinkId, names)}`,
       sinkId,
       registeredSinks
     }),

@@ -46,7 +46,7 @@ layer(MemoryServer.layer(), { excludeTestServices: true })("look-ups", (it) => {
     })
   )
 
-  it.effect("names sinks that people gave first, ten at most, and none that the command only reads", () =>
+  it.effect("names sinks that people gave first, five at most, and none that the command only reads", () =>
     Effect.gen(function* () {
       const { lake: _, source: __, ...unit } = yield* both
       for (const name of ["file:///in", ...Array.from({ length: 12 }, (_, n) => `file:///out${n}#sink`)])
@@ -56,8 +56,22 @@ layer(MemoryServer.layer(), { excludeTestServices: true })("look-ups", (it) => {
 
       const [, said = ""] = /Known: (.*)\.$/.exec(error?.message ?? "") ?? []
       assert.match(said, /^kb, .*, file:\/\/\/out\d+#sink and \d+ more$/)
-      assert.lengthOf(said.split(", "), 10)
+      assert.lengthOf(said.split(", "), 5)
       assert.notInclude(said, "file:///in")
+    })
+  )
+
+  it.effect("name the sink that was meant, and none that was not", () =>
+    Effect.gen(function* () {
+      const { lake: _, source: __, ...unit } = yield* both
+      yield* register({ ...MemoryServer.lake, sourceId: "archive" })
+
+      const { errors: [error] = [] } = yield* acting("start", { ...unit, sinkId: "arhcive" })
+
+      assert.match(
+        error?.message ?? "",
+        /^There is no sink "arhcive" in this project\. Did you mean archive\?$/
+      )
     })
   )
 
