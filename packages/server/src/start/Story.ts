@@ -3,6 +3,7 @@
  * it, and what to try next. Every command it prints works as printed, in any
  * order: none writes where another one does, for a folder has one source.
  */
+import { serving } from "../cli/verbs/Serve.ts"
 import { hint, shellWord } from "../cli/Hint.ts"
 import { shortPlace } from "../cli/Outcome.ts"
 
@@ -41,7 +42,7 @@ const alive = (url: string, shop: string): ReadonlyArray<string> => [
   `      ${hint("discover")} $SHOP`,
   `      ${hint("ingest")} --source $SHOP --unit public.orders --sink ./copy`,
   "",
-  `  Serving ${url}   (Ctrl-C stops)`
+  serving(url)
 ]
 
 /** Lines for people, in the order they are read. */

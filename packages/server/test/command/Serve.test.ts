@@ -32,10 +32,14 @@ layer(Place.layer, live)("headrace serve", (it) => {
         const { headrace, shop, surroundings, uri } = yield* Place.Place
         yield* Shop.makeTable(shop, "shared", 10)
         const environment = { ...surroundings.environment, HEADRACE_PORT: "0" }
-        const server = yield* HeadraceCommand.begun("headrace", ["serve", "-o", "jsonl"], {
-          ...surroundings,
-          environment
-        })
+        const server = yield* HeadraceCommand.begun(
+          "headrace",
+          ["serve", "-o", "jsonl", "--progress", "tty"],
+          {
+            ...surroundings,
+            environment
+          }
+        )
         const [ready] = HeadraceCommand.jsonLines(yield* server.printed("server.ready"))
 
         const answer = yield* health(String(ready?.["url"]))
@@ -51,6 +55,7 @@ layer(Place.layer, live)("headrace serve", (it) => {
         assert.match(second.stderr, /A server already runs for this data directory +HR5601/)
         assert.include(looked.stdout, `runs and answers at ${String(ready?.["url"])}`)
         assert.strictEqual(ended.exit, 0, ended.stderr)
+        assert.include(ended.stderr, `  Serving ${String(ready?.["url"])}   (Ctrl-C stops)\n`)
       })
   )
 

@@ -22,9 +22,13 @@ export const serve: Verb = Effect.gen(function* () {
   const { url, services } = yield* started(config)
   if (services === null) return yield* runsAlready(resolve(config.data), url)
   screen.emit({ type: "server.ready", url })
+  // A log is for machines where nobody sits before it.
+  if (screen.progress === "tty") screen.tell(serving(url))
   yield* (yield* Signals).next
   return Exit.done
 }).pipe(Effect.scoped, Effect.provide(ServerLog.layer(process.stderr)))
+
+export const serving = (url: string): string => `  Serving ${url}   (Ctrl-C stops)`
 
 /**
  * The server of the data directory: in this process, for as long as the scope lives, or the one that
