@@ -126,7 +126,9 @@ def test_the_source_of_the_guide_passes_its_suite_and_is_carried_by_a_run(tmp_pa
 
 def test_the_sink_of_the_guide_passes_its_suite_and_is_carried_to_by_a_run(tmp_path: Path) -> None:
     sink, suite, run = blocks("guides/add-a-sink.md", "python")
-    plugin = "headrace_sqlite_sink:ENDPOINTS"
+    (project,) = blocks("guides/add-a-sink.md", "toml")
+    (plugin,) = tomllib.loads(project)["project"]["entry-points"]["headrace.endpoints"].values()
+    assert tomllib.loads(project)["tool"]["setuptools"]["py-modules"] == [plugin.split(":")[0]]
     (tmp_path / "headrace_sqlite_sink.py").write_text(sink)
     (tmp_path / "test_headrace_sqlite_sink.py").write_text(suite)
     (tmp_path / "run.py").write_text(f"{run}\nassert result['errors'] == [] and result['stats']['applied_rows'] == 7\n")
