@@ -66,15 +66,22 @@ export const refusedBySystem = (
 export const refusedUnit = (
   unitId: string,
   why: string | null,
-  from: Pick<Reference, "shown" | "again" | "isPasswordTyped">
+  from: Pick<Reference, "templateId" | "shown" | "again" | "isPasswordTyped">
 ): Refused =>
   refuse({
     title: `No unit "${unitId}" in ${from.shown}`,
     number: "HR2003",
     exit: Exit.source,
     why: why === null ? [] : [why],
-    advice: [`All: ${hintAt("discover", from)}`]
+    advice: [
+      isSeveral(unitId, from) ? "A command carries one unit: say a command for each." : "",
+      `All: ${hintAt("discover", from)}`
+    ]
   })
+
+/** `public.*`, `a,b`: of files a `*` makes a unit, of tables it makes none. */
+const isSeveral = (unitId: string, { templateId }: Pick<Reference, "templateId">): boolean =>
+  unitId.includes(",") || (templateId === "jdbc.postgres" && unitId.includes("*"))
 
 type ActionError = Effect.Error<ReturnType<Ingestion["Service"]["start"]>>
 

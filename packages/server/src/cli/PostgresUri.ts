@@ -13,6 +13,8 @@ import type { Surroundings } from "./Reference.ts"
 export interface PostgresParts {
   readonly parameters: Readonly<Record<string, string>>
   readonly password: string
+  /** The reference itself gives one, typed or by a placeholder. */
+  readonly isPasswordSaid: boolean
   readonly isPasswordTyped: boolean
   /** The URI as it was written, without a password that was typed. */
   readonly withoutPassword: string
@@ -61,6 +63,7 @@ export const parsePostgres = (
     const typed = raw.some(([key, part]) => key === "password" && part !== "" && !part.includes("\u0001"))
     return {
       ...(yield* complete(given, surroundings)),
+      isPasswordSaid: (given["password"] ?? "") !== "",
       isPasswordTyped: typed,
       withoutPassword: typed ? filledAgain(strippedOf(bare)) : text
     }

@@ -70,6 +70,7 @@ const parseSaid = (said: string, surroundings: Surroundings): Result.Result<Refe
 const fromPostgres = ({
   parameters,
   password,
+  isPasswordSaid,
   isPasswordTyped,
   withoutPassword
 }: PostgresParts): Reference => {
@@ -84,7 +85,7 @@ const fromPostgres = ({
     templateId: "jdbc.postgres",
     parameters,
     sourceId: place(""),
-    shown: `${place(password === "" ? `${user}@` : `${user}:${hidden}@`)}${schemas}`,
+    shown: `${place(isPasswordSaid ? `${user}:${hidden}@` : `${user}@`)}${schemas}`,
     again: withoutPassword,
     // Hiding a password that is also the user or the database would hide the place, and tell the password by it.
     secrets: password === "" || (place(user) + schemas).includes(password) ? [] : [password],

@@ -48,6 +48,15 @@ const told = (error: CliError.NonShowHelpErrors): readonly [string, string] => {
 const helpOf = ([program = "", ...verbs]: ReadonlyArray<string>): string =>
   program === "headrace" ? hint(...verbs, "--help") : `${program} --help`
 
+/** npm keeps a flag that stands before `--`, and passes its value on as a word. */
+const behindDashes = (
+  errors: ReadonlyArray<CliError.NonShowHelpErrors>,
+  [program = ""]: ReadonlyArray<string>
+): string =>
+  program !== "headrace" && errors.some(({ _tag }) => _tag === "UnexpectedArgument")
+    ? "Flags stand behind two dashes:  npm start -- --touch 10"
+    : ""
+
 /** One message for all that is wrong with the line; the first comes as its title. */
 export const usageMessage = (
   errors: ReadonlyArray<CliError.NonShowHelpErrors>,
@@ -59,7 +68,7 @@ export const usageMessage = (
     number: "HR2100",
     exit: Exit.usage,
     why: rest.map(([also]) => redact(also)),
-    advice: [advice, `Help:  ${helpOf(commandPath)}`]
+    advice: [advice, behindDashes(errors, commandPath), `Help:  ${helpOf(commandPath)}`]
   })
 }
 

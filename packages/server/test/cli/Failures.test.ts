@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { ConnectionTestFailed } from "@headrace/core/lifecycle/EndpointFailure"
 import type { FailureKind } from "@headrace/core/domain/Failure"
 import { UnitsUnavailable } from "@headrace/core/lifecycle/LookupFailure"
-import { refusedAction, refusedBySystem } from "../../src/cli/Failures.ts"
+import { refusedAction, refusedBySystem, refusedUnit } from "../../src/cli/Failures.ts"
 import type { Reference } from "../../src/cli/Reference.ts"
 
 const reference: Reference = {
@@ -16,6 +16,22 @@ const reference: Reference = {
 }
 const failed = (kind?: FailureKind) =>
   new ConnectionTestFailed({ detail: "It went wrong.", field: null, ...(kind === undefined ? {} : { kind }) })
+
+describe("a unit that is several", () => {
+  it.each([
+    ["jdbc.postgres", "public.*", true],
+    ["jdbc.postgres", "public.a,public.b", true],
+    ["file.local", "a.csv,b.csv", true],
+    ["file.local", "*.csv", false],
+    ["jdbc.postgres", "public.order", false]
+  ] as const)("of %s called %s is told that a command carries one: %s", (templateId, unitId, isTold) => {
+    const from = { templateId, shown: "./in", again: "./in", isPasswordTyped: false }
+
+    const { advice } = refusedUnit(unitId, null, from)
+
+    assert.strictEqual(advice.join().includes("A command carries one unit"), isTold)
+  })
+})
 
 describe("a system that cannot be used", () => {
   it.each([

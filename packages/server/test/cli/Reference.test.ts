@@ -37,6 +37,17 @@ describe("a postgres reference", () => {
     assert.deepStrictEqual([...new Set(ids)], ["postgres://db:5432/shop"])
   })
 
+  it("shows a place for the password only where the reference says one", () => {
+    const signedIn = { ...surroundings, environment: () => "from-outside" }
+    const shown = Result.getOrThrow(parseReference("postgres://app@db/shop", signedIn)).shown
+
+    assert.strictEqual(shown, "postgres://app@db:5432/shop")
+    assert.strictEqual(
+      parse("postgres://app:${env:SHOP_PW}@db/shop").shown,
+      "postgres://app:•••@db:5432/shop"
+    )
+  })
+
   it("never shows the password, nor puts it into the identity", () => {
     const { shown, sourceId } = parse("postgres://app:hunter2@db/shop")
 

@@ -5,6 +5,15 @@ import { usageMessage } from "../../src/cli/Usage.ts"
 const told = (expected: string, kind: "flag" | "argument" = "flag") =>
   usageMessage([new CliError.InvalidValue({ option: "touch", value: "x", expected, kind })], ["headrace"])
 
+describe("a word that npm left of a flag", () => {
+  it("is answered with where flags of npm start stand, and one of the command is not", () => {
+    const errors = [new CliError.UnexpectedArgument({ arguments: ["10"] })]
+
+    assert.include(usageMessage(errors, ["npm start --"]).advice.join(), "npm start -- --touch 10")
+    assert.notInclude(usageMessage(errors, ["headrace", "ingest"]).advice.join(), "npm start")
+  })
+})
+
 describe("a value that a flag does not take", () => {
   it.each([
     ["Expected a string representing a finite number", "It takes a whole number."],
