@@ -106,8 +106,8 @@ def test_an_unknown_template_is_refused_with_the_known_ones(make: Callable[..., 
     assert refusal.value.details == {"field": "templateId"}
 
 
-def test_a_template_that_only_reads_cannot_be_written_to() -> None:
-    with pytest.raises(ConfigInvalid, match=r"'test\.records' cannot be written to"):
+def test_a_template_that_only_reads_cannot_be_written_to_and_those_that_can_are_named() -> None:
+    with pytest.raises(ConfigInvalid, match=r"'test\.records' cannot be written to; those of .*file\.local.* can"):
         registry.sink("test.records", {})
 
 

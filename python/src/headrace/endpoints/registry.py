@@ -197,8 +197,10 @@ def _class(template_id: str, role: str) -> Callable[[Mapping[str, str]], Any]:
     entry = _entry(template_id)
     if role not in entry:
         verb = {"source": "read from", "sink": "written to"}.get(role, "described")
+        able = ", ".join(sorted(name for name, other in endpoints().items() if role in other))
         raise ConfigInvalid(
-            f"Endpoints of the template {template_id!r} cannot be {verb}.", details={"field": "templateId"}
+            f"Endpoints of the template {template_id!r} cannot be {verb}; those of {able} can.",
+            details={"field": "templateId"},
         )
     module, _, name = entry[role].partition(":")
     try:
