@@ -9,7 +9,7 @@ from postgres_reading import BY_TIME, READER, reader, taken
 from postgres_server import PostgresServer, postgres_server
 
 from headrace.endpoints.sources.postgres import PostgresSource
-from headrace.errors import ConfigInvalid, PermissionDenied
+from headrace.errors import ConfigInvalid, PermissionDenied, UnitNotFound
 from headrace.protocol import Json
 
 UNIT = "public.orders"
@@ -61,6 +61,18 @@ def test_a_table_that_is_there_and_closed_is_not_said_to_be_missing(
             with pytest.raises(PermissionDenied, match=f"{unit_id} is there, and user {READER} may not read it") as e:
                 ask()
             assert right in e.value.message
+
+
+def test_a_misspelt_table_is_answered_with_what_is_like_it_and_may_be_read(server: PostgresServer) -> None:
+    for name in ("orders", "orders_closed", "customer", "region"):
+        server.run("shop", f"create table {name} (id int)")
+    server.run("shop", "create schema sales", "create table sales.invoices (id int)")
+    user = reader(server, "shop", "usage on schema public, sales", "select on orders, customer, region, sales.invoices")
+
+    with closing(PostgresSource(user)) as source:
+        for asked, meant in (("public.order", "public.orders"), ("public.invoices", "sales.invoices")):
+            with pytest.raises(UnitNotFound, match=rf"{asked}\. Did you mean {meant}\?$"):
+                source.preview(asked, 1)
 
 
 def test_a_materialized_view_that_was_never_filled_says_how_to_fill_it(server: PostgresServer) -> None:

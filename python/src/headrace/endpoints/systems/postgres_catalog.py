@@ -14,7 +14,7 @@ from headrace.endpoints.systems.postgres_schemas import refuse_missing
 from headrace.endpoints.systems.postgres_session import Connection, Question, pipelined, query
 from headrace.errors import ConfigInvalid, PermissionDenied, UnitNotFound
 from headrace.protocol import Role
-from headrace.suggestions import did_you_mean
+from headrace.suggestions import did_you_mean, nearest
 
 KINDS = {"r": "table", "p": "table", "f": "foreign table", "v": "view", "m": "materialized view"}
 
@@ -189,8 +189,8 @@ def relation(connection: Connection, unit_id: str, schemas: Sequence[str], role:
         raise ConfigInvalid(f"Unit {unit_id} is the name of two tables, for their names hold dots.", role=role)
     if not found:
         refuse_missing(connection, schemas, role)
-        known = query(connection, f"select n.nspname || '.' || c.relname {_SHOWN}")
-        near = did_you_mean(unit_id, [name for (name,) in known])
+        known = query(connection, f"select n.nspname || '.' || c.relname {_SHOWN} and {_IS_READABLE}")
+        near = _near(unit_id, [name for (name,) in known])
         within = f" in the schemas {', '.join(schemas)}" if schemas else ""
         raise UnitNotFound(
             f"There is no table or view {unit_id}{within}.{near or ' Look at the list of units.'}", role=role
@@ -198,6 +198,18 @@ def relation(connection: Connection, unit_id: str, schemas: Sequence[str], role:
     if not found[0].is_readable:
         raise _closed(connection, found[0], role)
     return found[0]
+
+
+def _near(unit_id: str, known: Sequence[str]) -> str:
+    """Within a schema that is there tables are compared by their own names: a schema in common makes none alike."""
+    schema = unit_id.partition(".")[0] + "."
+    within = [name.removeprefix(schema) for name in known if name.startswith(schema)]
+    near = [schema + name for name in nearest(unit_id.removeprefix(schema), within)]
+    return (
+        f" Did you mean {', '.join(near)}?"
+        if near
+        else did_you_mean(unit_id, set(known) - {schema + name for name in within})
+    )
 
 
 def _closed(connection: Connection, found: Relation, role: Role | None) -> PermissionDenied:
