@@ -40,6 +40,12 @@ const strangeness = (typed: string, known: string, tolerated: number): number =>
   return contained ? Math.min(edits, 1) : edits
 }
 
+/** Without the schema that both have: it makes no two tables alike. */
+const withoutCommon = (typed: string, known: string): readonly [string, string] => {
+  const schema = typed.slice(0, typed.lastIndexOf(".") + 1)
+  return known.startsWith(schema) ? [typed.slice(schema.length), known.slice(schema.length)] : [typed, known]
+}
+
 /** At most `limit` of `known`, nearest first; empty when nothing is near. */
 export const nearest = <Word extends string>(
   typed: string,
@@ -47,9 +53,13 @@ export const nearest = <Word extends string>(
   limit = 3
 ): ReadonlyArray<Word> => {
   if (typed.length > longest) return []
-  const tolerated = Math.max(2, Math.floor(typed.length / 3))
-  return Array.from(known, (word) => ({ word, far: strangeness(typed, word, tolerated) }))
-    .filter(({ far }) => far <= tolerated)
+  return Array.from(known, (word) => {
+    const [own, other] = withoutCommon(typed, word)
+    const tolerated = Math.max(2, Math.floor(own.length / 3))
+    const far = strangeness(own, other, tolerated)
+    return { word, far, isNear: far <= tolerated }
+  })
+    .filter(({ isNear }) => isNear)
     .toSorted((a, b) => a.far - b.far || a.word.length - b.word.length || a.word.localeCompare(b.word))
     .slice(0, limit)
     .map(({ word }) => word)

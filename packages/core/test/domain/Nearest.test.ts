@@ -13,6 +13,13 @@ describe("nearest", () => {
     assert.deepStrictEqual(nearest("order", units), ["public.orders", "public.order_items"])
   })
 
+  it("takes no two tables for alike because they have a schema in common", () => {
+    const known = ["public.parts", "public.cust", "public.region"]
+
+    assert.deepStrictEqual(nearest("public.part", known), ["public.parts"])
+    assert.deepStrictEqual(nearest("pubilc.parts", known)[0], "public.parts")
+  })
+
   it("forgives swapped letters and case", () => {
     assert.deepStrictEqual(nearest("audit.lgo", units), ["audit.Log"])
   })
