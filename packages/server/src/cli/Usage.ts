@@ -48,6 +48,18 @@ const told = (error: CliError.NonShowHelpErrors): readonly [string, string] => {
 const helpOf = ([program = "", ...verbs]: ReadonlyArray<string>): string =>
   program === "headrace" ? hint(...verbs, "--help") : `${program} --help`
 
+/** `-source`: read as a flag a letter, and what is wrong with each says nothing of what was meant. */
+const withOneDash = (
+  errors: ReadonlyArray<CliError.NonShowHelpErrors>
+): ReadonlyArray<readonly [string, string]> => {
+  const letters = errors.filter(
+    (error) => error._tag === "UnrecognizedOption" && /^-[a-z]$/i.test(error.option)
+  )
+  return letters.length < 2
+    ? []
+    : [["A flag of several letters stands behind one dash", "It takes two, such as --source."]]
+}
+
 /** npm keeps a flag that stands before `--`, and passes its value on as a word. */
 const behindDashes = (
   errors: ReadonlyArray<CliError.NonShowHelpErrors>,
@@ -62,7 +74,10 @@ export const usageMessage = (
   errors: ReadonlyArray<CliError.NonShowHelpErrors>,
   commandPath: ReadonlyArray<string>
 ): Message => {
-  const [[title, advice] = ["The command line cannot be read", ""], ...rest] = errors.map(told)
+  const [[title, advice] = ["The command line cannot be read", ""], ...rest] = [
+    ...withOneDash(errors),
+    ...errors.map(told)
+  ]
   return refuse({
     title: redact(title),
     number: "HR2100",

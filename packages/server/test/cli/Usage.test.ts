@@ -14,6 +14,18 @@ describe("a word that npm left of a flag", () => {
   })
 })
 
+describe("a flag of several letters behind one dash", () => {
+  const letter = (option: string) => new CliError.UnrecognizedOption({ option, suggestions: [] })
+
+  it("is told as what it is before what its letters are, and one unknown letter is none", () => {
+    const message = usageMessage([letter("-s"), letter("-r")], ["headrace", "ingest"])
+
+    assert.strictEqual(message.title, "A flag of several letters stands behind one dash")
+    assert.strictEqual(message.advice[0], "It takes two, such as --source.")
+    assert.strictEqual(usageMessage([letter("-s")], ["headrace"]).title, "Unknown flag -s")
+  })
+})
+
 describe("a value that a flag does not take", () => {
   it.each([
     ["Expected a string representing a finite number", "It takes a whole number."],
