@@ -37,6 +37,7 @@ layer(Place.layer, live)("doctor", (it) => {
       })
 
       assert.match(stdout, /✓ Data directory .*made when it is needed/)
+      assert.match(stdout, /✓ Port +any free one of 127\.0\.0\.1, chosen at the start/)
       assert.deepStrictEqual(readdirSync(folder), before)
     })
   )

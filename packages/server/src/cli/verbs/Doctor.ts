@@ -125,7 +125,10 @@ const port = Effect.fnUntraced(function* (config: ServerConfig) {
   if (Option.isSome(running)) return fine("Server", `runs and answers at ${running.value}`)
   const refusal = yield* whyNotOpen(config)
   return refusal === null
-    ? fine("Port", config.port === 0 ? `any free one of ${config.host} is taken` : `${where} is free`)
+    ? fine(
+        "Port",
+        config.port === 0 ? `any free one of ${config.host}, chosen at the start` : `${where} is free`
+      )
     : wrong("Port", `${where} cannot be opened: ${refusal}. Choose another one with HEADRACE_PORT.`)
 })
 
