@@ -84,6 +84,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "tally": (CARRYING | {"exporting"}, set()),
     "ahead": (CARRYING | {"exporting"}, set()),
     "blame": (CONTRACTS, set()),
+    "itself": (CONTRACTS | {"blame"}, set()),
     "gone": (CARRYING | {"keydiff"}, {"pyarrow"}),
     "judging": (
         CARRYING | {"ahead", "deletions", "exporting", "importing", "fitting", "sifting", "payloads"},
@@ -92,7 +93,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "run": (
         CARRYING
         | {"ahead", "blame", "deletions", "exporting", "filtering", "gone", "importing", "judging", "loading"}
-        | {"negotiation", "saying", "setting_aside", "tally"},
+        | {"itself", "negotiation", "saying", "setting_aside", "tally"},
         set(),
     ),
     "ingestion": (

@@ -118,3 +118,25 @@ class JudgingSink(Protocol):
         Asked after ``prepare``. May end early, with more than ``most`` of them.
         """
         ...
+
+
+@runtime_checkable
+class KnowingSource(Protocol):
+    """A source that knows the places of sinks of its kind, and so a unit that would be loaded into itself."""
+
+    def is_kept_in(self, unit_id: str, places: frozenset[str]) -> bool:
+        """Whether the rows of the unit are those of one of the ``places`` that a sink said."""
+        ...
+
+
+@runtime_checkable
+class PlacedSink(Protocol):
+    """A sink that says where the target's rows are, by what the system calls it and no name of people."""
+
+    def places(self, target: Target) -> frozenset[str]:
+        """Every way to say it; none while nothing is there. Asked before the fence, and changes nothing."""
+        ...
+
+    def elsewhere(self, target: Target) -> str:
+        """What a source that is the target itself is told: what both are, and where the rows might go instead."""
+        ...

@@ -28,6 +28,7 @@ from headrace.exporting import METADATA, SliceReader, export_slice
 from headrace.filtering import BatchFilter
 from headrace.gone import ROWS_OF_A_SLICE, GoneRows
 from headrace.importing import SinkRun
+from headrace.itself import refuse_itself
 from headrace.judging import judged
 from headrace.loading import BlockLoads
 from headrace.negotiation import reading_policy, slice_policy
@@ -124,6 +125,7 @@ class _Run:
         with blamed("sink"):
             self.into = SinkRun.make(self.sink, self.run, self.policy, self._described, self.run.policy)
             refuse_unheard(self.policy, self.source, self.sink, self.into.target.disposition)
+            refuse_itself(self.source, self.sink, self.into.target)
             high_water = self.into.open()
         self.blocks = BlockLoads.of(self.run.unit_id, self.source, self.sink, self.into)
         self.observer.tell(Opened(fenced=True, high_water=high_water))
@@ -135,10 +137,8 @@ class _Run:
     def _plan(self, next_seq: int) -> Plan:
         with blamed("source"):
             if self.into is not None and self.into.holds_a_whole_load and not self.source.capabilities().replays:
-                said = {"leftForLater": READ_BEFORE}
-                return Plan(
-                    slices=iter(()), count=0, estimated_rows=0, strategy="the sink holds everything", delivery=said
-                )
+                said, why = {"leftForLater": READ_BEFORE}, "the sink holds everything"
+                return Plan(slices=iter(()), count=0, estimated_rows=0, strategy=why, delivery=said)
             if self.sink is None and not self.source.capabilities().semantic:
                 self._described()
                 whole = Slice(seq=next_seq, bounds=METADATA, from_checkpoint=self.checkpoint, to_checkpoint=None)
@@ -233,8 +233,7 @@ class _Run:
             verdict = ask_records(self.observer, slice_.seq, staged.session.reader())
             if verdict != "commit":
                 return verdict
-        answer = self.observer.ask(sealed(slice_, exported))
-        return answer()
+        return self.observer.ask(sealed(slice_, exported))()
 
     def _commit(self, staged: Staged) -> None:
         self.next_seq = staged.slice.seq + 1

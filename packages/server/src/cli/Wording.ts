@@ -10,7 +10,8 @@ const words: Readonly<Record<string, string>> = {
   ssl_client_key: "sslkey",
   cursorField: "--cursor",
   primaryKeys: "--key",
-  writeDisposition: "--write"
+  writeDisposition: "--write",
+  "the sink's schemas": "--sink '…?schemas=NAME'"
 }
 
 /** Not a column or table of that name: those stand in quotes, or behind a dot. */

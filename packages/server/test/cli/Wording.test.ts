@@ -8,7 +8,8 @@ describe("a sentence of the data plane", () => {
     ["TLS failed. Check ssl_root_cert and ssl_mode.", "Check sslrootcert and sslmode."],
     ["mode is incremental, and no cursorField says which column grows.", "no --cursor says"],
     ["Set the policy's primaryKeys, or choose append.", "Set --key, or"],
-    ["Set writeDisposition to merge.", "Set --write to merge."]
+    ["Set writeDisposition to merge.", "Set --write to merge."],
+    ["Give another schema with the sink's schemas.", "another schema with --sink '…?schemas=NAME'."]
   ])("is told in the words of the command: %s", (sentence, told) => {
     assert.include(inCommandWords(sentence), told)
   })

@@ -7,6 +7,7 @@ What a run does with it is ``files_writing``, the directory itself ``local_files
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -49,6 +50,15 @@ class LocalFilesSink:
             reading={"merge": READING_RULE},
             tombstones=("merge",),
         )
+
+    def places(self, target: Target) -> frozenset[str]:
+        path = self.log(target).path
+        return frozenset({os.path.realpath(path)} if os.path.lexists(path) else ())
+
+    def elsewhere(self, target: Target) -> str:
+        path = self.log(target).path
+        what = "folder" if path.is_dir() else "file"
+        return f"{what}, {path}, and nothing is loaded into itself. Give the sink another folder as base_path."
 
     def high_water(self, target: Target, epoch: int) -> HighWater | None:
         return self._writing.high_water(target, epoch)

@@ -50,6 +50,7 @@ from headrace.endpoints.sinks.postgres_table import (
 )
 from headrace.endpoints.sinks.postgres_there import schema_of_table
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
+from headrace.endpoints.systems.postgres_places import places
 from headrace.endpoints.systems.postgres_session import Connection, quote_identifier, transaction
 from headrace.errors import Bug
 from headrace.protocol import CommitRecord
@@ -75,6 +76,16 @@ class PostgresSink:
             dispositions=("replace", "append", "merge"),
             native_formats=(CopyLoad.format,),
             tombstones=("merge",),
+        )
+
+    def places(self, target: Target) -> frozenset[str]:
+        table = self._table(target)
+        return self._connection.tried(lambda connection: places(connection, table.sql, is_target=True), str(table))
+
+    def elsewhere(self, target: Target) -> str:
+        return (
+            f"table, {self._table(target)}, and nothing is loaded into itself. Give the sink another database, or "
+            "another schema with the sink's schemas."
         )
 
     def high_water(self, target: Target, epoch: int) -> HighWater | None:

@@ -6,6 +6,7 @@ what a unit is made of, ``local_files_plan`` which of its parts are new.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ from headrace.endpoints.sources.local_files_committed import reading
 from headrace.endpoints.sources.local_files_open import open_listed, open_part, plain_identity, waits_for_its_end
 from headrace.endpoints.sources.local_files_plan import Planning, found
 from headrace.endpoints.sources.local_files_position import from_json
-from headrace.endpoints.sources.local_files_units import Unit, find, names_below, units, unmatched
+from headrace.endpoints.sources.local_files_units import Unit, find, kept_at, names_below, units, unmatched
 from headrace.endpoints.systems.files_options import FileFormat
 from headrace.endpoints.systems.local_files import LocalFilesConfig
 from headrace.errors import UnitNotFound
@@ -32,7 +33,8 @@ class LocalFilesSource:
     """``LocalFilesSource(parameters)`` parses and touches no file."""
 
     def __init__(self, parameters: Mapping[str, str]) -> None:
-        self._reading = FilesReading(_Folder(LocalFilesConfig.parse(parameters)))
+        self._config = LocalFilesConfig.parse(parameters)
+        self._reading = FilesReading(_Folder(self._config))
 
     def capabilities(self) -> SourceCapabilities:
         return SourceCapabilities(full=True, incremental=True)
@@ -51,6 +53,9 @@ class LocalFilesSource:
 
     def plan(self, unit_id: str, checkpoint: Json, policy: Policy, next_seq: int = 0) -> Plan:
         return self._reading.plan(unit_id, checkpoint, policy, next_seq)
+
+    def is_kept_in(self, unit_id: str, places: frozenset[str]) -> bool:
+        return os.path.realpath(kept_at(self._config, unit_id)) in places
 
     def read(self, unit_id: str, slice_: Slice, policy: Policy) -> Iterator[Any]:
         return self._reading.read(unit_id, slice_, policy)

@@ -67,6 +67,13 @@ def find(config: LocalFilesConfig, unit_id: str) -> Unit:
         return _found_folder(config, unit_id, names, absent.message)
 
 
+def kept_at(config: LocalFilesConfig, unit_id: str) -> Path:
+    """The file or folder that a unit is; a pattern's is none that there can be."""
+    base = config.base_path
+    is_base = not _is_folder(base) or (unit_id == base.name and is_committed(base, ()))
+    return base if is_base else base / unit_id
+
+
 def unknown(config: LocalFilesConfig, unit_id: str, why: str) -> UnitNotFound:
     try:
         known = [unit.unit_id for unit in units(config)]

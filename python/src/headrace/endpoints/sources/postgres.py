@@ -186,6 +186,9 @@ class PostgresSource:
         found = self._relation(unit_id)
         return copied_schema(found, [planned.name for planned in chosen_readings(found, ReadPolicy.parse(policy))])
 
+    def is_kept_in(self, unit_id: str, places: frozenset[str]) -> bool:
+        return self._open_snapshot().is_of(self._relation(unit_id), places)
+
     def keys(self, unit_id: str, key: tuple[str, ...], policy: Policy) -> Generator[Any]:
         statement = keys_statement(self._held(unit_id), key, ReadPolicy.parse(policy))
         return self._open_snapshot().batches(statement, DEFAULT_BATCH_BYTES, where=unit_id)

@@ -20,6 +20,7 @@ from headrace.endpoints.systems.postgres_catalog import Relation, identity
 from headrace.endpoints.systems.postgres_errors import sqlstate, translated
 from headrace.endpoints.systems.postgres_kept import KEPT
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
+from headrace.endpoints.systems.postgres_places import place_prefix, places
 from headrace.endpoints.systems.postgres_session import (
     Connection,
     Question,
@@ -28,6 +29,7 @@ from headrace.endpoints.systems.postgres_session import (
     pipelined,
     query,
     quote_literal,
+    quote_qualified,
     run,
     run_arrow,
 )
@@ -115,6 +117,14 @@ class Snapshot:
         if self._session.system is None:
             self._session.system = self.with_lead(identity, where=self._parameters.place)
         return self._session.system
+
+    def is_of(self, relation: Relation, known: frozenset[str]) -> bool:
+        """Whether the relation is at one of the ``known`` places. Asks the server only where it may be."""
+        if not any(place.startswith(place_prefix(relation.oid)) for place in known):
+            return False
+        table = quote_qualified(relation.schema, relation.name)
+        found = self.with_lead(lambda lead: places(lead, table, is_target=False), where=relation.unit_id)
+        return not found.isdisjoint(known)
 
     @property
     def id(self) -> str:
