@@ -36,7 +36,7 @@ from headrace.observer import Observer, RunInterrupted
 from headrace.policy import RunPolicy, parse
 from headrace.protocol import Json, Problem, Verdict
 from headrace.saying import ask_records, planned, sealed, tell_rejected
-from headrace.setting_aside import require_within
+from headrace.setting_aside import offering, require_within
 from headrace.staging import IngestionContext, Slice, StagingProvider
 from headrace.tally import Tally
 
@@ -174,7 +174,7 @@ class _Run:
                 raise RunInterrupted from error
             level = logging.INFO if isinstance(error, DataPlaneError) else logging.ERROR
             log.log(level, "the run ends: %s", type(error).__name__, exc_info=error)
-            return problem(error)
+            return problem(offering(error, self.policy))
         return None
 
     def _carry_gone(self) -> bool:

@@ -12,11 +12,13 @@ import pyarrow as pa
 
 from headrace.errors import QuarantineExceeded, RowRejected
 from headrace.events import RejectedRow
-from headrace.policy import Quarantine
+from headrace.policy import Quarantine, RunPolicy
 from headrace.refusals import RefusedRow
 from headrace.rows import arrow_from_rows
 from headrace.staging import Row
 from headrace.weights import heavy_rows, value_weight
+
+OFFER = ' Or set such rows aside with quarantine {"maxRows": 100}.'
 
 
 def refused_of(row: Row, position: int, refusal: RowRejected) -> RefusedRow:
@@ -70,6 +72,14 @@ def require_within(quarantine: Quarantine, rows: Sequence[RejectedRow], rejected
     """
     if rows and not quarantine.holds(rejected, read):
         raise too_many(quarantine, rows, rejected, read)
+
+
+def offering(error: Exception, policy: RunPolicy) -> Exception:
+    """The same failure, with what a policy could do about it where one row is to blame, and none was set aside."""
+    is_of_a_row = isinstance(error, RowRejected) and not {"column", "line", "sqlstate"}.isdisjoint(error.details)
+    if is_of_a_row and isinstance(error, RowRejected) and not policy.sets_aside and OFFER not in error.message:
+        error.message += OFFER
+    return error
 
 
 def too_many(quarantine: Quarantine, rows: Sequence[RejectedRow], rejected: int, read: int) -> QuarantineExceeded:

@@ -15,6 +15,7 @@ from fidelity.meanings import how
 from headrace.errors import DataPlaneError, problem
 from headrace.protocol import Problem
 from headrace.run import run_unit
+from headrace.setting_aside import OFFER
 from headrace.staging import StagingProvider
 
 _PATH = re.compile(r"/\S+/(?=everything)")
@@ -55,7 +56,7 @@ def carried(
             return _compared(origin, place, [name for name in columns if name not in refused], refused)
         name = str(error.details.get("column"))
         assert name in origin.columns() and name not in refused, f"{error.tag} names no column: {error.message}"
-        refused[name] = Outcome("refused", error=error.tag, said=_PATH.sub("", error.message))
+        refused[name] = Outcome("refused", error=error.tag, said=_PATH.sub("", error.message).removesuffix(OFFER))
 
 
 def _run(origin: Origin, place: Place, staging: StagingProvider, columns: Sequence[str]) -> Problem | None:

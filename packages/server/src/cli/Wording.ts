@@ -20,9 +20,14 @@ const named = new RegExp(
   "gu"
 )
 
+/** A key of the policy with its value in JSON, at the end of an advice. */
+const valued = /\b(quarantine) (\{[^{}]*\})/gu
+
 /** A sentence of the data plane, for whoever typed the command. */
 export const inCommandWords = (sentence: string): string =>
-  sentence.replace(named, (_, article: string | undefined, word: string) => {
-    const said = words[word] ?? word
-    return article === undefined ? said : `${article}${said.replace(/^the /, "")}`
-  })
+  sentence
+    .replace(valued, "--policy $1='$2'")
+    .replace(named, (_, article: string | undefined, word: string) => {
+      const said = words[word] ?? word
+      return article === undefined ? said : `${article}${said.replace(/^the /, "")}`
+    })

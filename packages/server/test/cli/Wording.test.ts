@@ -9,6 +9,10 @@ describe("a sentence of the data plane", () => {
     ["mode is incremental, and no cursorField says which column grows.", "no --cursor says"],
     ["Set the policy's primaryKeys, or choose append.", "Set --key, or"],
     ["Set writeDisposition to merge.", "Set --write to merge."],
+    [
+      'Or set such rows aside with quarantine {"maxRows": 100}.',
+      `aside with --policy quarantine='{"maxRows": 100}'.`
+    ],
     ["Give another schema with the sink's schemas.", "another schema with --sink '…?schemas=NAME'."]
   ])("is told in the words of the command: %s", (sentence, told) => {
     assert.include(inCommandWords(sentence), told)

@@ -221,3 +221,28 @@ def test_every_type_that_the_page_names_is_tried_and_becomes_what_the_page_says(
 
     assert named - {(case.declared, case.kind) for case in CASES} == set()
     assert len(named) > 40
+
+
+@pytest.mark.parametrize(
+    ("key", "values", "told"),
+    [
+        ("id int", "17", "id = 17"),
+        ("id uuid", "'8f14e45f-ceea-467f-a8b1-4c1d2c3b4a59'", "id = 8f14e45f-ceea-467f-a8b1-4c1d2c3b4a59"),
+        ("id text", "repeat('x', 100)", f"id = {'x' * 40}…"),
+    ],
+)
+def test_a_row_that_cannot_be_carried_is_told_by_its_key(
+    server: PostgresServer, key: str, values: str, told: str
+) -> None:
+    server.database(f"create table orders ({key} primary key, a numeric(10,2), note text)")
+    with server.connect("shop") as connection:
+        connection.execute(f"insert into orders select {values}, 'NaN', 'secret'")  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+    with pytest.raises(RowRejected) as refused:
+        read(server)
+    with pytest.raises(RowRejected) as without_key:
+        read(server, columns=["a"])
+
+    assert refused.value.message.startswith(f"The row of public.orders with {told} has NaN, which ")
+    assert "secret" not in refused.value.message
+    assert without_key.value.message.startswith("A row of public.orders has NaN, which ")

@@ -45,7 +45,7 @@ from headrace.endpoints.sources.postgres_position import (
 from headrace.endpoints.sources.postgres_ranges import CursorRange, KeyRange, Order, PageRange, condition, ordering
 from headrace.endpoints.sources.postgres_ranges import from_json as range_from_json
 from headrace.endpoints.sources.postgres_resuming import first_bound, pages_are_gone, refuse_misfit
-from headrace.endpoints.sources.postgres_sifting import sifted_batch
+from headrace.endpoints.sources.postgres_sifting import first_refusal, sifted_batch
 from headrace.endpoints.sources.postgres_snapshot import Snapshot
 from headrace.endpoints.sources.postgres_survey import Survey, survey_questions
 from headrace.endpoints.systems.postgres_catalog import Relation, relation, relations
@@ -102,7 +102,7 @@ class PostgresSource:
         readings = tuple(reading(column) for column in found.columns)
         statement = f"{selection(found, readings)} limit {max(0, limit)}"
         columns = {planned.name: planned.shown for planned in readings}
-        return preview_of(columns, self._arrow(statement, readings, unit_id, DEFAULT_BATCH_BYTES))
+        return preview_of(columns, self._arrow(statement, readings, unit_id, ReadPolicy.parse({})))
 
     def plan(self, unit_id: str, checkpoint: Json, policy: Policy, next_seq: int = 0) -> Plan:
         asked = ReadPolicy.parse(policy)
@@ -176,9 +176,7 @@ class PostgresSource:
             if blocks is not None:
                 yield from blocks
                 return
-        yield from self._arrow(
-            selection(found, readings) + rows, readings, unit_id, asked.batch_bytes, asked.most_set_aside
-        )
+        yield from self._arrow(selection(found, readings) + rows, readings, unit_id, asked, order.key_names)
 
     def block_schema(self, unit_id: str, policy: Policy) -> pa.Schema | None:
         if policy.get("nativeFormat") != PGCOPY_FORMAT:
@@ -198,7 +196,7 @@ class PostgresSource:
     ) -> Iterator[Any]:
         found, readings = self._held(unit_id), tombstone_readings(self._held(unit_id), key)
         statement = absence_statement(found, key, keys, ReadPolicy.parse(policy))
-        return self._arrow(statement, readings, unit_id, DEFAULT_BATCH_BYTES)
+        return self._arrow(statement, readings, unit_id, ReadPolicy.parse({}))
 
     def rows_of(
         self, unit_id: str, key: tuple[str, ...], keys: Sequence[tuple[str, ...]], policy: Policy
@@ -228,21 +226,16 @@ class PostgresSource:
         return self._files.write(snapshot, columns.having(rows), schema, asked.native_file, where=found.unit_id)
 
     def _arrow(
-        self,
-        statement: str,
-        readings: tuple[Reading, ...],
-        unit_id: str,
-        batch_bytes: int,
-        most_set_aside: int | None = None,
+        self, statement: str, readings: tuple[Reading, ...], unit_id: str, asked: ReadPolicy, key: Sequence[str] = ()
     ) -> Iterator[Any]:
         schema = schema_of(readings)
-        for batch in self._open_snapshot().batches(statement, batch_bytes, where=unit_id):
+        for batch in self._open_snapshot().batches(statement, asked.batch_bytes, where=unit_id):
             try:
                 yield exact_batch(batch, readings, schema, unit_id)
             except RowRejected:
-                if most_set_aside is None:
-                    raise
-                yield sifted_batch(batch, readings, schema, unit_id, most_set_aside)
+                if asked.most_set_aside is None:
+                    raise first_refusal(batch, readings, schema, unit_id, key) from None
+                yield sifted_batch(batch, readings, schema, unit_id, asked.most_set_aside)
 
     def _known_relations(self) -> tuple[Relation, ...]:
         schemas = self._parameters.schemas
