@@ -29,6 +29,11 @@ _ADVICE: Mapping[str, tuple[type[DataPlaneError], str]] = {
     "0A": (ConfigInvalid, "The server cannot do that; choose another table, or leave the column out."),
     "22": (RowRejected, "A value does not fit where it is to go; correct it or the column's type."),
     "23": (RowRejected, "A row breaks a constraint of the table; correct the row or the constraint."),
+    "23505": (
+        RowRejected,
+        "A row has the key of another one; correct it. Where writeDisposition append only adds rows, merge replaces "
+        "those of the same key.",
+    ),
     "25006": (PermissionDenied, "The server is read-only, perhaps a replica; use the primary."),
     "25P03": (EndpointUnreachable, "The session stood still within a transaction and was ended; try again."),
     "28": (AuthenticationFailed, "Check username and password, and the server's pg_hba.conf."),
