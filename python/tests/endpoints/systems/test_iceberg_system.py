@@ -94,6 +94,36 @@ def test_a_parameter_that_cannot_be_is_refused_by_its_field(change: dict[str, An
     assert (tested.success, tested.details["step"], tested.diagnostics[0].field) == (False, "parameters", field)
 
 
+@pytest.mark.parametrize(
+    ("parameters", "told"),
+    [
+        (
+            {**SQL, "catalog_uri": "postgresql://app@db/catalog?tokn=secret"},
+            '"tokn". Take it away. Did you mean token?',
+        ),
+        ({**SQL, "catalog_uri": "postgresql://app@db/catalog?sslmod=require"}, "Did you mean sslmode"),
+        ({**SQL, "catalog_uri": "sqlite:////catalog.db?warehous="}, "Did you mean warehouse?"),
+        ({**REST, "catalog_uri": "https://host/api?creden=secret"}, "Did you mean credential?"),
+    ],
+)
+def test_a_mistyped_setting_of_the_address_is_refused_with_the_one_that_was_meant(
+    parameters: dict[str, str], told: str
+) -> None:
+    with pytest.raises(ConfigInvalid) as refusal:
+        IcebergParameters.parse(parameters)
+
+    assert told in refusal.value.message
+    assert refusal.value.details["field"] == "catalog_uri"
+    assert "secret" not in refusal.value.message
+
+
+@pytest.mark.parametrize("query", ["sslmode=require&connect_timeout=3&options=-c%20a%3Db", "host=/run/pg&port=5433"])
+def test_settings_of_the_driver_stay_in_the_address(query: str) -> None:
+    parsed = IcebergParameters.parse({**SQL, "catalog_uri": f"postgresql://app@db/catalog?{query}"})
+
+    assert parsed.catalog_uri.endswith(f"?{query}")
+
+
 def test_the_token_is_the_password_of_a_database_and_the_bearer_of_a_server() -> None:
     database = IcebergParameters.parse({**SQL, "token": "p@ss/word"}).properties()
     server = IcebergParameters.parse({**REST, "token": "t0ken", "additional_properties": '{"name": "x"}'}).properties()

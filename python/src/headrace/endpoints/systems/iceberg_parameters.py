@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit, urlunsplit
 
 from headrace.errors import ConfigInvalid
 from headrace.protocol import Role
+from headrace.suggestions import did_you_mean
 
 CatalogType = Literal["sql", "rest"]
 
@@ -32,6 +33,26 @@ _CODE = frozenset({"s3.retry-strategy-impl", "s3.signer", "s3.signer.endpoint", 
 _DIALECTS = {"postgresql": "postgresql+psycopg", "postgresql+psycopg2": "postgresql+psycopg"}
 _SQL = ("sqlite", "postgresql+psycopg")
 _DEFAULT_NAME = "default"
+_OWN = ("warehouse", "namespace", "token")
+_SETTINGS: Mapping[str, frozenset[str]] = {
+    "sqlite": frozenset(
+        {
+            "cache", "cached_statements", "check_same_thread", "detect_types", "immutable", "isolation_level", "mode",
+            "nolock", "timeout", "uri", "vfs",
+        }
+    ),
+    "postgresql+psycopg": frozenset(
+        {
+            "application_name", "channel_binding", "client_encoding", "connect_timeout", "dbname",
+            "fallback_application_name", "gssdelegation", "gssencmode", "gsslib", "host", "hostaddr", "keepalives",
+            "keepalives_count", "keepalives_idle", "keepalives_interval", "krbsrvname", "load_balance_hosts", "options",
+            "passfile", "port", "require_auth", "requirepeer", "service", "ssl_max_protocol_version",
+            "ssl_min_protocol_version", "sslcert", "sslcertmode", "sslcompression", "sslcrl", "sslcrldir", "sslkey",
+            "sslmode", "sslnegotiation", "sslrootcert", "sslsni", "target_session_attrs", "tcp_user_timeout", "user",
+        }
+    ),
+}  # fmt: skip
+"""What may stand behind the ``?`` of an address: settings of the database's driver. Those of REST have none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,11 +135,21 @@ def _uri(text: str, kind: CatalogType, role: Role | None) -> str:
     is_told = parts.password is not None or (kind == "rest" and parts.username is not None)
     if is_told or "password" in parse_qs(parts.query):
         raise _invalid("catalog_uri", "catalog_uri holds a secret, which would be shown. Move it to token.", role)
+    _refuse_unknown(parts.query, scheme, role)
     if scheme == "sqlite" and not parts.path.startswith("//"):
         message = "catalog_uri is a path below the worker's folder. Give the whole path: sqlite:////path/catalog.db."
         raise _invalid("catalog_uri", message, role)
     # urlunsplit would take the slashes off an address without a host, and sqlite needs all four
     return scheme + text[len(parts.scheme) :]
+
+
+def _refuse_unknown(query: str, scheme: str, role: Role | None) -> None:
+    """A mistyped name goes to a driver that says something else of it, and may show its value, which is secret."""
+    known = _SETTINGS.get(scheme, frozenset[str]())
+    for name in parse_qs(query, keep_blank_values=True):
+        if name not in known:
+            meant = did_you_mean(name, [*_OWN, *sorted(known | FURTHER)])
+            raise _invalid("catalog_uri", f'catalog_uri has an unknown setting "{name}". Take it away.{meant}', role)
 
 
 def _warehouse(text: str, kind: CatalogType, role: Role | None) -> str | None:
