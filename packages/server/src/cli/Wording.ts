@@ -23,9 +23,17 @@ const named = new RegExp(
 /** A key of the policy with its value in JSON, at the end of an advice. */
 const valued = /\b(quarantine) (\{[^{}]*\})/gu
 
+/** A setting of files, with a value that it might have: in the command it ends the reference. */
+const exampled = /\bthe parameter \w+, such as (\w+=[^\s.]+)/gu
+const bare = /\bthe parameter (delimiter|format|compression|column_types)\b/gu
+const typed = /\bsay in column_types that '([^']+)' is (\w+)/gu
+
 /** A sentence of the data plane, for whoever typed the command. */
 export const inCommandWords = (sentence: string): string =>
   sentence
+    .replace(exampled, "'?$1' at the end of the reference")
+    .replace(bare, "?$1=… at the end of the reference")
+    .replace(typed, `end the reference with '?column_types={"$1":"$2"}'`)
     .replace(valued, "--policy $1='$2'")
     .replace(named, (_, article: string | undefined, word: string) => {
       const said = words[word] ?? word

@@ -13,6 +13,15 @@ describe("a sentence of the data plane", () => {
       'Or set such rows aside with quarantine {"maxRows": 100}.',
       `aside with --policy quarantine='{"maxRows": 100}'.`
     ],
+    [
+      "Or set the parameter delimiter, such as delimiter=;.",
+      "set '?delimiter=;' at the end of the reference."
+    ],
+    ["Set the parameter format back, or reset.", "Set ?format=… at the end of the reference back"],
+    [
+      "Correct it, or say in column_types that 'zip' is string.",
+      `or end the reference with '?column_types={"zip":"string"}'.`
+    ],
     ["Give another schema with the sink's schemas.", "another schema with --sink '…?schemas=NAME'."]
   ])("is told in the words of the command: %s", (sentence, told) => {
     assert.include(inCommandWords(sentence), told)

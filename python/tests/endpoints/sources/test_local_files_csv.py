@@ -206,7 +206,7 @@ def test_the_line_that_tells_excel_what_divides_fields_is_refused_with_the_param
 ) -> None:
     csv(tmp_path, content)
 
-    with pytest.raises(ConfigInvalid, match=rf"line {line}: .*Remove the line, and set the delimiter .* to '{mark}'"):
+    with pytest.raises(ConfigInvalid, match=rf"line {line}: .*Remove the line, and set .*, such as delimiter={mark}\."):
         rows_of(tmp_path, "f.csv")
 
 
@@ -244,6 +244,8 @@ def test_what_is_no_csv_file_with_a_header_is_refused_with_what_to_do(tmp_path: 
     ("content", "line", "why"),
     [
         ("a,b\n1,2\n\n3\n", 4, "there are 1 fields, and the header names 2"),
+        ("a;b\n1,5;2\n", 2, "set the parameter delimiter, such as delimiter=;."),
+        ("a\tb\n1,5\t2\n", 2, "set the parameter delimiter, such as delimiter=tab."),
         ('a,b\n"x\ny",2\n1,2,3\n', 4, "there are 3 fields"),
         ('a,b\n1,2\n"3,4\n5,6\n', 3, "file ends without closing it"),
         ('a,"b\n1,2\n', 1, "file ends without closing it"),

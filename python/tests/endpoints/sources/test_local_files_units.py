@@ -85,6 +85,16 @@ def test_a_file_as_base_is_the_only_unit(base: Path) -> None:
     assert refusal.value.details["field"] == "format"
 
 
+@pytest.mark.parametrize("name", ["orders.xlsx", "Orders.XLS", "orders.ods"])
+def test_a_workbook_is_said_to_be_none_that_can_be_read(base: Path, name: str) -> None:
+    path = text(base / name)
+
+    with pytest.raises(ConfigInvalid, match=f"'{name}' is a workbook, and none can be read. Export the sheet as CSV"):
+        listed(path)
+    with pytest.raises(ConfigInvalid, match="is a workbook"):
+        source(base).describe(name)
+
+
 def test_a_folder_that_we_wrote_as_base_is_the_only_unit(base: Path) -> None:
     land(base, target(), rows(1, 2))
 

@@ -127,7 +127,7 @@ class ColumnarPart:
     def _no_such_file(self, reason: str, name: str) -> ConfigInvalid:
         return ConfigInvalid(
             f"{self._file.shown} cannot be read as {name} ({reason}). If it is still being written, start again when "
-            "it is whole; otherwise correct it, or the format parameter.",
+            "it is whole; otherwise correct it, or the parameter format.",
             role="source",
             details={"path": self._file.shown, "field": "format"},
         )

@@ -22,6 +22,7 @@ from headrace.endpoint import Column
 from headrace.endpoints.sources.files_bytes import FileRange, SourceBytes
 from headrace.endpoints.sources.files_columns import NotExact, field_of, from_text
 from headrace.endpoints.sources.files_csv_sifting import CsvSifting
+from headrace.endpoints.sources.files_delimiter import likely_delimiter, set_delimiter
 from headrace.endpoints.sources.files_parts import Cut, Mark, Shape, Want, chosen_columns, rejected
 from headrace.endpoints.sources.files_records import BOM, Block, Records, blocks, line_of, refuse_unreadable
 from headrace.endpoints.sources.files_text import cut_records, estimated_records, resumed, text_start
@@ -186,10 +187,9 @@ class CsvPart:
         found = _SEPARATOR.fullmatch(header.rstrip(b"\r\n"))
         if found is None:
             return
-        mark = {"\t": "tab"}.get(found[1].decode(), found[1].decode())
         raise ConfigInvalid(
             f"{self._file.shown}, line {line}: {found[0].decode().strip()} is for Excel and no header. "
-            f"Remove the line, and set the delimiter parameter to {mark!r}.",
+            f"Remove the line, and {set_delimiter(found[1].decode())}.",
             role="source",
             details={"path": self._file.shown, "line": line, "field": "delimiter"},
         )
@@ -260,7 +260,7 @@ class CsvPart:
             self._file.shown,
             self._line(cut, row.number - 1),
             f"there are {found} fields, and the header names {expected}. Quote fields that hold a "
-            f"{self._delimiter!r}, or set the delimiter parameter to what divides them.",
+            f"{self._delimiter!r}, or {set_delimiter(likely_delimiter(self._header.names))}.",
         )
 
     def _line(self, cut: Cut, position: int) -> int:

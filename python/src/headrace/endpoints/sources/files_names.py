@@ -28,6 +28,8 @@ _MORE_ENDINGS: Mapping[FileFormat, tuple[str, ...]] = {
 }
 """Of files that are listed when the parameter ``format`` says what they hold."""
 
+_WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
+
 Kind = Literal["file", "files", "slices"]
 
 
@@ -52,6 +54,12 @@ def format_of(chosen: FileFormat | None, name: str) -> FileFormat:
     ending = ending_of(chosen, name)
     if ending is None:
         plain = without_compression(name)
+        if plain.lower().endswith(_WORKBOOKS):
+            raise ConfigInvalid(
+                f"{name!r} is a workbook, and none can be read. Export the sheet as CSV in UTF-8.",
+                role="source",
+                details={"field": "format"},
+            )
         if plain == name or ending_of(None, plain) is not None:
             refuse_compressed_name(name)
         likely = formats_of_ending(os.path.splitext(plain)[1])
