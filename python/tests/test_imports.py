@@ -80,7 +80,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "negotiation": (CARRYING | {"footers"}, set()),
     "importing": (CARRYING | {"deletions"}, {"pyarrow"}),
     "loading": (CARRYING | {"importing"}, {"pyarrow"}),
-    "saying": (CARRYING | {"exporting"}, {"msgspec"}),
+    "saying": (CARRYING | {"exporting", "importing"}, {"msgspec"}),
     "tally": (CARRYING | {"exporting"}, set()),
     "ahead": (CARRYING | {"exporting"}, set()),
     "blame": (CONTRACTS, set()),

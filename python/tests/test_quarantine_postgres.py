@@ -287,30 +287,3 @@ def test_rows_that_were_judged_are_not_sent_to_the_server_again(server: Postgres
 
     assert ([row.position for row in refused], applied.rows) == ([1], 2)
     assert server.rows("lake", "select id from orders order by 1") == [(1,), (3,)]
-
-
-def test_a_row_that_ends_a_run_is_said_to_be_one_that_could_be_set_aside(
-    server: PostgresServer, carrying: Carrying
-) -> None:
-    shop(server, "create table orders (id int primary key)", "insert into orders values (3), (4)")
-    lake(server, "create table orders (id int check (id < 3))")
-
-    (error,) = carrying.run(SAME_TABLE).errors
-    (limit,) = carrying.run({**SAME_TABLE, "quarantine": {"maxRows": 1, "maxRatio": 1}}).errors
-
-    assert error.message.endswith(' Or set such rows aside with quarantine {"maxRows": 100}.')
-    assert "set such rows aside" not in limit.message
-
-
-@pytest.mark.parametrize("quarantine", [{}, {"quarantine": {"maxRows": 0, "maxRatio": 1}}], ids=["blocks", "arrow"])
-def test_a_row_whose_key_is_there_is_told_of_the_table_and_not_of_a_hidden_one(
-    server: PostgresServer, carrying: Carrying, quarantine: dict[str, Any]
-) -> None:
-    for database in (shop, lake):
-        database(server, "create table orders (id int primary key)", "insert into orders values (3)")
-
-    (error,) = carrying.run({**SAME_TABLE, **quarantine}).errors
-
-    assert error.message.startswith('public.orders: duplicate key value violates unique constraint "orders_pkey"')
-    assert "_hr_" not in error.message
-    assert "Where writeDisposition append only adds rows, merge replaces those of the same key." in error.message

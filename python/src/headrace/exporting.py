@@ -27,7 +27,7 @@ from headrace.policy import RunPolicy
 from headrace.protocol import NormalizedRecord
 from headrace.records import arrow_from_records, of_unit
 from headrace.refusals import RefusedRow, Sifted
-from headrace.setting_aside import heavy_among, refused_of, too_heavy, too_many
+from headrace.setting_aside import heavy_among, place_of, refused_of, too_heavy, too_many
 from headrace.sifting import position_before
 from headrace.staging import NativeBlock, NativeFile, Row, Seal, Slice, StagingSession
 
@@ -72,8 +72,11 @@ def export_slice(
     parsed: RunPolicy,
     session: StagingSession,
     observer: Observer,
+    key: Sequence[str] = (),
 ) -> Exported:
     """Read ``slices`` (one, but for a session that holds everything new) into ``session`` and seal it.
+
+    By the columns of ``key`` a row is told that is one too many.
 
     Raises:
         RowRejected: A row cannot be carried, and the policy sets none aside.
@@ -83,7 +86,7 @@ def export_slice(
     began = time.monotonic()
     is_filtered = parsed.filter is not None and not source.capabilities().filters
     keep = BatchFilter(parsed.filter, unit_id) if is_filtered and parsed.filter is not None else None
-    export = _Export(session, parsed, observer, keep)
+    export = _Export(session, parsed, observer, keep, key)
     for slice_ in slices:
         for item in _items(source, unit_id, slice_, policy):
             export.take(item)
@@ -105,6 +108,7 @@ class _Export:
     observer: Observer
     keep: BatchFilter | None = None
     """What is wanted of what the source reads; None where the source leaves out the rest, or all is wanted."""
+    key: Sequence[str] = ()
     filtered: int = 0
     filtered_at: list[int] = field(default_factory=list[int])
     read: int = 0
@@ -233,10 +237,12 @@ class _Export:
         """``refused`` counts from ``first``, and what the policy allows a run is the most that a slice may have."""
         if not self.policy.sets_aside:
             row = first + refused.position
-            raise RowRejected(f"Row {row} of the slice: {refused.reason}", role="source", details={"row": row})
+            which = place_of(rejected_row(refused, row), self.key)
+            raise RowRejected(f"{which}{refused.reason}", role="source", details={"row": row})
         self.rejected.append(rejected_row(refused, first + refused.position))
         if len(self.rejected) > self.policy.quarantine.max_rows:
-            raise too_many(self.policy.quarantine, self.rejected, len(self.rejected), first + refused.position + 1)
+            read = first + refused.position + 1
+            raise too_many(self.policy.quarantine, self.rejected, len(self.rejected), read, self.key)
 
     def _count(self, rows: int, size: int) -> None:
         self.read += rows

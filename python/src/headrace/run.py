@@ -35,7 +35,7 @@ from headrace.negotiation import reading_policy, slice_policy
 from headrace.observer import Observer, RunInterrupted
 from headrace.policy import RunPolicy, parse
 from headrace.protocol import Json, Problem, Verdict
-from headrace.saying import ask_records, planned, sealed, tell_rejected
+from headrace.saying import ask_records, delivery, planned, sealed, tell_rejected
 from headrace.setting_aside import offering, require_within
 from headrace.staging import IngestionContext, Slice, StagingProvider
 from headrace.tally import Tally
@@ -113,7 +113,7 @@ class _Run:
         error = self._carry_all(slices if first is None else itertools.chain([first], slices), nothing=first is None)
         return Finished(
             new_checkpoint=self.checkpoint,
-            stats=self.tally.stats(self._delivery(plan)),
+            stats=self.tally.stats(delivery(plan, self.into)),
             errors=[] if error is None else [error],
         )
 
@@ -206,7 +206,9 @@ class _Run:
                 policy = slice_policy(self._reading_policy(), session, self.sink)
                 if self.blocks is not None:
                     policy = self.blocks.policy_for(slice_, session, policy)
-                exported = export_slice(source, self.run.unit_id, [slice_], policy, self.policy, session, observer)
+                exported = export_slice(
+                    source, self.run.unit_id, [slice_], policy, self.policy, session, observer, self._key
+                )
         except BaseException:
             session.close()
             raise
@@ -219,8 +221,9 @@ class _Run:
         self.tally.exported(staged.exported, staged.slice.seq)
         counts = self.tally.counts
         require_within(
-            self.policy.quarantine, staged.exported.rejected, counts["rejected_rows"], counts["exported_rows"]
-        )
+            self.policy.quarantine, staged.exported.rejected, counts["rejected_rows"], counts["exported_rows"],
+            self._key,
+        )  # fmt: skip
         tell_rejected(self.observer, staged.slice.seq, staged.exported.rejected)
         verdict = self._asked(staged)
         if verdict == "commit":
@@ -284,12 +287,9 @@ class _Run:
         with blamed("source"):
             return self.source.describe(self.run.unit_id)
 
-    def _delivery(self, plan: Plan) -> Json:
-        if self.sink is None or self.into is None:
-            return {"class": "A", **plan.delivery}
-        capabilities = self.sink.capabilities()
-        reading = capabilities.reading.get(self.into.target.disposition)
-        return {"class": capabilities.delivery, **plan.delivery, **({"reading": reading} if reading else {})}
+    @property
+    def _key(self) -> tuple[str, ...]:
+        return () if self.into is None else self.into.target.primary_key
 
     def _is_late(self) -> bool:
         deadline = self.run.deadline

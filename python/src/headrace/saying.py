@@ -14,8 +14,9 @@ import msgspec
 from headrace.endpoint import Plan
 from headrace.events import Planned, Records, Rejected, RejectedRow, Sealed
 from headrace.exporting import Exported
+from headrace.importing import SinkRun
 from headrace.observer import Answer, Observer
-from headrace.protocol import Verdict
+from headrace.protocol import Json, Verdict
 from headrace.records import record_batches
 from headrace.staging import RecordReader, Slice
 
@@ -25,6 +26,15 @@ REJECTED_BYTES = 1024 * 1024
 
 def planned(plan: Plan) -> Planned:
     return Planned(slices=plan.count, estimated_rows=plan.estimated_rows, strategy=plan.strategy, resumes=plan.resumes)
+
+
+def delivery(plan: Plan, into: SinkRun | None) -> Json:
+    """How exactly rows arrive, and what readers of the sink must know."""
+    if into is None:
+        return {"class": "A", **plan.delivery}
+    capabilities = into.sink.capabilities()
+    reading = capabilities.reading.get(into.target.disposition)
+    return {"class": capabilities.delivery, **plan.delivery, **({"reading": reading} if reading else {})}
 
 
 def sealed(slice_: Slice, exported: Exported) -> Sealed:

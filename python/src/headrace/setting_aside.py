@@ -6,17 +6,25 @@ together with those before it, and one that passes a limit is not committed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import re
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
 from headrace.errors import QuarantineExceeded, RowRejected
 from headrace.events import RejectedRow
 from headrace.policy import Quarantine, RunPolicy
+from headrace.protocol import Json
 from headrace.refusals import RefusedRow
 from headrace.rows import arrow_from_rows
 from headrace.staging import Row
 from headrace.weights import heavy_rows, value_weight
+
+LONGEST_KEY = 40
+"""Characters of a key's value that a message shows."""
+
+_LINE = re.compile(r", line \d+: ")
 
 OFFER = ' Or set such rows aside with quarantine {"maxRows": 100}.'
 
@@ -64,14 +72,16 @@ def _too_large(position: int, most: int, row: pa.RecordBatch | None) -> RefusedR
     )
 
 
-def require_within(quarantine: Quarantine, rows: Sequence[RejectedRow], rejected: int, read: int) -> None:
+def require_within(
+    quarantine: Quarantine, rows: Sequence[RejectedRow], rejected: int, read: int, key: Sequence[str] = ()
+) -> None:
     """``rows`` are those of this slice, the counts those of the run so far.
 
     Raises:
         QuarantineExceeded: With this slice they are too many.
     """
     if rows and not quarantine.holds(rejected, read):
-        raise too_many(quarantine, rows, rejected, read)
+        raise too_many(quarantine, rows, rejected, read, key)
 
 
 def offering(error: Exception, policy: RunPolicy) -> Exception:
@@ -82,11 +92,27 @@ def offering(error: Exception, policy: RunPolicy) -> Exception:
     return error
 
 
-def too_many(quarantine: Quarantine, rows: Sequence[RejectedRow], rejected: int, read: int) -> QuarantineExceeded:
+def place_of(row: RejectedRow, key: Sequence[str]) -> str:
+    """Which row it is: by its line, where the reason names one, else by its key, else by its number in the slice."""
+    if _LINE.search(row.reason):
+        return ""
+    said: Mapping[str, Json] | None = None if row.payload is None else json.loads(row.payload).get("row")
+    if key and said and set(key) <= set(said):
+        return f"The row with {', '.join(f'{name} = {_cut(str(said[name]))}' for name in key)}: "
+    return f"Row {row.position + 1} of its slice: "
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_KEY else f"{text[:LONGEST_KEY]}…"
+
+
+def too_many(
+    quarantine: Quarantine, rows: Sequence[RejectedRow], rejected: int, read: int, key: Sequence[str] = ()
+) -> QuarantineExceeded:
     first = rows[0]
     return QuarantineExceeded(
         f"{rejected} of {read} rows cannot be carried, and the policy's quarantine sets aside {quarantine.max_rows} "
-        f"and a part of {quarantine.max_ratio:g}. Row {first.position}: {first.reason} Correct the rows, or raise "
+        f"and a part of {quarantine.max_ratio:g}. {place_of(first, key)}{first.reason} Correct the rows, or raise "
         "quarantine.maxRows or quarantine.maxRatio.",
         details={
             "rejected": rejected,

@@ -73,3 +73,13 @@ def test_a_source_refuses_a_schema_that_is_not_there_and_names_a_near_one(server
         assert source.list_units() == []
         with pytest.raises(UnitNotFound, match=r"no table or view public\.orders in the schemas sales"):
             source.describe("public.orders")
+
+
+def test_a_table_that_the_user_may_not_read_is_not_what_was_meant(server: PostgresServer) -> None:
+    server.run("shop", "create table orders_2 (id int)", "create table orders_secret (id int)")
+    user = reader(server, "shop", "usage on schema public", "select on orders_2")
+
+    with closing(PostgresSource(user)) as source, pytest.raises(UnitNotFound) as refusal:
+        source.describe("public.orders_")
+
+    assert refusal.value.message.endswith("public.orders_. Did you mean public.orders_2?")
