@@ -204,7 +204,7 @@ class PostgresSource:
         found, asked = self._held(unit_id), ReadPolicy.parse(policy)
         readings = carried_readings(found, asked)
         statement = f"{selection(found, readings)} where {presence(found, key, keys, asked)}"
-        return self._arrow(statement, readings, unit_id, asked.batch_bytes, asked.most_set_aside)
+        return self._arrow(statement, readings, unit_id, asked, key)
 
     def close(self) -> None:
         self._files.close()
