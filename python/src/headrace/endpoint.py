@@ -26,6 +26,9 @@ TestLevel: TypeAlias = Literal["connect", "read", "write"]
 WriteDisposition: TypeAlias = Literal["replace", "append", "merge"]
 Deletes: TypeAlias = Literal["ignore", "soft", "keyDiff"]
 
+DEFAULT_PARALLEL_SLICES = 2
+"""With a third being written, enough to keep two cores and a database busy; more mostly costs memory."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceCapabilities:

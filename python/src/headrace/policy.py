@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, TypeVar, cast, get_args
 
 from headrace import filters
-from headrace.endpoint import Deletes, SinkCapabilities, WriteDisposition
+from headrace.endpoint import DEFAULT_PARALLEL_SLICES, Deletes, SinkCapabilities, WriteDisposition
 from headrace.errors import ConfigInvalid
 from headrace.filters import Filter
 from headrace.protocol import Json
@@ -25,8 +25,6 @@ NullCursors: TypeAlias = Literal["once", "quarantine", "ignore"]
 
 _Value = TypeVar("_Value")
 
-DEFAULT_PARALLEL_SLICES = 2
-"""With a third being written, enough to keep two cores and a database busy; more mostly costs memory."""
 MOST_PARALLEL_SLICES = 64
 MOST_ATTEMPTS = 100
 LARGEST = 999_999_999_999_999

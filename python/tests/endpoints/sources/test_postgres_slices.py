@@ -115,7 +115,7 @@ def test_slices_are_cut_by_columns_the_user_may_see_though_others_are_hidden(
 @pytest.fixture
 def scattered(server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> PostgresServer:
     """Random keys: in their order the rows lie all over the table."""
-    monkeypatch.setattr(postgres_plan, "SCATTERED_PAGES", 1)
+    monkeypatch.setattr(postgres_plan, "LARGE_PAGES", 1)
     server.database("create table orders (id uuid primary key, n int, at timestamptz)")
     server.run("shop", "insert into orders select gen_random_uuid(), n, '2024-01-01' from generate_series(1, 900) n",
                "analyze orders")  # fmt: skip

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from headrace import filters
-from headrace.endpoint import Deletes, Policy
+from headrace.endpoint import DEFAULT_PARALLEL_SLICES, Deletes, Policy
 from headrace.filters import Filter
 from headrace.protocol import Json
 from headrace.source_policy import (
@@ -55,6 +55,8 @@ class ReadPolicy:
     slice_rows: int | None
     slice_bytes: int | None
     batch_bytes: int
+    readers: int
+    """How many slices are read at once."""
     is_staged_in_memory: bool
     is_for_files: bool
     """Whether slices may become Parquet files right here."""
@@ -94,6 +96,7 @@ class ReadPolicy:
             slice_rows=count_of(raw, "targetSliceSize"),
             slice_bytes=count_of(raw, "sliceBytes"),
             batch_bytes=batch_bytes_of(raw),
+            readers=count_of(raw, "maxParallelSlices") or DEFAULT_PARALLEL_SLICES,
             is_staged_in_memory=_is_in_memory(raw),
             is_for_files=raw.get("nativeFormat") == "parquet",
             is_for_blocks=raw.get("nativeFormat") == "pgcopy",
