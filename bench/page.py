@@ -82,15 +82,19 @@ def judged(workload: Workload, runs: goals.Runs) -> Record:
 def write(path: Path, folder: Path, letters: Sequence[str]) -> None:
     """From every ledger of the folder, in the order of the letters."""
     books = [list(ledger.readable(folder / f"{letter}.jsonl")) for letter in letters]
-    path.write_text(text([book for book in books if any(record["kind"] == "run" for record in book)]))
+    measured = [book for book in books if any(record["kind"] == "run" for record in book)]
+    path.write_text(
+        text(measured, [letter for letter, book in zip(letters, books, strict=True) if book not in measured])
+    )
 
 
-def text(books: Sequence[Book]) -> str:
+def text(books: Sequence[Book], unmeasured: Sequence[str] = ()) -> str:
     head = next(record["head"] for record in books[0] if record["kind"] == "head")
     rows = max((run["rows"] for book in books for run in book if run.get("table") == "lineitem"), default=0)
     parts = [
         HEAD.format(**head, rows=rows),
         goal_table(books),
+        *([f"Workloads that were not measured: {', '.join(unmeasured)}.\n"] if unmeasured else []),
         READING,
         *(sections.section(book, head) for book in books),
         *settings(books),

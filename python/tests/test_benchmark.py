@@ -292,6 +292,15 @@ def test_the_page_begins_with_every_goal_its_bound_and_whether_it_was_met() -> N
     ]
 
 
+def test_the_page_names_the_workloads_it_says_nothing_of(tmp_path: Path) -> None:
+    records = [{"kind": "head", "head": HEAD}, described("theirs"), ran("theirs", 1, 1.0)]
+    (tmp_path / "A.jsonl").write_text("".join(f"{json.dumps(record)}\n" for record in records))
+
+    page.write(tmp_path / "page.md", tmp_path, "ABC")
+
+    assert "Workloads that were not measured: B, C." in (tmp_path / "page.md").read_text()
+
+
 def test_goals_of_a_trial_or_a_noisy_machine_prove_nothing() -> None:
     trial = [ran("theirs", 1, 1.0)]
     noisy = [ran(label, number, wall) for number in range(1, 6) for label, wall in (("ours", 1.0), ("theirs", 1.2))]
