@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from postgres_reading import taken
 from postgres_server import PostgresServer, postgres_server
 from postgres_writing import NOTES, PostgresWriting, note
 
-from headrace.endpoints.systems import postgres_kept
 from headrace.endpoints.systems.postgres_kept import KEPT
 from headrace.endpoints.systems.postgres_session import SINK_APPLICATION
 from headrace.errors import SchemaChanged
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresServer]:
-    """Nothing is kept before and after a test, and within it what is kept stays."""
-    monkeypatch.setattr(postgres_kept, "IDLE_SECONDS", 3600)
-    KEPT.close()
+def server(kept_within: None) -> PostgresServer:
     server = postgres_server()
     server.database()
-    yield server
-    KEPT.close()
+    return server
 
 
 @pytest.fixture

@@ -24,14 +24,10 @@ OURS = f"from pg_stat_activity where datname = 'shop' and application_name = '{S
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresServer]:
-    """Nothing is kept before and after a test, and within it what is kept stays."""
-    monkeypatch.setattr(postgres_kept, "IDLE_SECONDS", 3600)
-    KEPT.close()
+def server(kept_within: None) -> PostgresServer:
     server = postgres_server()
     server.database("create table orders (id int primary key, at timestamptz)", "insert into orders values (1, now())")
-    yield server
-    KEPT.close()
+    return server
 
 
 def sessions(server: PostgresServer) -> list[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
@@ -12,7 +11,6 @@ from postgres_reading import BY_TIME, taken
 from postgres_server import PostgresServer, postgres_server
 
 from headrace.endpoints.sources.postgres_snapshot import Snapshot
-from headrace.endpoints.systems import postgres_kept
 from headrace.endpoints.systems.postgres_kept import KEPT
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.endpoints.systems.postgres_session import PREPARED_AFTER
@@ -21,14 +19,10 @@ UNIT = "public.orders"
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresServer]:
-    """Nothing is kept before and after a test, and within it what is kept stays."""
-    monkeypatch.setattr(postgres_kept, "IDLE_SECONDS", 3600)
-    KEPT.close()
+def server(kept_within: None) -> PostgresServer:
     server = postgres_server()
     server.database("create table orders (id int primary key, at timestamptz)", "insert into orders values (1, now())")
-    yield server
-    KEPT.close()
+    return server
 
 
 def prepared(parameters: dict[str, str]) -> set[str]:

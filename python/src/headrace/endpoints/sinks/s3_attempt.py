@@ -143,7 +143,7 @@ class RowsReader(io.RawIOBase):
         self._at = max(0, origin + offset)
         return self._at
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override] # io names it WriteableBuffer, which is no type at run time
         count = min(len(buffer), self._found.size - self._at)
         if count <= 0:
             return 0

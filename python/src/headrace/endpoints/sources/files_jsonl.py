@@ -64,8 +64,9 @@ class JsonLinesPart:
         return mark
 
     def cut(self, start: Mark, want: Want) -> Cut | None:
-        takes = self._takes if want.most_set_aside is None else self._takes_anything
-        takes = self._takes_whole if want.is_growing else takes
+        takes = self._takes_whole if want.is_growing else self._takes
+        if not want.is_growing and want.most_set_aside is not None:
+            takes = self._takes_anything
         at = start
         while (cut := cut_records(self._file, at, self._records, want, self._row_bytes, takes)) is not None:
             columns, delivered, rows, lines = dict(start.columns), dict(start.columns), 0, 0

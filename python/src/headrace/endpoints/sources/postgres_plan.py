@@ -46,7 +46,7 @@ LARGE_PAGES = 16_384
 """Of a table of 128 MiB: it has several slices, and memory may not hold it."""
 
 SOON_PAGES = 524_288
-"""Of a table of 4 GiB. To read it once more takes less than a minute, and to read it by key costs a quarter more."""
+"""Of a table of 4 GiB: read once more in about half a minute. By key it costs the server a quarter more."""
 
 SCATTERED = 0.5
 """A key that follows the order of the rows less than this, in a large table: each row is a page read."""
