@@ -1,11 +1,14 @@
 """The stopwatch: one action, its wall time, the CPU of both sides, and the highest memory of its whole process tree.
 
 A command is a fresh process each time. A call asks something of a server that is warm, whose tree is watched instead.
-Memory is sampled every 20 ms for two seconds and every 100 ms after that: a shorter peak can be missed.
+Memory is looked at every 20 ms for two seconds and every 100 ms after that: a shorter peak can be missed. To say what a
+process shares with others, the kernel walks all its pages, which would slow down whoever has many processes: that is
+asked at every new high of what is resident, and else once a second.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -18,9 +21,10 @@ from functools import reduce
 from typing import Any
 
 from bench import processes
-from bench.processes import Memory
+from bench.processes import Memory, Process
 
 QUICK_SAMPLES, QUICK_PAUSE, PAUSE = 100, 0.02, 0.1
+NEW_HIGH, WEIGHED_EVERY = 1.02, 1.0
 Record = dict[str, Any]
 
 
@@ -51,6 +55,20 @@ class Failed(RuntimeError):
     """The action did not do its work; the message is the end of what it printed."""
 
 
+class Weighing:
+    """When it is worth what it costs to ask the kernel what processes share."""
+
+    def __init__(self) -> None:
+        self._highest, self._last = 0, -math.inf
+
+    def due(self, resident: int, now: float) -> bool:
+        """``resident`` is of the whole tree, ``now`` in seconds; who hears yes weighs."""
+        if resident <= self._highest * NEW_HIGH and now - self._last < WEIGHED_EVERY:
+            return False
+        self._highest, self._last = max(self._highest, resident), now
+        return True
+
+
 class Sampler(threading.Thread):
     """Watches a process tree until stopped: highest memory of each part and of all, last CPU of each process."""
 
@@ -62,16 +80,21 @@ class Sampler(threading.Thread):
         self.cpu: dict[int, float] = {}
 
     def run(self) -> None:
-        samples = 0
+        samples, weighing = 0, Weighing()
         while not self.ended.is_set():
             found = processes.everybody()
-            self.cpu |= {pid: found[pid].cpu for pid, _ in processes.tree(self.root, found)}
-            now = processes.memory_by_part(self.root, found, processes.part)
-            for part, size in now.items():
-                self.parts[part] = size.most(self.parts.get(part, Memory(0, 0)))
-            self.all = self.all.most(reduce(Memory.plus, now.values(), Memory(0, 0)))
+            members = [pid for pid, _ in processes.tree(self.root, found)]
+            self.cpu |= {pid: found[pid].cpu for pid in members}
+            if weighing.due(sum(map(processes.resident, members)), time.monotonic()):
+                self.weigh(found)
             samples += 1
             self.ended.wait(QUICK_PAUSE if samples < QUICK_SAMPLES else PAUSE)
+
+    def weigh(self, found: dict[int, Process]) -> None:
+        now = processes.memory_by_part(self.root, found, processes.part)
+        for part, size in now.items():
+            self.parts[part] = size.most(self.parts.get(part, Memory(0, 0)))
+        self.all = self.all.most(reduce(Memory.plus, now.values(), Memory(0, 0)))
 
     def stop(self) -> Record:
         self.ended.set()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 TICKS = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE") // 1024
 
 
 class Process(NamedTuple):
@@ -80,6 +81,14 @@ def memory(pid: int) -> Memory:
         return Memory(0, 0)
     sizes = {line.split()[0]: int(line.split()[1]) for line in lines[1:] if line.endswith("kB")}
     return Memory(sizes.get("Rss:", 0), sizes.get("Pss:", 0))
+
+
+def resident(pid: int) -> int:
+    """KiB, cheap to ask; nothing once the process is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+    except OSError:
+        return 0
 
 
 def part(pid: int, of_parent: str) -> str:

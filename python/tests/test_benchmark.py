@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from bench import figures, goals, ledger, lineitem
 from bench.contenders import flags, named
 from bench.ledger import Ledger
-from bench.processes import Process
+from bench.meter import Weighing
+from bench.processes import Process, memory, resident
 from bench.workloads.e_memory import frame_bytes
 from benchmark_runs import HEAD, described, failed, ran
 
@@ -182,6 +184,23 @@ def test_a_process_is_read_behind_a_name_with_spaces_and_parentheses() -> None:
     found = Process.parse("7 (a (b) c) S 3 7 7 0 -1 0 0 0 0 0 200 100 50 50 20 0 1 0")
 
     assert (found.parent, found.cpu, found.reaped_cpu) == (3, 3.0, 1.0)
+
+
+def test_memory_is_weighed_at_each_new_high_and_once_a_second() -> None:
+    weighing = Weighing()
+
+    assert weighing.due(1000, 0.0)
+    assert not weighing.due(1020, 0.1)
+    assert weighing.due(1021, 0.2)
+    assert not weighing.due(1000, 1.1)
+    assert weighing.due(500, 1.2)
+    assert not weighing.due(1021, 1.3), "a high that was weighed before is not new"
+
+
+def test_what_is_resident_is_what_the_kernel_sums_up_for_the_process() -> None:
+    weighed = memory(os.getpid()).rss
+
+    assert 0.9 < resident(os.getpid()) / weighed < 1.1
 
 
 def test_bytes_of_frames_are_those_of_the_last_run() -> None:
