@@ -28,6 +28,7 @@ class CuttingProxy:
         self._listener.bind(f"{self.directory}/.s.PGSQL.{port}")
         os.chmod(f"{self.directory}/.s.PGSQL.{port}", 0o666)
         self._listener.listen()
+        self._carried: set[socket.socket] = set()
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
@@ -40,6 +41,9 @@ class CuttingProxy:
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        for wire in list(self._carried):
+            with contextlib.suppress(OSError):  # it has just ended
+                wire.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join()
         shutil.rmtree(Path(self.directory))
@@ -57,15 +61,22 @@ class CuttingProxy:
             if self._is_dead:
                 return
             server.connect(self._server)
-            while True:
-                readable, _, _ = select.select([client, server], [], [])
-                if client in readable and not self._to_server(client, server):
+            self._carried.add(client)
+            try:
+                self._carry_on(client, server)
+            finally:
+                self._carried.discard(client)
+
+    def _carry_on(self, client: socket.socket, server: socket.socket) -> None:
+        while True:
+            readable, _, _ = select.select([client, server], [], [])
+            if client in readable and not self._to_server(client, server):
+                return
+            if server in readable:
+                answer = server.recv(65536)
+                if not answer:
                     return
-                if server in readable:
-                    answer = server.recv(65536)
-                    if not answer:
-                        return
-                    client.sendall(self._told(answer))
+                client.sendall(self._told(answer))
 
     def _told(self, answer: bytes) -> bytes:
         """What the client hears of the server."""

@@ -91,6 +91,9 @@ class OddSource:
 
     def close(self) -> None:
         self._closed.set()
+        if self._parameters["doing"] == "closes slowly and wrongly":
+            with open(self._parameters["gate"]):  # a pipe, which is open when somebody opens the other end
+                _raises(self._parameters)
 
     def _do(self) -> Any:
         if self._parameters["doing"] == "waits":
@@ -171,6 +174,7 @@ _DEEDS: Mapping[str, Callable[[Mapping[str, str]], Any]] = {
     "writes": _writes,
     "exits": _exits,
     "forges": _forges,
+    "closes slowly and wrongly": lambda _: None,
     "answers too much": lambda _: "x" * (17 * 1024 * 1024),
     "answers an object": lambda _: object(),
     "answers too wide a number": lambda _: 2**70,

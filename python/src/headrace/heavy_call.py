@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import logging
 import threading
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from typing import Any
 
 from headrace.answers import outcome
@@ -21,6 +22,8 @@ from headrace.run import UnitRun, run_unit
 from headrace.stagings import staging_provider
 from headrace.watched_run import WatchedRun
 
+log = logging.getLogger("headrace.worker")
+
 
 class HeavyCall:
     """``runIngestionUnit``. Started once; everything but ``start`` may be called from any thread."""
@@ -35,6 +38,7 @@ class HeavyCall:
         self._conversation = conversation
         self._redaction = redaction
         self._ended = threading.Event()
+        self._open = ExitStack()
         self._thread = threading.Thread(target=self._run, name=f"run {request.run_id}", daemon=True)
 
     @property
@@ -60,15 +64,22 @@ class HeavyCall:
         answer = outcome(self._conversation, self._redaction, self.request_id, endpoints, self._work)
         self.stream.end()
         self._ended.set()
-        try:
+        with suppress(OSError):  # nobody is left to be told
             answer()
-        except OSError:
-            return  # nobody is left to be told
+        with self._redaction.hiding(endpoints):
+            self._close()
 
     def _work(self) -> None:
         finished = self._carry()
         finished.errors = [self._redaction.problem(error) for error in finished.errors]
         self.watched.tell(finished)
+
+    def _close(self) -> None:
+        """What a run that came to its end has left open: nobody waits for connections to be given back."""
+        try:
+            self._open.close()
+        except Exception:
+            log.exception("what a run had opened could not be closed")
 
     def _carry(self) -> Finished:
         request = self._request
@@ -100,7 +111,9 @@ class HeavyCall:
                 sink = opened.enter_context(closing(registry.sink(request.sink.template_id, request.sink.parameters)))
                 self.watched.on_interrupt(sink.close)
             read = source if request.replay is None else ReplayedRows(source, request.replay)
-            return run_unit(run, read, sink, provider, self.watched)
+            finished = run_unit(run, read, sink, provider, self.watched)
+            self._open = opened.pop_all()
+            return finished
 
 
 def _moment(text: str | None) -> datetime.datetime | None:

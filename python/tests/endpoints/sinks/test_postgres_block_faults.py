@@ -23,6 +23,7 @@ from headrace.endpoints.sinks import postgres_connection
 from headrace.endpoints.sinks.postgres import PostgresSink
 from headrace.endpoints.sources.postgres_blocks import CopyBlocks
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
+from headrace.endpoints.systems.postgres_pgcopy import BLOCK_BYTES
 from headrace.errors import Bug, DataPlaneError, EndpointUnreachable
 from headrace.events import Finished
 from headrace.staging import NativeBlock, Slice, StagingSession
@@ -225,9 +226,10 @@ def loading_again(sink: PostgresSink, target: Target) -> StagingSession:
 def test_a_load_that_waits_for_a_lock_ends_when_the_sink_is_closed(writing: PostgresWriting) -> None:
     target = writing.to("replace")
     with ThreadPoolExecutor(2) as beside, closing(writing.sink()) as sink, writing.server.connect("shop") as somebody:
-        session = loading(writing, sink, target)
+        loading(writing, sink, target).close()  # the table is there, and nobody holds it
         somebody.execute(b"begin")
         somebody.execute(b"lock table lake._headrace_g1_orders in access exclusive mode")
+        session = loading_again(sink, target)
         waiting = beside.submit(write, session, HEAD + numbers(1), 0)
         once_it_waits(writing.server, "shop", lambda: beside.submit(sink.close).result(SECONDS))
 
@@ -255,6 +257,19 @@ def test_a_read_in_blocks_that_waits_ends_when_the_source_is_closed_at_the_serve
             waiting.result(SECONDS)
         while server.rows("postgres", sleeps):
             pass
+
+
+def test_blocks_begin_small_and_become_large(server: PostgresServer) -> None:
+    """Whoever takes them begins early, and does not take a table in crumbs."""
+    reads = CopyBlocks(PostgresParameters.parse(server.parameters("shop")))
+    with server.connect("shop") as lead, closing(reads):
+        lead.execute(b"begin isolation level repeatable read")
+        ((snapshot,),) = lead.execute(b"select pg_export_snapshot()").fetchall()
+        blocks = reads.read(snapshot, "select repeat('x', 1000) from generate_series(1, 4000)", where=UNIT)
+        assert blocks is not None
+        sizes = [len(block.data) for block in blocks]
+
+    assert sizes[0] < BLOCK_BYTES <= max(sizes)
 
 
 def test_blocks_that_nobody_reads_to_their_end_are_ended_at_the_server(server: PostgresServer) -> None:

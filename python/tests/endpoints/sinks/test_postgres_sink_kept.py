@@ -8,7 +8,8 @@ from postgres_server import PostgresServer, postgres_server
 from postgres_writing import NOTES, PostgresWriting, note
 
 from headrace.endpoints.systems.postgres_kept import KEPT
-from headrace.endpoints.systems.postgres_session import SINK_APPLICATION
+from headrace.endpoints.systems.postgres_parameters import PostgresParameters
+from headrace.endpoints.systems.postgres_session import PREPARED_AFTER, SINK_APPLICATION, query
 from headrace.errors import SchemaChanged
 
 
@@ -87,6 +88,22 @@ def test_a_session_that_ended_between_two_runs_is_replaced(orders: PostgresWriti
     orders.put(target, [note(1)], [note(2)], epoch=2)
 
     assert orders.rows() == [(1, "old"), (2, "old")]
+
+
+def test_what_was_prepared_outlives_the_stage_tables_that_are_dropped(
+    orders: PostgresWriting, server: PostgresServer
+) -> None:
+    """psycopg forgets all of it with a DROP that it sees."""
+    target = orders.to("append")
+    for epoch in range(1, PREPARED_AFTER + 3):
+        orders.put(target, *([note(seq)] for seq in range(epoch)), epoch=epoch)
+
+    parameters = PostgresParameters.parse(orders.parameters, "sink")
+    session = KEPT.take(parameters, "sink")
+    known = query(session.connection, "select statement from pg_prepared_statements")
+    KEPT.keep(parameters, session)
+
+    assert "pg_attribute" in str(known)
 
 
 def test_a_source_does_not_come_in_by_the_session_of_a_sink(orders: PostgresWriting, server: PostgresServer) -> None:

@@ -55,15 +55,23 @@ def go_on(process: subprocess.Popen[str]) -> None:
 
 # ---- killed
 
-BEFORE_COMMIT = ("create", "Stage.create:", "Stage.load:", "Stage.check", "Ledger.add:", "Ledger.pass_fence:#2")
-AFTER_COMMIT = ("Commits._commit:", "Stage.drop:")
+BEFORE_COMMIT = (
+    "create",
+    "Stage.create:",
+    "Stage.load:",
+    "Stage.check",
+    "Stage.drop:",
+    "Ledger.add:",
+    "Ledger.pass_fence:#2",
+)
+AFTER_COMMIT = ("Commits._commit:",)
 BEFORE_SHOWN = ("replace", "_rename_key", "Ledger.add:#2", "Ledger.pass_fence:#3")
 
 
 @pytest.mark.parametrize(
     ("disposition", "points"),
     [
-        ("merge", (*BEFORE_COMMIT[3:], *AFTER_COMMIT[:1])),
+        ("merge", (*BEFORE_COMMIT[3:], *AFTER_COMMIT)),
         ("replace", (*BEFORE_COMMIT, *AFTER_COMMIT, *BEFORE_SHOWN, "PostgresSink.complete:")),
     ],
 )

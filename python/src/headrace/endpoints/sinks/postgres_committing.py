@@ -57,10 +57,14 @@ class Commits:
     ) -> None:
         with transaction(connection, BEGIN):
             has_emptied = stage is not None and self._apply(connection, ledger, stage, target, table, commit)
+            if stage is not None:
+                stage.drop(connection)  # here, for a commit of its own would be one more to wait for
             ledger.add(commit, has_emptied=has_emptied)
             ledger.pass_fence(commit.unit, commit.epoch)
             self.sink.is_unsettled = True
         self.sink.is_unsettled = False
+        if stage is not None:
+            stage.is_gone = True
 
     def _apply(
         self, connection: Connection, ledger: Ledger, stage: Stage, target: Target, table: Table, commit: CommitRecord

@@ -12,6 +12,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import psycopg
@@ -20,6 +21,7 @@ from headrace.endpoints.sinks.postgres_columns import StoredColumn, rejected
 from headrace.endpoints.sinks.postgres_ledger import SETTINGS, Ledger
 from headrace.endpoints.sinks.postgres_stage import Stage
 from headrace.endpoints.sinks.postgres_table import Table
+from headrace.endpoints.systems.postgres_ahead import OpenedAhead
 from headrace.endpoints.systems.postgres_errors import sqlstate, translated
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.endpoints.systems.postgres_session import Connection, connect, quote_identifier, run
@@ -94,15 +96,21 @@ class LoadConnections:
         self._parameters = parameters
         self._idle: list[Connection] = []
         self._loads: list[CopyLoad] = []
+        self._ahead: OpenedAhead[Connection] = OpenedAhead(Connection.close)
         self._changing = threading.Lock()
         self._closed = False
+
+    def open_ahead(self) -> None:
+        """Connect for the load that comes, beside what the target is prepared by. A failure is that load's."""
+        if not self._idle and not self._loads:
+            self._ahead.begin(partial(connect, self._parameters, "sink"))
 
     def take(self, load: CopyLoad) -> Connection:
         """A connection of the load's alone. Raises as ``connect``, and when the sink was closed."""
         with self._changing:
             connection = self._idle.pop() if self._idle else None
         if connection is None:
-            connection = connect(self._parameters, "sink")
+            connection = self._ahead.taken() or connect(self._parameters, "sink")
         with self._changing:
             is_late = self._closed
             if not is_late:
@@ -127,6 +135,7 @@ class LoadConnections:
             self._closed = True
             idle, self._idle = self._idle, []
             loads = list(self._loads)
+        self._ahead.close()
         for load in loads:
             load.cancel()
         for connection in idle:
@@ -134,7 +143,11 @@ class LoadConnections:
 
 
 class CopyLoad:
-    """One slice's COPY. Calls come from one thread at a time; ``cancel`` may come beside them."""
+    """One slice's COPY. Calls come from one thread at a time; ``cancel`` may come beside them.
+
+    It is opened in a thread of its own, while the source is still at its first rows. What fails there is said by the
+    first call that needs it.
+    """
 
     format = "pgcopy"
 
@@ -158,19 +171,18 @@ class CopyLoad:
         self._copying = contextlib.ExitStack()
         self._busy = threading.Lock()
         self._is_over = False
+        self._failure: BaseException | None = None
+        self._opening = threading.Thread(target=self._begin, name=f"load {where}", daemon=True)
+        self._opening.start()
 
     def write(self, data: bytes) -> None:
-        with self._used() as connection:
-            if self._copy is None:
-                statement = self.into.begin(connection)
-                self._cursor = connection.cursor()
-                self._copy = self._copying.enter_context(self._cursor.copy(statement.encode()))
+        with self._opened():
             self._copy.write(data)
             self.bytes += len(data)
 
     def finish(self, rows: int) -> None:
         """PostgreSQL takes a COPY that was cut between two rows for a whole one, so both ends count."""
-        with self._used():
+        with self._opened():
             self._copying.close()
             if self._cursor.rowcount != rows:
                 raise Bug(f"{rows} rows were sent to {self.where}, and {self._cursor.rowcount} arrived.", role="sink")
@@ -205,6 +217,23 @@ class CopyLoad:
                 if connection is not None:
                     connection.cancel_safe(timeout=1)
         self._busy.release()
+
+    def _begin(self) -> None:
+        try:
+            with self._used() as connection:
+                statement = self.into.begin(connection)
+                self._cursor = connection.cursor()
+                self._copy = self._copying.enter_context(self._cursor.copy(statement.encode()))
+        except BaseException as error:
+            self._failure = error
+
+    @contextlib.contextmanager
+    def _opened(self) -> Generator[None]:
+        self._opening.join()
+        if self._failure is not None:
+            raise self._failure
+        with self._used():
+            yield
 
     @contextlib.contextmanager
     def _used(self) -> Generator[Connection]:

@@ -48,7 +48,10 @@ class Loading:
             place = places.place(connection)
             return can_fill(connection, place, block_columns(connection, place, places.table, schema, ()))
 
-        return self._connection.tried(look, str(places.table))
+        can = self._connection.tried(look, str(places.table))
+        if can:
+            self._connections.open_ahead()
+        return can
 
     def begin(self, target: Target, epoch: int, seq: int, places: Places, schema: pa.Schema) -> CopyLoad:
         def chosen(connection: Connection) -> HiddenTable | StageTable:

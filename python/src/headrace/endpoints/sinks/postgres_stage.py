@@ -29,6 +29,7 @@ from headrace.endpoints.systems.postgres_session import (
     quote_identifier,
     quote_qualified,
     run,
+    run_unseen,
     transaction,
 )
 from headrace.errors import Bug
@@ -43,6 +44,8 @@ class Stage:
     bytes: int = 0
     failure: Exception | None = field(default=None)
     """What the staged rows' own reader raised while the driver was asking it."""
+    is_gone: bool = False
+    """Dropped by a transaction that has committed."""
 
     def create(self, connection: Connection) -> None:
         columns = [f"c{index} {column.stage_type}" for index, column in enumerate(self.columns)]
@@ -73,7 +76,8 @@ class Stage:
                 raise self._explained(error) from None
 
     def drop(self, connection: Connection) -> None:
-        run(connection, f"drop table if exists {self.table.sql}")
+        if not self.is_gone:
+            run_unseen(connection, f"drop table if exists {self.table.sql}")
 
     def check(
         self, connection: Connection, expected: int, present: Mapping[str, TableColumn], key: Sequence[str]

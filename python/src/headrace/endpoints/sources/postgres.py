@@ -182,7 +182,10 @@ class PostgresSource:
         if policy.get("nativeFormat") != PGCOPY_FORMAT:
             return None
         found = self._relation(unit_id)
-        return copied_schema(found, [planned.name for planned in chosen_readings(found, ReadPolicy.parse(policy))])
+        schema = copied_schema(found, [planned.name for planned in chosen_readings(found, ReadPolicy.parse(policy))])
+        if schema is not None and self._open_snapshot().is_frozen:
+            self._blocks.open_ahead(self._open_snapshot().id)
+        return schema
 
     def is_kept_in(self, unit_id: str, places: frozenset[str]) -> bool:
         return self._open_snapshot().is_of(self._relation(unit_id), places)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Generator
+from functools import partial
 
 from headrace.endpoints.sources.postgres_snapshot import LOCK_TIMED_OUT, awaited
+from headrace.endpoints.systems.postgres_ahead import OpenedAhead
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.endpoints.systems.postgres_pgcopy import BlockReader, BlocksUnavailable, can_read_blocks
 from headrace.errors import EndpointUnreachable
@@ -22,9 +24,15 @@ class CopyBlocks:
         self._parameters = parameters
         self._idle: list[BlockReader] = []
         self._busy: list[BlockReader] = []
+        self._ahead = OpenedAhead(BlockReader.close)
         self._changing = threading.Lock()
         self._closed = False
         self._is_possible = can_read_blocks(parameters)
+
+    def open_ahead(self, snapshot: str) -> None:
+        """Connect for the read that comes, beside what its caller has to do first. A failure is that read's."""
+        if self._is_possible and not self._idle and not self._busy:
+            self._ahead.begin(partial(BlockReader, self._parameters, snapshot))
 
     def read(self, snapshot: str, query: str, *, where: str) -> Generator[NativeBlock] | None:
         """The rows of ``query``; None when there is no way to them, which is not tried again then.
@@ -50,6 +58,7 @@ class CopyBlocks:
             self._closed = True
             idle, self._idle = self._idle, []
             busy = list(self._busy)
+        self._ahead.close()
         for reader in busy:
             reader.cancel()
         for reader in idle:
@@ -69,7 +78,7 @@ class CopyBlocks:
         with self._changing:
             reader = self._idle.pop() if self._idle else None
         if reader is None:
-            reader = BlockReader(self._parameters, snapshot)
+            reader = self._ahead.taken() or BlockReader(self._parameters, snapshot)
         with self._changing:
             is_late = self._closed
             if not is_late:

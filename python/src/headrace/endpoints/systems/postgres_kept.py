@@ -24,7 +24,7 @@ import psycopg
 
 from headrace.endpoints.systems.postgres_errors import is_crowded
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
-from headrace.endpoints.systems.postgres_session import Connection, connect, connection_string, run, settle
+from headrace.endpoints.systems.postgres_session import Connection, connect, connection_string, run_unseen, settle
 from headrace.errors import EndpointUnreachable
 from headrace.protocol import Role
 
@@ -40,6 +40,7 @@ GONE_SECONDS = 2.0
 """How long to wait for the server to let a session go."""
 
 _FORGET = (
+    "rollback",
     "close all",
     "set session authorization default",
     "reset all",
@@ -96,11 +97,8 @@ class KeptSessions:
             _close(session)
             return
         try:
-            with _answering(session.connection, parameters), session.connection.pipeline() as sent:
-                run(session.connection, "rollback")
-                sent.sync()
-                for statement in _FORGET:
-                    run(session.connection, statement)
+            with _answering(session.connection, parameters):
+                run_unseen(session.connection, "; ".join(_FORGET))
         except psycopg.Error:
             _close(session)
             return

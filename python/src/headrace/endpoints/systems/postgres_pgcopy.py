@@ -35,6 +35,9 @@ PGCOPY_FORMAT = "pgcopy"
 BLOCK_BYTES = 512 * 1024
 """A block is about this large. What arrives at once is less, and each hand-over costs."""
 
+FIRST_BYTES = 16 * 1024
+"""The first is small, and each twice the one before: whoever takes a few rows begins while they are still read."""
+
 CANCEL_AGAIN_SECONDS = 0.1
 GONE_SECONDS = 2.0
 """How long a server may take to end what nobody wants any more."""
@@ -152,10 +155,13 @@ class BlockReader:
     async def _copy(self, query: str, arrived: asyncio.Queue[bytes | None]) -> int:
         """Put block after block into ``arrived``, each when the one before it is done with; None when it ends."""
         parts: list[bytes] = []
+        enough = FIRST_BYTES
 
         async def take(data: bytes) -> None:
+            nonlocal enough
             parts.append(data)
-            if sum(map(len, parts)) >= BLOCK_BYTES:
+            if sum(map(len, parts)) >= enough:
+                enough = min(2 * enough, BLOCK_BYTES)
                 arrived.put_nowait(b"".join(parts))
                 parts.clear()
                 self._wanted.clear()
@@ -189,11 +195,17 @@ async def _connected(parameters: PostgresParameters, snapshot: str) -> asyncpg.C
         server_settings={"application_name": parameters.application_name or SOURCE_APPLICATION},
     )
     role = [] if parameters.role is None else [f"set role {quote_identifier(parameters.role)}"]
-    begin = "begin isolation level repeatable read, read only"
-    adopt = f"set transaction snapshot {quote_literal(snapshot)}"
+    settings = [settings_statement(parameters), *role, lock_timeout_statement()]
+    adopting = [
+        "begin isolation level repeatable read, read only",
+        f"set transaction snapshot {quote_literal(snapshot)}",
+    ]
     try:
-        for statement in (settings_statement(parameters), *role, lock_timeout_statement(), begin, adopt):
-            await connection.execute(statement)
+        for statements in (
+            settings,
+            adopting,
+        ):  # each in one round trip; what was asked before ``begin`` is not within it
+            await connection.execute("; ".join(statements))
     except BaseException:
         connection.terminate()
         raise

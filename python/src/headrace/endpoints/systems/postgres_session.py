@@ -164,6 +164,14 @@ def run(connection: Connection, statement: str, values: Sequence[object] = ()) -
     return connection.execute(statement.encode(), values, prepare=False).rowcount
 
 
+def run_unseen(connection: Connection, statements: str) -> None:
+    """Execute statements, divided by ``;``, in one round trip and past psycopg, which forgets all it has prepared with
+    any ROLLBACK and DROP it sees. What it prepared must not depend on them. Raises what psycopg does."""
+    result = connection.pgconn.exec_(statements.encode())
+    if result.status == psycopg.pq.ExecStatus.FATAL_ERROR:
+        raise psycopg.errors.error_from_result(result)
+
+
 def query(connection: Connection, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
     return connection.execute(statement.encode(), values).fetchall()
 
