@@ -13,9 +13,9 @@ import threading
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
-import adbc_driver_postgresql.dbapi as adbc
 import psycopg
 
+from headrace.endpoints.systems.postgres_adbc import adbc
 from headrace.endpoints.systems.postgres_errors import sqlstate, translated
 from headrace.endpoints.systems.postgres_kept import KEPT, Session
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters

@@ -15,13 +15,13 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import adbc_driver_postgresql.dbapi as adbc
 import psycopg
 import pyarrow as pa
 
 from headrace.endpoints.sinks.postgres_columns import OPERATION, StoredColumn, normalised, rejected
 from headrace.endpoints.sinks.postgres_ledger import BEGIN
 from headrace.endpoints.sinks.postgres_table import Table, TableColumn
+from headrace.endpoints.systems.postgres_adbc import adbc
 from headrace.endpoints.systems.postgres_errors import sqlstate
 from headrace.endpoints.systems.postgres_session import (
     Connection,

@@ -12,10 +12,10 @@ import threading
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeVar
 
-import adbc_driver_postgresql.dbapi as adbc
 import psycopg
 
 from headrace.endpoints.sources.postgres_hold import RelationMovedError, holding, is_still
+from headrace.endpoints.systems.postgres_adbc import adbc
 from headrace.endpoints.systems.postgres_catalog import Relation, identity
 from headrace.endpoints.systems.postgres_errors import sqlstate, translated
 from headrace.endpoints.systems.postgres_kept import KEPT

@@ -10,10 +10,10 @@ import contextlib
 from collections.abc import Generator, Sequence
 from typing import Any, TypeAlias
 
-import adbc_driver_postgresql.dbapi as adbc
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from headrace.endpoints.systems.postgres_adbc import adbc
 from headrace.endpoints.systems.postgres_errors import (
     refused_connection,
     refused_role,
