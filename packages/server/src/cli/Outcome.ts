@@ -25,6 +25,8 @@ export interface Figures {
   readonly location: string | null
   /** Why newer rows were left for the next run; null when none were. */
   readonly leftForLater: string | null
+  /** Why rows of the source may not have been seen at all; null when nothing hides any. */
+  readonly hiddenRows: string | null
   /** Rows whose cursor is NULL: an incremental read does not see them once they are not new. */
   readonly nullCursors: number
 }
@@ -38,9 +40,10 @@ const nullCursors = (delivery: unknown): number => {
   return typeof found === "object" && found !== null && "rows" in found ? number(found.rows) : 0
 }
 
-const leftForLater = (delivery: unknown): string | null =>
-  typeof delivery === "object" && delivery !== null && "leftForLater" in delivery
-    ? text(delivery.leftForLater)
+/** What the run says under a key of `stats.delivery`. */
+const said = (delivery: unknown, key: "leftForLater" | "hiddenRows"): string | null =>
+  typeof delivery === "object" && delivery !== null && key in delivery
+    ? text((delivery as Record<string, unknown>)[key])
     : null
 
 const number = (value: unknown): number => (typeof value === "number" ? value : 0)
@@ -55,7 +58,8 @@ export const figuresOf = (last: RunProgress, tally: Tally): Figures => {
     bytes: number(stats["applied_bytes"]),
     seconds: typeof stats["duration_ms"] === "number" ? stats["duration_ms"] / 1000 : elapsedSeconds(tally),
     location: text(stats["location"]),
-    leftForLater: leftForLater(stats["delivery"]),
+    leftForLater: said(stats["delivery"], "leftForLater"),
+    hiddenRows: said(stats["delivery"], "hiddenRows"),
     nullCursors: nullCursors(stats["delivery"])
   }
 }
@@ -90,6 +94,7 @@ export const finishedLine = (outcome: string, runId: string, figures: Figures): 
   durationSeconds: figures.seconds,
   location: figures.location,
   leftForLater: figures.leftForLater,
+  hiddenRows: figures.hiddenRows,
   nullCursors: figures.nullCursors
 })
 
@@ -115,6 +120,7 @@ export const report = Effect.fn("report")(function* (last: RunProgress, tally: T
         )
       if (figures.leftForLater !== null)
         screen.tell(`! Newer rows wait for the next run: ${figures.leftForLater}`)
+      if (figures.hiddenRows !== null) screen.tell(`! Perhaps not all rows: ${figures.hiddenRows}`)
       if (figures.nullCursors > 0)
         screen.tell(
           `! ${rowsOf(figures.nullCursors)} without a cursor: read once, in the first run, and never seen again. Fill the column, or read in full.`

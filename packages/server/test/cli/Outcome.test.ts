@@ -83,6 +83,23 @@ describe("the end of a run", () => {
     })
   )
 
+  it.effect("says that rows may be hidden, to people and to machines", () =>
+    Effect.gen(function* () {
+      const hiddenRows = "row-level security of public.orders may hide rows from this user"
+      const some = happened(5, {
+        event: "RUN_SUCCEEDED",
+        state: "SUCCEEDED",
+        stats: { ...stats, delivery: { class: "A", hiddenRows } }
+      })
+
+      const told = yield* reported(some)
+      const json = yield* reported(some, { format: "json" })
+
+      assert.include(told.written.stderr, `! Perhaps not all rows: ${hiddenRows}`)
+      assert.strictEqual(JSON.parse(json.written.stdout).hiddenRows, hiddenRows)
+    })
+  )
+
   it.effect.each([
     [1, "! 1 row without a cursor"],
     [1200, "! 1,200 rows without a cursor"]

@@ -1,0 +1,57 @@
+"""Row-level security leaves rows out without a word, so the run has to say it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from postgres_reading import BY_TIME, reader, taken
+from postgres_server import PostgresServer, postgres_server
+
+from headrace.errors import ConfigInvalid
+
+UNIT = "public.orders"
+
+
+@pytest.fixture
+def server() -> PostgresServer:
+    server = postgres_server()
+    server.database(
+        "create table orders (id int primary key, at timestamptz not null, owner text)",
+        "insert into orders select n, '2024-01-01', case n % 2 when 0 then 'reader' else 'other' end "
+        "from generate_series(1, 4) n",
+        "alter table orders enable row level security",
+        "create policy own on orders using (owner = current_user)",
+    )
+    return server
+
+
+@pytest.mark.parametrize("policy", [{}, BY_TIME], ids=["full", "incremental"])
+def test_a_run_that_may_not_see_all_rows_says_so(server: PostgresServer, policy: dict[str, Any]) -> None:
+    read = taken(reader(server, "shop", "usage on schema public", "select on orders"), UNIT, **policy)
+
+    assert read.ids == [2, 4]
+    assert read.delivery["hiddenRows"] == (
+        "row-level security of public.orders may hide rows from this user; to read all: alter role <user> bypassrls, "
+        "or read as a user to whom no policy applies"
+    )
+
+
+def test_a_user_to_whom_no_policy_applies_sees_all_and_hears_nothing(server: PostgresServer) -> None:
+    read = taken(server.parameters("shop"), UNIT)
+
+    assert (read.ids, "hiddenRows" in read.delivery) == ([1, 2, 3, 4], False)
+
+
+def test_rows_that_are_only_hidden_are_not_taken_for_deleted(server: PostgresServer) -> None:
+    with pytest.raises(ConfigInvalid) as error:
+        taken(
+            reader(server, "shop", "usage on schema public", "select on orders"),
+            UNIT,
+            **BY_TIME,
+            deletes="keyDiff",
+            writeDisposition="merge",
+        )
+
+    assert error.value.details["field"] == "policy.deletes"
+    assert "would take for deleted. Alter role <user> bypassrls" in error.value.message
