@@ -134,6 +134,7 @@ ALL: tuple[WriteDisposition, ...] = ("replace", "append", "merge")
         ({"mode": "incremental"}, ("id",), ("append",), "append"),
         ({"mode": "incremental", "primaryKeys": ["id"]}, (), ALL, "merge"),
         ({"mode": "incremental", "writeDisposition": "append"}, ("id",), ALL, "append"),
+        ({"mode": "incremental", "writeDisposition": "append", "primaryKeys": ["id"]}, (), ("append",), "append"),
         ({"writeDisposition": "merge"}, ("id",), ALL, "merge"),
     ],
 )
@@ -151,8 +152,14 @@ def test_rows_land_as_the_policy_says_or_else_as_reading_again_allows(
         ({"writeDisposition": "merge"}, ALL, "policy.primaryKeys"),
         ({"writeDisposition": "merge", "primaryKeys": ["id"]}, ("append",), "policy.writeDisposition"),
         ({"writeDisposition": "replace"}, ("append", "merge"), "policy.writeDisposition"),
+        ({"mode": "incremental", "primaryKeys": ["id"]}, ("replace", "append"), "policy.primaryKeys"),
     ],
-    ids=["merging without a key", "merging where nothing merges", "replacing where nothing replaces"],
+    ids=[
+        "merging without a key",
+        "merging where nothing merges",
+        "replacing where nothing replaces",
+        "naming keys where nothing merges",
+    ],
 )
 def test_a_disposition_that_cannot_be_kept_is_refused(
     policy: Any, can: tuple[WriteDisposition, ...], field: str

@@ -104,7 +104,9 @@ class RunPolicy:
         """How rows land. Unsaid: merge where a key is known and rows may come again, else replace or append.
 
         A full read replaces unless the policy itself names the keys; an
-        incremental one merges on the source's key too.
+        incremental one merges on the source's key too. Where the sink cannot merge,
+        keys that the policy names are no reason to append: every change of a row
+        would be there beside it.
 
         Raises:
             ConfigInvalid: The sink cannot do what the policy asks.
@@ -123,7 +125,15 @@ class RunPolicy:
         if asked is None:
             key = self.primary_keys or (source_key if self.mode == "incremental" else ())
             fallback: WriteDisposition = "replace" if self.mode == "full" else "append"
-            return "merge" if key and "merge" in sink.dispositions else fallback
+            if key and "merge" in sink.dispositions:
+                return "merge"
+            if self.primary_keys and fallback == "append":
+                raise _invalid(
+                    "primaryKeys",
+                    "naming them asks to merge, which this sink cannot do. Set writeDisposition to append, "
+                    "which keeps every version of a row, or choose a sink that merges",
+                )
+            return fallback
         if asked not in sink.dispositions:
             raise _invalid("writeDisposition", f"this sink cannot {asked}; it can {' or '.join(sink.dispositions)}")
         if asked == "merge" and not (self.primary_keys or source_key):
