@@ -51,6 +51,15 @@ export interface TestRequest {
 }
 
 type StoreError = EndpointRepoError | SecretsError | TemplateCatalogError
+type RegistrationError = ConnectionTestFailed | EndpointUrlRequired | DuplicateSourceId | StoreError
+
+/** An endpoint that works and that nobody else knows yet. */
+export interface Tried {
+  /** The row that `keep` stores: whoever asks its system in between may use it. */
+  readonly endpoint: Endpoint
+  /** Answers it as it is shown. `DuplicateSourceId`: another was first, and the whole is to be tried anew. */
+  readonly keep: Effect.Effect<Endpoint, DuplicateSourceId | StoreError>
+}
 
 export class Endpoints extends Context.Service<
   Endpoints,
@@ -59,7 +68,7 @@ export class Endpoints extends Context.Service<
     readonly register: (
       scope: Scope,
       registration: Registration
-    ) => Effect.Effect<Endpoint, ConnectionTestFailed | EndpointUrlRequired | DuplicateSourceId | StoreError>
+    ) => Effect.Effect<Endpoint, RegistrationError>
 
     /**
      * The same for a `sourceId` that may be there already: that endpoint takes the
@@ -68,7 +77,13 @@ export class Endpoints extends Context.Service<
     readonly ensure: (
       scope: Scope,
       registration: Registration & { readonly sourceId: string }
-    ) => Effect.Effect<Endpoint, ConnectionTestFailed | EndpointUrlRequired | DuplicateSourceId | StoreError>
+    ) => Effect.Effect<Endpoint, RegistrationError>
+
+    /** The first half of `ensure`, for who has more to ask before the endpoint is stored. */
+    readonly attempt: (
+      scope: Scope,
+      registration: Registration & { readonly sourceId: string }
+    ) => Effect.Effect<Tried, RegistrationError>
 
     /** Really connects. Works exactly when no diagnostic is an `ERROR`. */
     readonly test: (
@@ -164,8 +179,8 @@ export class Endpoints extends Context.Service<
           }
         })
 
-        /** Stores the registration as a new row, or in place of `before`. */
-        const store = Effect.fnUntraced(function* (
+        /** What is to be stored as a new row, or in place of `before`. */
+        const tried = Effect.fnUntraced(function* (
           scope: Scope,
           asked: Registration,
           before: Option.Option<Endpoint>
@@ -189,8 +204,15 @@ export class Endpoints extends Context.Service<
             deletedAt: null,
             deletionReason: null
           })
-          yield* repo.put(yield* sealed(endpoint, template))
-          return yield* shown(endpoint)
+          const row = yield* sealed(endpoint, template)
+          return { endpoint: row, keep: Effect.andThen(repo.put(row), shown(endpoint)) }
+        })
+
+        const attempt = Effect.fn("Endpoints.attempt")(function* (
+          scope: Scope,
+          registration: Registration & { readonly sourceId: string }
+        ) {
+          return yield* tried(scope, registration, yield* repo.find(scope, registration.sourceId))
         })
 
         /** What is stored of the endpoint a test refers to; nothing when it is made from another template. */
@@ -202,13 +224,15 @@ export class Endpoints extends Context.Service<
         })
 
         return Endpoints.of({
-          register: Effect.fn("Endpoints.register")((scope, registration) =>
-            store(scope, registration, Option.none())
-          ),
+          register: Effect.fn("Endpoints.register")(function* (scope, registration) {
+            return yield* (yield* tried(scope, registration, Option.none())).keep
+          }),
+
+          attempt,
 
           ensure: Effect.fn("Endpoints.ensure")(
             function* (scope, registration) {
-              return yield* store(scope, registration, yield* repo.find(scope, registration.sourceId))
+              return yield* (yield* attempt(scope, registration)).keep
             },
             // Of two that set it up at once, the second finds it there.
             Effect.retry({ times: 1, while: ({ _tag }) => _tag === "DuplicateSourceId" })

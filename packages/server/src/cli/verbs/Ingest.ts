@@ -11,6 +11,7 @@ import { withMode } from "@headrace/core/domain/Policy"
 import { Endpoints } from "@headrace/core/lifecycle/Endpoints"
 import { type ActionResult, Ingestion } from "@headrace/core/lifecycle/Ingestion"
 import { fromTemplate } from "@headrace/core/lifecycle/Registration"
+import { Units } from "@headrace/core/lifecycle/Units"
 import { RunEvents } from "@headrace/core/services/RunEvents"
 import { withCursors } from "../CursorAdvice.ts"
 import { withNames } from "../EndpointNames.ts"
@@ -57,9 +58,8 @@ const carry = Effect.fn("ingest.carry")(function* ({ source, sink, unit, policy 
   const scope = yield* Owner
   const ingestion = yield* Ingestion
   const isFull = withMode(policy, true)["mode"] === "full"
-  const from = yield* registered(source, "source")
-  const to = yield* registered(sink, "sink")
-  const unitId = unit || (yield* onlyUnitOf(unregistered(source), source))
+  const { from, unitId } = yield* sourceWith({ source, sink, unit })
+  const to = yield* kept(sink)
   const named = { endpointId: from.id, unitId, sinkEndpointId: to.id }
   const showAside = hintOf(["quarantine", "show"], { source, unitId, sink })
   const journey = { source: source.shown, sink: sink.shown, isFull, showAside }
@@ -82,16 +82,29 @@ const carry = Effect.fn("ingest.carry")(function* ({ source, sink, unit, policy 
   )
 }, Effect.scoped)
 
-/** Known to Headrace from now on; tested before it is stored. */
-const registered = Effect.fnUntraced(function* (reference: Reference, side: "source" | "sink") {
-  const { templateId, parameters, sourceId } = reference
-  if (side === "sink") yield* Effect.mapError(renameFormer(reference), refusedByStore)
+/** The source and its unit. A unit that it does not have leaves nothing behind, neither of source nor of sink. */
+const sourceWith = Effect.fnUntraced(
+  function* ({ source, sink, unit }: Omit<Order, "policy">) {
+    const { endpoint, keep } = yield* (yield* Endpoints)
+      .attempt(yield* Owner, fromTemplate(source.sourceId, source.templateId, source.parameters))
+      .pipe(Effect.mapError((error) => refusedBySystem(error, "source", source)))
+    const unitId = unit || (yield* onlyUnitOf(unregistered(source), source))
+    const found = yield* (yield* Units)
+      .find(endpoint, unitId)
+      .pipe(Effect.mapError((error) => refusedAction(error, source, sink)))
+    return { from: yield* keep, unitId: found.unitId }
+  },
+  // Of two commands that set it up at once, the second finds it there.
+  Effect.retry({ times: 1, while: ({ _tag }) => _tag === "DuplicateSourceId" }),
+  Effect.mapError((error) => (error._tag === "Refused" ? error : refusedByStore(error)))
+)
+
+/** The sink, known to Headrace from now on; tested before it is stored. */
+const kept = Effect.fnUntraced(function* (sink: Reference) {
+  yield* Effect.mapError(renameFormer(sink), refusedByStore)
   return yield* (yield* Endpoints)
-    .ensure(
-      yield* Owner,
-      fromTemplate(side === "source" ? sourceId : sinkIdOf(reference), templateId, parameters)
-    )
-    .pipe(Effect.mapError((error) => refusedBySystem(error, side, reference)))
+    .ensure(yield* Owner, fromTemplate(sinkIdOf(sink), sink.templateId, sink.parameters))
+    .pipe(Effect.mapError((error) => refusedBySystem(error, "sink", sink)))
 })
 
 interface Going<R> {
