@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,12 @@ class Carrying:
     def rows(self) -> list[RejectedRow]:
         return [row for event in self.watching.of(Rejected) for row in event.rows]
 
+    @property
+    def lines(self) -> list[int | None]:
+        """Those of the reasons, in the file."""
+        found = (re.search(r", line (\d+): ", row.reason) for row in self.rows)
+        return [None if line is None else int(line[1]) for line in found]
+
     def stored(self, column: str = "id") -> list[Any]:
         parts = sorted((self.root / "lake").rglob("*.parquet"))
         return [value for part in parts for value in pq.read_table(part).column(column).to_pylist()]
@@ -69,6 +76,7 @@ def test_lines_of_csv_with_other_fields_and_values_of_another_type_stay_behind(c
     assert [json.loads(row.payload or "")["text"] for row in carrying.rows] == [
         '{"id": "0", "amount": "zero"}', "7", "500,5000,more", "999,1,2",
     ]  # fmt: skip
+    assert carrying.lines == [2, 9, 502, 1001]
     assert carrying.stored() == [n for n in range(1000) if n not in (0, 7, 500, 999)]
     assert [(s.read, s.rows, s.rejected) for s in carrying.watching.of(Sealed)] == [(1000, 996, 4)]
 
@@ -87,7 +95,30 @@ def test_lines_that_are_no_json_and_values_of_another_kind_stay_behind(carrying:
 
     assert finished.errors == []
     assert carrying.rejected == [(3, "MALFORMED"), (4, "MALFORMED"), (50, "UNCARRIABLE"), (99, "MALFORMED")]
+    assert carrying.lines == [4, 5, 51, 100]
     assert carrying.stored() == [n for n in range(100) if n not in (3, 4, 50, 99)]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "lines"),
+    [
+        ("orders.csv", "id,amount\n1,2\n3\n4,5\n6\n7,8\n9\n", [3, 5, 7]),
+        ("orders.csv", "id,amount\n1,2\n3\n4,5\n6", [3, None]),
+        ("orders.csv", 'id,amount\n1,"2\n"\n3\n4,5\n6\n', [None, 6]),
+        ("orders.csv", "id,amount\n\n1,2\n3", [None]),
+        ("orders.jsonl", '{"id": 1}\n\n{"id": "x"}\n[]\n{"id": 2}\n{"id": "y"}', [3, 4, 6]),
+    ],
+    ids=["slice by slice", "no line feed at the end", "a record of two lines", "a blank line, and none", "JSON"],
+)
+def test_a_line_that_is_set_aside_is_told_by_its_number_in_the_file_or_by_none(
+    carrying: Carrying, name: str, text: str, lines: list[int | None]
+) -> None:
+    carrying.file(name, text)
+
+    finished = carrying.run(name, {"quarantine": ALL, "targetSliceSize": 2})
+
+    assert finished.errors == []
+    assert carrying.lines == lines
 
 
 @pytest.mark.parametrize("name", ["orders.csv", "orders.jsonl"])

@@ -14,9 +14,8 @@ layer(Place.layer, live)("headrace ingest of a unit that its source does not hav
       yield* Shop.makeTable(shop, "spelled", 3)
       mkdirSync(join(folder, "inbox"))
       writeFileSync(join(folder, "inbox", "one.csv"), "id\n1\n")
-      const pair = (source: string, unit: string, sink: string) => [
-        ...["--source", source, "-u", unit, "--sink", sink]
-      ]
+      const pair = (source: string, unit: string, sink: string) =>
+        ["--source", source, "-u", unit, "--sink", sink] as const
       const known = (...words: ReadonlyArray<string>) => headrace("quarantine", "show", ...words)
 
       const noTable = yield* headrace("ingest", ...pair(uri, "public.spelt", "./mistaken"))

@@ -58,7 +58,7 @@ layer(Place.layer, live)("headrace quarantine", (it) => {
           [0, 4, { id: 5, note: "row 5", changed: 5 }]
         ]
       )
-      assert.match(text.stdout, /^slice 0 row 2   CONSTRAINT\n  .*liked.*\n  \{"id":3,/)
+      assert.match(text.stdout, /^id = 3   CONSTRAINT\n  .*liked.*\n  \{"id":3,/)
     })
   )
 
@@ -73,7 +73,7 @@ layer(Place.layer, live)("headrace quarantine", (it) => {
       const replay = yield* headrace("quarantine", "replay", ...pair)
       const reset = yield* headrace("reset", ...pair)
 
-      assert.match(show.stdout, /MALFORMED/, show.stderr)
+      assert.match(show.stdout, /^line 3   MALFORMED\n/, show.stderr)
       assert.strictEqual(replay.exit, 0, replay.stdout)
       assert.match(replay.stderr, /1 row was never readable\. Correct it at the source, and ingest again\./)
       assert.match(reset.stdout, /^✓ torn\.csv into .* is forgotten/, reset.stderr)

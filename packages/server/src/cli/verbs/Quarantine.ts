@@ -14,7 +14,7 @@ import { refuse, Refused } from "../Message.ts"
 import { parsePolicy, type PolicyFlags } from "../Policy.ts"
 import type { Reference } from "../Reference.ts"
 import { Screen } from "../Screen.ts"
-import { linesOf, shownRow } from "../SetAsideRow.ts"
+import { keyOf, linesOf, shownRow } from "../SetAsideRow.ts"
 import { sinkIdOf } from "../SinkName.ts"
 import { table } from "../Table.ts"
 import { onlyUnitOf } from "../Units.ts"
@@ -69,15 +69,15 @@ export const show = (flags: Pair & { readonly limit: number }): Verb =>
   Effect.gen(function* () {
     if (flags.limit < 1 || flags.limit > mostShown) return yield* outOfRange(flags.limit)
     const screen = yield* Screen
-    const { pair, waiting } = yield* Effect.gen(function* () {
+    const { pair, waiting, key } = yield* Effect.gen(function* () {
       const read = yield* carriedBy(flags)
-      return { pair: read, waiting: yield* waitingOf(read, flags.limit) }
+      return { pair: read, waiting: yield* waitingOf(read, flags.limit), key: yield* keyOfUnit(read) }
     }).pipe(withEngine)
     const rows = waiting.map(shownRow)
     if (screen.format === "json") screen.print(JSON.stringify(rows))
     else if (screen.format === "jsonl") rows.forEach((row) => screen.print(JSON.stringify(row)))
     else if (rows.length === 0) screen.print(`No row of ${pair.unitId} is set aside.`)
-    else for (const row of rows) linesOf(row).forEach(screen.print)
+    else for (const row of rows) linesOf(row, key).forEach(screen.print)
     return Exit.done
   })
 
@@ -120,6 +120,14 @@ const waitingOf = Effect.fn("quarantine.waitingOf")(function* (pair: Carried, li
     .place(yield* Owner, namesOf(pair))
     .pipe(Effect.mapError((error) => refusedPair(error, pair)))
   return yield* (yield* SetAside).rows(place, limit).pipe(Effect.mapError((error) => refusedByStore(error)))
+})
+
+const keyOfUnit = Effect.fn("quarantine.keyOfUnit")(function* (pair: Carried) {
+  const { endpointId, unitId } = namesOf(pair)
+  return yield* (yield* Lookups).unit(yield* Owner, endpointId, unitId).pipe(
+    Effect.map(keyOf),
+    Effect.mapError((error) => refusedPair(error, pair))
+  )
 })
 
 const replayed = Effect.fn("quarantine.replayed")(function* (pair: Carried, policy: Start["policy"]) {

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -107,7 +107,7 @@ class CsvPart:
         names = self._header.names
         chosen = chosen_columns(self._file.shown, columns, names)
         wrong: list[Any] = []
-        sifting = None if most_set_aside is None else CsvSifting(self._file.shown, len(names), wrong, most_set_aside)
+        sifting = None if most_set_aside is None else self._sifting(cut, wrong, most_set_aside)
         rows = 0
         try:
             with self._opened(cut, names, chosen, wrong, "error" if sifting is None else "skip") as batches:
@@ -262,6 +262,14 @@ class CsvPart:
             f"there are {found} fields, and the header names {expected}. Quote fields that hold a "
             f"{self._delimiter!r}, or {set_delimiter(likely_delimiter(self._header.names))}.",
         )
+
+    def _sifting(self, cut: Cut, wrong: Sequence[Any], most: int) -> CsvSifting:
+        return CsvSifting(self._file.shown, len(self._header.names), wrong, most, lambda: self._first_line(cut))
+
+    def _first_line(self, cut: Cut) -> int | None:
+        """The line of the first record, where every record is just one line: others would be looked for one by one."""
+        is_a_line_each = cut.end.line - cut.start.line == cut.rows and self._file.read(cut.end.at - 1, 1) == b"\n"
+        return cut.start.line + 1 if is_a_line_each else None
 
     def _line(self, cut: Cut, position: int) -> int:
         return line_of(self._file, cut.start, cut.end.at, self._records, self._row_bytes, position)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,10 +15,17 @@ from headrace.sifting import position_before
 
 
 class CsvSifting:
-    """``wrong`` is filled by the parser with records it passes over, ahead of the batches that come around them."""
+    """``wrong`` is filled by the parser with records it passes over, ahead of the batches that come around them.
 
-    def __init__(self, shown: str, fields: int, wrong: Sequence[Any], most: int) -> None:
+    ``first_line`` is asked when a record is refused. It answers None where a
+    record may have several lines, or none: then they are not told apart by line.
+    """
+
+    def __init__(
+        self, shown: str, fields: int, wrong: Sequence[Any], most: int, first_line: Callable[[], int | None]
+    ) -> None:
         self._shown = shown
+        self._first_line = functools.cache(first_line)
         self._fields = fields
         self._wrong = wrong
         self._most = most
@@ -30,9 +38,9 @@ class CsvSifting:
         found = parted(batch, convert, self._most)
         misfits = [
             RefusedRow(
-                position=position_before(position, gone),
+                position=(among := position_before(position, gone)),
                 code="UNCARRIABLE",
-                reason=f"{self._shown}: {refusal.message}",
+                reason=f"{self._place(before + among)}: {refusal.message}",
                 column=str(refusal.details["column"]),
                 text=json.dumps(batch.slice(position, 1).to_pylist()[0], ensure_ascii=False),
             )
@@ -59,7 +67,11 @@ class CsvSifting:
         return RefusedRow(
             position=row.number - 1 - before,
             code="MALFORMED",
-            reason=f"{self._shown}: there are {row.actual_columns} fields, and the header names {self._fields}. "
-            "Quote fields that hold the delimiter.",
+            reason=f"{self._place(row.number - 1)}: there are {row.actual_columns} fields, and the header names "
+            f"{self._fields}. Quote fields that hold the delimiter.",
             text=row.text,
         )
+
+    def _place(self, position: int) -> str:
+        first = self._first_line()
+        return self._shown if first is None else f"{self._shown}, line {first + position}"

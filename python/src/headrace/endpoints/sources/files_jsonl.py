@@ -164,11 +164,12 @@ class JsonLinesPart:
 
         found = parted(places, convert, most)
         gone = [row.position for row in broken]
+        lines = [number for number, _ in lines_of(block.data)] if found.refused else []
         misfits = [
             RefusedRow(
-                position=position_before(at, gone),
+                position=(position := position_before(at, gone)),
                 code="UNCARRIABLE",
-                reason=_without_line(refusal),
+                reason=_with_line(refusal, block.line + lines[position]),
                 column=str(refusal.details["column"]),
                 text=json_of(objects[at]),
             )
@@ -190,7 +191,7 @@ class JsonLinesPart:
         return found  # pyright: ignore[reportUnknownVariableType]
 
 
-def _without_line(refusal: RowRejected) -> str:
+def _with_line(refusal: RowRejected, line: int) -> str:
     """The lines of a part of a block are counted from its beginning, and so are not those of the file."""
-    path, line = refusal.details["path"], refusal.details["line"]
-    return refusal.message.replace(f"{path}, line {line}: ", f"{path}: ", 1)
+    path, within = refusal.details["path"], refusal.details["line"]
+    return refusal.message.replace(f"{path}, line {within}: ", f"{path}, line {line}: ", 1)
