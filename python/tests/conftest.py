@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+from left_behind import end_in_order
 
 os.environ["HEADRACE_PLUGINS"] = "headrace.testing.endpoints:ENDPOINTS,misbehaving:ENDPOINTS"
 
@@ -14,6 +15,8 @@ pytest_plugins = ["headrace.testing.plugin"]
 
 settings.register_profile("headrace", deadline=None)  # how long an example takes says how busy the machine is
 settings.load_profile("headrace")
+
+end_in_order()
 
 
 @pytest.fixture

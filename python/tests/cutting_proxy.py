@@ -7,18 +7,19 @@ import os
 import select
 import shutil
 import socket
-import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
+
+from left_behind import temporary_folder
 
 
 class CuttingProxy:
     """Listens on a Unix socket in ``directory``. Closed, it ends every connection that goes through it."""
 
     def __init__(self, sockets: str, port: int) -> None:
-        self.directory = tempfile.mkdtemp(prefix="hr-cut-")
+        self.directory = str(temporary_folder("cut"))
         self.cuts = 0
         self._server = f"{sockets}/.s.PGSQL.{port}"
         self._cut: Callable[[bytes], bool] = lambda _: False

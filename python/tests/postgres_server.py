@@ -17,13 +17,13 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psycopg
+from left_behind import temporary_folder
 
 NOBODY = 65534
 USER, PASSWORD = "headrace", "pass'word with \\ and %"
@@ -107,7 +107,7 @@ class PostgresCluster:
 
     @classmethod
     def make(cls) -> PostgresCluster:
-        directory = Path(tempfile.mkdtemp(prefix="hr-pg-"))
+        directory = temporary_folder("pg")
         secret = directory / "pw"
         secret.write_text(PASSWORD)
         for name in ("s", "data"):
@@ -123,7 +123,7 @@ class PostgresCluster:
 
     def copy(self) -> PostgresCluster:
         """Another cluster with the same files. This one must not be running."""
-        directory = Path(tempfile.mkdtemp(prefix="hr-pg-"))
+        directory = temporary_folder("pg")
         _give_away(directory)
         _run(Path("/"), ["cp", "-r", str(self.server.directory / "data"), str(directory)], ["--preserve=mode"])
         (directory / "s").mkdir()

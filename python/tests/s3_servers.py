@@ -17,7 +17,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +26,7 @@ from pathlib import Path
 import pyarrow.fs as pafs
 import pytest
 from condition_hiding_proxy import hiding_conditions
+from left_behind import temporary_folder
 
 from headrace.objects.address import ObjectAddress
 from headrace.objects.bucket import Bucket, Found
@@ -176,7 +176,7 @@ def _binary(variable: str) -> str:
 
 
 def _folder() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="hr-s3-"))
+    folder = temporary_folder("s3")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
