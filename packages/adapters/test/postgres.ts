@@ -5,9 +5,8 @@
  */
 import * as EmbeddedPostgres from "../src/sql/EmbeddedPostgres.ts"
 import { Effect, Exit, Scope } from "effect"
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { rmSync } from "node:fs"
+import * as LeftBehind from "./LeftBehind.ts"
 import type { TestProject } from "vitest/node"
 
 declare module "vitest" {
@@ -18,12 +17,24 @@ declare module "vitest" {
 }
 
 export default async (project: TestProject) => {
-  const dir = mkdtempSync(join(tmpdir(), "hr-test-"))
+  await Effect.runPromise(LeftBehind.sweep())
+  const dir = LeftBehind.temporaryFolder("test")
   const scope = Effect.runSync(Scope.make())
-  const server = await Effect.runPromise(Scope.provide(EmbeddedPostgres.acquire(dir), scope))
-  project.provide("postgres", server.socketPath)
-  return async () => {
+  const ending = new AbortController()
+  const { signal } = ending
+  const started = Effect.runPromise(Scope.provide(EmbeddedPostgres.acquire(dir), scope), { signal })
+  const tearDown = async () => {
+    process.off("SIGTERM", end)
+    await Promise.allSettled([started])
     await Effect.runPromise(Scope.close(scope, Exit.void))
     rmSync(dir, { recursive: true, force: true })
   }
+  // What the tests themselves have started goes with the sweep of the next ones.
+  const end = () => {
+    ending.abort()
+    void tearDown().finally(() => process.exit(143))
+  }
+  process.once("SIGTERM", end)
+  project.provide("postgres", (await started).socketPath)
+  return tearDown
 }

@@ -2,15 +2,15 @@
 import * as DataDirectory from "@headrace/adapters/sql/DataDirectory"
 import * as PostgresBinaries from "@headrace/adapters/sql/PostgresBinaries"
 import { Context, Effect, Layer } from "effect"
-import { chmodSync, mkdtempSync, rmSync } from "node:fs"
+import { chmodSync, rmSync } from "node:fs"
 import { execFileSync } from "node:child_process"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
+import * as LeftBehind from "../LeftBehind.ts"
 
 /** A folder that every user may pass, gone with the scope. */
 export const temporary = Effect.acquireRelease(
   Effect.sync(() => {
-    const dir = mkdtempSync(join(tmpdir(), "hr-test-"))
+    const dir = LeftBehind.temporaryFolder("test")
     chmodSync(dir, 0o755)
     return dir
   }),

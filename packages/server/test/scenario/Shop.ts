@@ -3,9 +3,9 @@ import * as PgClient from "@effect/sql-pg/PgClient"
 import { embeddedDatabase } from "@headrace/adapters/sql/Database"
 import * as EmbeddedPostgres from "@headrace/adapters/sql/EmbeddedPostgres"
 import { Context, Effect, Layer } from "effect"
-import { lstatSync, mkdtempSync, readdirSync, realpathSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { lstatSync, readdirSync, realpathSync, rmSync } from "node:fs"
 import { join } from "node:path"
+import * as LeftBehind from "../../../adapters/test/LeftBehind.ts"
 import { postgresFolder } from "../../src/Wiring.ts"
 
 /** What the databases of all data directories in a folder put elsewhere because we are root. */
@@ -18,7 +18,7 @@ const elsewhere = (folder: string): ReadonlyArray<string> =>
 
 /** An empty folder; everything that came of it goes with it. */
 export const temporaryFolder = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "hr-scenario-"))),
+  Effect.sync(() => LeftBehind.temporaryFolder("scenario")),
   (folder) =>
     Effect.sync(() => {
       for (const path of [...elsewhere(folder), folder])
