@@ -14,8 +14,10 @@ from headrace.endpoint import Applied, DatasetSchema, HighWater, Policy, SinkCap
 from headrace.endpoints.sinks.files_writing import SlotWriting, refuse_other_formats
 from headrace.endpoints.sinks.s3_reading import LATEST_RULE, READING_RULE
 from headrace.endpoints.sinks.s3_slots import UnitObjects
+from headrace.endpoints.systems.files_layout import path_segment
 from headrace.endpoints.systems.files_options import Compression
 from headrace.endpoints.systems.s3 import S3Config
+from headrace.endpoints.systems.s3_places import places
 from headrace.errors import DataPlaneError
 from headrace.objects.bucket import Bucket
 from headrace.objects.probe import keeps_conditions
@@ -49,6 +51,13 @@ class S3Sink:
             reading={"replace": READING_RULE, "append": READING_RULE, "merge": LATEST_RULE},
             tombstones=("merge",),
         )
+
+    def places(self, target: Target) -> frozenset[str]:
+        return places(self._bucket, path_segment(target.unit_id))
+
+    def elsewhere(self, target: Target) -> str:
+        shown = self._config.address.shown(path_segment(target.unit_id))
+        return f"prefix, {shown}, and nothing is loaded into itself. Give the sink another bucket or base_prefix."
 
     def high_water(self, target: Target, epoch: int) -> HighWater | None:
         return self._writing.high_water(target, epoch)

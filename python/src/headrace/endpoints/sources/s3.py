@@ -21,9 +21,10 @@ from headrace.endpoints.sources.s3_committed import reading, refuse_other_rows
 from headrace.endpoints.sources.s3_object import SourceObject
 from headrace.endpoints.sources.s3_parts import ObjectPart, ObjectUnit
 from headrace.endpoints.sources.s3_plan import Planning, found, position_from_json
-from headrace.endpoints.sources.s3_units import find, names_below, units, unmatched
+from headrace.endpoints.sources.s3_units import find, kept_at, names_below, units, unmatched
 from headrace.endpoints.systems.files_options import FileFormat
 from headrace.endpoints.systems.s3 import S3Config
+from headrace.endpoints.systems.s3_places import places
 from headrace.errors import UnitNotFound
 from headrace.objects.bucket import Bucket, Found
 from headrace.protocol import Json, NormalizedRecord, Preview, UnitDescriptor
@@ -34,7 +35,8 @@ class S3Source:
     """``S3Source(parameters)`` parses and touches no network."""
 
     def __init__(self, parameters: Mapping[str, str]) -> None:
-        self._reading = FilesReading(_Prefix(S3Config.parse(parameters)))
+        self._prefix = _Prefix(S3Config.parse(parameters))
+        self._reading = FilesReading(self._prefix)
 
     def capabilities(self) -> SourceCapabilities:
         return SourceCapabilities(full=True, incremental=True)
@@ -53,6 +55,9 @@ class S3Source:
 
     def plan(self, unit_id: str, checkpoint: Json, policy: Policy, next_seq: int = 0) -> Plan:
         return self._reading.plan(unit_id, checkpoint, policy, next_seq)
+
+    def is_kept_in(self, unit_id: str, places: frozenset[str]) -> bool:
+        return not places.isdisjoint(self._prefix.places(unit_id))
 
     def read(self, unit_id: str, slice_: Slice, policy: Policy) -> Iterator[Any]:
         return self._reading.read(unit_id, slice_, policy)
@@ -82,6 +87,9 @@ class _Prefix:
 
     def names(self) -> Iterator[str]:
         return names_below(self._bucket)
+
+    def places(self, unit_id: str) -> frozenset[str]:
+        return places(self._bucket, kept_at(self._bucket, unit_id))
 
     def open(self, format_: FileFormat, path: tuple[str, ...], row_bytes: int) -> OpenPart:
         key = "/".join(path)

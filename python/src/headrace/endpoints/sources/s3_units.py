@@ -40,7 +40,7 @@ def units(bucket: Bucket, chosen: FileFormat | None) -> list[Named]:
 
 def find(bucket: Bucket, chosen: FileFormat | None, unit_id: str) -> ObjectUnit:
     """The unit with its parts. Raises ``UnitNotFound``, naming near ones."""
-    if unit_id == _own_name(bucket) and is_committed(bucket, ""):
+    if _is_whole(bucket, unit_id):
         return _slices(bucket, unit_id, "")
     names = unit_id.split("/")
     if any(name == "" or name[0] in "._" or not name.isprintable() for name in names):
@@ -55,6 +55,11 @@ def find(bucket: Bucket, chosen: FileFormat | None, unit_id: str) -> ObjectUnit:
     if is_committed(bucket, unit_id):
         return _slices(bucket, unit_id, unit_id)
     raise _unknown(bucket, chosen, unit_id, f"There is no {bucket.address.shown(unit_id)}.")
+
+
+def kept_at(bucket: Bucket, unit_id: str) -> str:
+    """The prefix, below the one of the source, that a unit is where it is one that a sink wrote."""
+    return "" if _is_whole(bucket, unit_id) else unit_id
 
 
 def unmatched(bucket: Bucket, chosen: FileFormat | None, unit_id: str) -> UnitNotFound:
@@ -111,6 +116,11 @@ def _unknown(bucket: Bucket, chosen: FileFormat | None, unit_id: str, why: str) 
         known = []
     hint = did_you_mean(unit_id, known) or f" {bucket.address.url} has {len(known)} units."
     return UnitNotFound(f"There is no unit {unit_id!r}. {why}{hint}", role="source", details={"unitId": unit_id})
+
+
+def _is_whole(bucket: Bucket, unit_id: str) -> bool:
+    """Whether a sink wrote the prefix of the source itself, and that is meant."""
+    return unit_id == _own_name(bucket) and is_committed(bucket, "")
 
 
 def _own_name(bucket: Bucket) -> str:
