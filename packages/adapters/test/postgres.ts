@@ -20,21 +20,11 @@ export default async (project: TestProject) => {
   await Effect.runPromise(LeftBehind.sweep())
   const dir = LeftBehind.temporaryFolder("test")
   const scope = Effect.runSync(Scope.make())
-  const ending = new AbortController()
-  const { signal } = ending
-  const started = Effect.runPromise(Scope.provide(EmbeddedPostgres.acquire(dir), scope), { signal })
-  const tearDown = async () => {
-    process.off("SIGTERM", end)
-    await Promise.allSettled([started])
+  const server = await Effect.runPromise(Scope.provide(EmbeddedPostgres.acquire(dir), scope))
+  project.provide("postgres", server.socketPath)
+  // Vitest does not wait for this when it is ended by a signal: then the next tests sweep.
+  return async () => {
     await Effect.runPromise(Scope.close(scope, Exit.void))
     rmSync(dir, { recursive: true, force: true })
   }
-  // What the tests themselves have started goes with the sweep of the next ones.
-  const end = () => {
-    ending.abort()
-    void tearDown().finally(() => process.exit(143))
-  }
-  process.once("SIGTERM", end)
-  project.provide("postgres", (await started).socketPath)
-  return tearDown
 }
