@@ -12,10 +12,17 @@ import pytest
 import requests
 from iceberg_writing import IcebergWriting, note, sqlite_catalog
 from pyiceberg.catalog.sql import SqlCatalog
-from pyiceberg.exceptions import CommitFailedException
+from pyiceberg.exceptions import CommitFailedException, ForbiddenError, RESTError
 from pyiceberg.table import Table
 
-from headrace.errors import EndpointUnreachable, SchemaChanged, SinkAmbiguous, SinkFenced
+from headrace.errors import (
+    ConfigInvalid,
+    EndpointUnreachable,
+    PermissionDenied,
+    SchemaChanged,
+    SinkAmbiguous,
+    SinkFenced,
+)
 
 Commit = Callable[[Table], Any]
 Answering = Callable[[Table, Commit], Any]
@@ -71,6 +78,12 @@ def refused_after_all(table: Table, commit: Commit) -> Any:
     raise CommitFailedException("Requirement failed: branch main has changed")
 
 
+def cut_short(table: Table, commit: Commit) -> Any:
+    """It happens, and the connection breaks within the answer."""
+    commit(table)
+    raise requests.exceptions.ChunkedEncodingError("bytes are missing")
+
+
 def append_by_others(writing: IcebergWriting) -> Answering:
     def act(table: Table, commit: Commit) -> Any:
         writing.table().append(pa.table({"id": pa.array([99], pa.int64()), "note": ["theirs"]}))
@@ -97,7 +110,7 @@ def test_what_another_writer_committed_in_between_stays_and_the_slice_lands_afte
 
 
 @pytest.mark.parametrize("disposition", ["append", "merge", "replace"])
-@pytest.mark.parametrize("act", [lost, not_sent, refused_after_all])
+@pytest.mark.parametrize("act", [lost, not_sent, refused_after_all, cut_short])
 def test_a_commit_whose_answer_says_nothing_is_looked_up_and_lands_once(
     writing: IcebergWriting, catalog: AnsweringCatalog, disposition: str, act: Answering
 ) -> None:
@@ -138,6 +151,65 @@ def test_a_commit_that_can_never_be_looked_up_is_ambiguous_and_keeps_what_may_be
 
     monkeypatch.undo()
     assert writing.notes() == [(1, "old")]
+
+
+@pytest.mark.parametrize("disposition", ["append", "merge", "replace"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RESTError("RESTError 408: the proxy gave up")])
+def test_what_a_commit_may_name_stays_though_it_ends_in_nothing_that_is_known(
+    writing: IcebergWriting, catalog: AnsweringCatalog, disposition: str, error: BaseException
+) -> None:
+    target = writing.to(disposition)
+
+    def act(table: Table, commit: Commit) -> Any:
+        commit(table)
+        raise error
+
+    with writing.owner(target) as sink:
+        catalog.next(act)
+        with pytest.raises((KeyboardInterrupt, ConfigInvalid)):
+            writing.write(sink, target, [note(1)], seq=0)
+
+    with writing.owner(target, epoch=2) as successor:
+        successor.complete(target, {})
+    assert writing.notes() == [(1, "old")]
+
+
+def test_a_refusal_that_cannot_be_looked_up_is_ambiguous_and_keeps_what_may_be_in_use(
+    writing: IcebergWriting, catalog: AnsweringCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = writing.to("append")
+
+    def gone(*_: Any) -> Any:
+        raise requests.exceptions.ConnectionError("gone")
+
+    def refused_for_good(table: Table, commit: Commit) -> Any:
+        commit(table)
+        monkeypatch.setattr(SqlCatalog, "load_table", gone)
+        raise CommitFailedException("Requirement failed: branch main has changed")
+
+    with writing.owner(target) as sink:
+        catalog.next(refused_for_good)
+        with monkeypatch.context() as away, pytest.raises(SinkAmbiguous):
+            away.setattr("headrace.endpoints.sinks.iceberg_commits.PAUSE_SECONDS", 0)
+            writing.write(sink, target, [note(1)], seq=0)
+
+    monkeypatch.undo()
+    assert writing.notes() == [(1, "old")]
+
+
+def test_a_commit_that_is_refused_for_good_leaves_nothing(writing: IcebergWriting, catalog: AnsweringCatalog) -> None:
+    target = writing.to("append")
+
+    def act(table: Table, commit: Commit) -> Any:
+        raise ForbiddenError("not you")
+
+    with writing.owner(target) as sink:
+        catalog.next(act)
+        with pytest.raises(PermissionDenied):
+            writing.write(sink, target, [note(1)], seq=0)
+
+    assert writing.rows() == []
+    assert writing.unnamed_files() == []
 
 
 def test_an_owner_that_is_fenced_between_its_look_and_its_commit_lands_nothing(

@@ -148,7 +148,7 @@ class Tables:
         self._catalog: Catalog | None = None
         self._closed = threading.Event()
         self.is_unsettled = False
-        """An answer to the last change was lost: what was written for it may be in use."""
+        """Nobody knows whether the last change happened: what was written for it may be in use."""
 
     def close(self) -> None:
         """A thing that is tried in another thread ends with an error before it commits anything more."""
@@ -207,18 +207,17 @@ class Tables:
             except BaseException:
                 change.undo()
                 raise
+            was_unsettled, self.is_unsettled, is_open = self.is_unsettled, True, True
             try:
                 change.commit_transaction()
-            except CommitFailedException:
-                if not self._has_landed(catalog, name, change):
+            except Exception as error:
+                if self._has_failed(catalog, name, change, error):
+                    self.is_unsettled, is_open = was_unsettled, False
                     change.undo()
                     raise
-            except Exception as error:
-                is_open = is_passing(error)
-                self.is_unsettled = self.is_unsettled or is_open
-                if is_certain(error):
-                    change.undo()
-                raise
+                if not isinstance(error, CommitFailedException):
+                    raise
+            self.is_unsettled, is_open = was_unsettled, False
             return answer
 
         try:
@@ -236,11 +235,16 @@ class Tables:
         if self._closed.is_set():
             raise EndpointUnreachable(f"The sink was closed while {where} was to be written.", role="sink")
 
-    def _has_landed(self, catalog: Catalog, name: TableName, change: Change) -> bool:
-        """A refusal may answer a request that was sent again below us, after it had been granted."""
+    def _has_failed(self, catalog: Catalog, name: TableName, change: Change, error: Exception) -> bool:
+        """Whether a commit that ended in ``error`` certainly has not happened, and never will.
+
+        A refusal may answer a request that was sent again below us, after it had been granted.
+        """
+        if not isinstance(error, CommitFailedException):
+            return is_certain(error)
         metadata = catalog.load_table(name.identifier).metadata
         made = change.snapshot_ids()
-        return bool(made) and all(metadata.snapshot_by_id(each) is not None for each in made)
+        return not made or any(metadata.snapshot_by_id(each) is None for each in made)
 
     def _open(self) -> Catalog:
         if self._catalog is None:

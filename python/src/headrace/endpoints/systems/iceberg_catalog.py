@@ -12,9 +12,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from pydantic import ValidationError
 from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.rest import RestCatalog
 from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.exceptions import CommitStateUnknownException
+from pyiceberg.table import CommitTableResponse, Table
+from pyiceberg.table.update import TableRequirement, TableUpdate
 from requests.adapters import HTTPAdapter
 
 from headrace.endpoints.systems.iceberg_parameters import IcebergParameters
@@ -61,7 +65,15 @@ def open_catalog(parameters: IcebergParameters, *, is_to_be_made: bool = True) -
 
 
 class _TimedRestCatalog(RestCatalog):
-    """PyIceberg waits for ever for an answer; this one does not."""
+    """PyIceberg waits for ever for an answer, and has no word for one that cannot be read; this one does."""
+
+    def commit_table(
+        self, table: Table, requirements: tuple[TableRequirement, ...], updates: tuple[TableUpdate, ...]
+    ) -> CommitTableResponse:
+        try:
+            return super().commit_table(table, requirements, updates)
+        except ValidationError as error:
+            raise CommitStateUnknownException("the answer to a commit cannot be read") from error
 
     def _create_session(self) -> requests.Session:
         session = super()._create_session()

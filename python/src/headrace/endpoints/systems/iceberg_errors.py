@@ -81,19 +81,31 @@ def translated(error: Exception, *, role: Role | None, where: str) -> DataPlaneE
     return Bug(f"{where}: PyIceberg failed unexpectedly ({type(error).__name__}).", role=role)
 
 
+_PASSING = (
+    requests.exceptions.ConnectionError, requests.exceptions.Timeout, requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.ContentDecodingError, said.CommitStateUnknownException, said.ServiceUnavailableError,
+    said.ServerError,
+)  # fmt: skip
+_REFUSED = (
+    said.BadRequestError, said.UnauthorizedError, said.ForbiddenError, said.AuthorizationExpiredError,
+    said.TooManyRequestsError, said.NoSuchTableError, said.ValidationException,
+)  # fmt: skip
+"""Answers of a catalog that looked at a request and did nothing. Others may be those of a proxy before it."""
+
+
 def is_passing(error: Exception) -> bool:
     """Whether the same may simply be asked again: a lost connection, a busy database or server."""
     if isinstance(error, sql.SQLAlchemyError):
         return isinstance(error, sql.OperationalError | sql.InterfaceError) and not _refusal(error)
-    passing = (requests.exceptions.ConnectionError, requests.exceptions.Timeout, said.CommitStateUnknownException)
-    return isinstance(error, (*passing, said.ServiceUnavailableError, said.ServerError))
+    return isinstance(error, _PASSING)
 
 
 def is_certain(error: Exception) -> bool:
-    """Whether a commit that ended so has not happened: its metadata was not written, or the database refused it."""
+    """Whether a commit that ended so has not happened: its metadata was not written, or the catalog refused it."""
     if isinstance(error, sql.SQLAlchemyError):
         return _refusal(error) is not None
-    return isinstance(error, OSError) and not isinstance(error, requests.exceptions.RequestException)
+    is_of_storage = isinstance(error, OSError) and not isinstance(error, requests.exceptions.RequestException)
+    return is_of_storage or isinstance(error, _REFUSED)
 
 
 def _of_database(error: sql.SQLAlchemyError, role: Role | None, where: str) -> DataPlaneError:
