@@ -1,4 +1,4 @@
-"""Attempts at slots in a bucket that lose, die or hear no answer; and what is not there any more."""
+"""Attempts at slots in a bucket that lose or die; and what is not there any more."""
 
 from __future__ import annotations
 
@@ -23,8 +23,6 @@ from headrace.errors import (
     CheckpointAheadOfSink,
     ConfigInvalid,
     DataPlaneError,
-    EndpointUnreachable,
-    SinkAmbiguous,
     SinkFenced,
 )
 from headrace.ingestion import run_ingestion_unit
@@ -64,56 +62,6 @@ def test_of_two_attempts_at_one_slot_the_later_adopts_and_deletes_its_own_files(
     assert applied.adopted
     assert lake.ids() == [1]
     assert len(lake.parts()) == 1
-
-
-class Losing:
-    """Makes the answers of ``times`` writes of a commit record vanish; the first one arrives all the same, or not."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, times: int, *, arrives: bool) -> None:
-        self.left, self._arrives, self._real = times, arrives, Bucket.create
-        monkeypatch.setattr(Bucket, "create", lambda bucket, key, content: self._create(bucket, key, content))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
-
-    def _create(self, bucket: Bucket, key: str, content: bytes) -> str:
-        if not key.endswith("_commit.json") or self.left == 0:
-            return self._real(bucket, key, content)
-        self.left -= 1
-        if self._arrives:
-            self._real(bucket, key, content)
-            self._arrives = False
-        raise EndpointUnreachable("The connection broke.", role="sink")
-
-
-@pytest.mark.parametrize("arrives", [True, False])
-def test_a_lost_answer_is_settled_by_sending_the_same_again(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch, arrives: bool
-) -> None:
-    with closing(lake.sink()) as sink:
-        sink.high_water(target(), 1)
-        sink.prepare(target(), described(rows()), {})
-        Losing(monkeypatch, 1, arrives=arrives)
-
-        applied = write(sink, target(), 0, rows(1))
-
-    assert not applied.adopted
-    assert lake.ids() == [1]
-
-
-def test_a_commit_whose_answers_are_all_lost_is_ambiguous_and_keeps_the_files_it_may_need(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with closing(lake.sink()) as sink:
-        sink.high_water(target(), 1)
-        sink.prepare(target(), described(rows()), {})
-        losing = Losing(monkeypatch, 2, arrives=True)
-        with pytest.raises(SinkAmbiguous):
-            write(sink, target(), 0, rows(1))
-        losing.left = 0
-
-    with closing(lake.sink()) as later:
-        high_water = later.high_water(target(), 2)
-
-    assert high_water is not None and high_water.record.slice_seq == 0
-    assert lake.ids() == [1]
 
 
 _DIES_BEFORE_THE_RECORD = """

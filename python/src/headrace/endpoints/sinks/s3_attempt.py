@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import logging
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +20,16 @@ import pyarrow.parquet as pq
 from headrace.endpoints.sinks.files_parquet import adoptable, refuse_unfit, row_groups
 from headrace.endpoints.systems.files_record import SlotFile, encode_record
 from headrace.endpoints.systems.s3_layout import commit_key, part_name, slot_key
-from headrace.errors import DataPlaneError, EndpointUnreachable, SinkAmbiguous, Throttled
+from headrace.errors import (
+    AuthenticationFailed,
+    ConfigInvalid,
+    DataPlaneError,
+    EndpointUnreachable,
+    PermissionDenied,
+    SinkAmbiguous,
+    SinkFull,
+    Throttled,
+)
 from headrace.objects.bucket import Bucket, Found, Taken
 from headrace.protocol import CommitRecord
 from headrace.staging import RecordReader
@@ -27,6 +37,7 @@ from headrace.staging import RecordReader
 log = logging.getLogger("headrace.endpoints.sinks.s3")
 
 FILE_BYTES = 64 * 1024 * 1024
+_TURNS, _PAUSE_SECONDS = 20, 0.05
 MOST_ADOPTED_BYTES = 4 * FILE_BYTES
 """Of a staged file that one request carries; a larger one is written anew, in several."""
 
@@ -67,15 +78,14 @@ class ObjectAttempt:
 
     def take(self, record: CommitRecord) -> CommitRecord | None:
         content = encode_record(record, self._files)
+        self._is_kept = True  # until it is known that the slot is not ours
         try:
-            self._bucket.create(self._key, content)
-        except Taken:
-            return self._winner(record, content)
+            return self._asked(record, content)
         except (EndpointUnreachable, Throttled) as error:
-            self._is_kept = True
             return self._settled(record, content, error)
-        self._is_kept = True
-        return None
+        except (AuthenticationFailed, ConfigInvalid, PermissionDenied, SinkFull):
+            self._is_kept = False
+            raise
 
     def drop(self) -> None:
         """Delete what was written, unless it is a slot or may become one."""
@@ -96,9 +106,7 @@ class ObjectAttempt:
     def _settled(self, record: CommitRecord, content: bytes, error: DataPlaneError) -> CommitRecord | None:
         """An answer was lost. The same bytes under the same key meet themselves, if they arrived."""
         try:
-            self._bucket.create(self._key, content)
-        except Taken:
-            return self._winner(record, content)
+            return self._asked(record, content)
         except DataPlaneError:
             shown = self._bucket.address.shown(self._key)
             raise SinkAmbiguous(
@@ -107,16 +115,27 @@ class ObjectAttempt:
                 role="sink",
                 details={"path": shown},
             ) from error
-        return None
 
-    def _winner(self, record: CommitRecord, content: bytes) -> CommitRecord | None:
-        """The record that has the slot; None when it is ours after all."""
-        found = self._bucket.get(self._key)
-        if found is not None and found[0] == content:
-            self._is_kept = True
-            return None
-        self._is_kept = False
-        return self._record(record.generation, record.slice_seq)
+    def _asked(self, record: CommitRecord, content: bytes) -> CommitRecord | None:
+        """Have the slot: the record of whoever has it instead, None when it is ours.
+
+        A server may also refuse because others are at it just now, and they may come to nothing: then nobody has it.
+        """
+        for _ in range(_TURNS):
+            try:
+                self._bucket.create(self._key, content)
+                return None
+            except Taken:
+                found = self._bucket.get(self._key)
+            if found is not None and found[0] == content:
+                return None
+            winner = None if found is None else self._record(record.generation, record.slice_seq)
+            if winner is not None:
+                self._is_kept = False
+                return winner
+            time.sleep(_PAUSE_SECONDS)
+        shown = self._bucket.address.shown(self._key)
+        raise EndpointUnreachable(f"{shown} is refused, and nobody has it. Start again.", role="sink")
 
 
 class RowsReader(io.RawIOBase):
