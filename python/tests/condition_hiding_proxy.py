@@ -1,7 +1,7 @@
-"""A test instrument: HTTP before a real S3 server, which never learns of a condition on a write.
+"""A test instrument: HTTP before a real S3 server, which never learns of a condition.
 
-To its clients it is a store that ignores ``If-None-Match`` and ``If-Match`` of a
-PUT, as some do. Requests are signed anew, since the conditions were signed too.
+To its clients it is a store that ignores ``If-None-Match`` and ``If-Match``, as
+some do. Requests are signed anew, since the conditions were signed too.
 """
 
 from __future__ import annotations
@@ -39,16 +39,8 @@ class _Hiding(BaseHTTPRequestHandler):
     keys: ClassVar[tuple[str, str]]
 
     def do_PUT(self) -> None:
-        self._pass_on(_HIDDEN)
-
-    def do_GET(self) -> None:
-        self._pass_on(set())
-
-    do_HEAD = do_DELETE = do_POST = do_GET
-
-    def _pass_on(self, hidden: set[str]) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        left_out = hidden | _OF_THE_SIGNATURE
+        left_out = _HIDDEN | _OF_THE_SIGNATURE
         headers = {name: value for name, value in self.headers.items() if name.lower() not in left_out}
         host = f"127.0.0.1:{self.upstream}"
         connection = http.client.HTTPConnection(host)
@@ -66,6 +58,8 @@ class _Hiding(BaseHTTPRequestHandler):
         self.send_header("Content-Length", size)
         self.end_headers()
         self.wfile.write(content)
+
+    do_GET = do_HEAD = do_DELETE = do_POST = do_PUT
 
     def _signature(self, host: str, headers: Mapping[str, str]) -> dict[str, str]:
         """AWS Signature Version 4 over host, date, an unsigned payload and what else must be signed."""
