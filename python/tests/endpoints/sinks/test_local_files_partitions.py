@@ -238,6 +238,20 @@ def test_too_many_partitions_are_refused_and_nothing_is_left(tmp_path: Path, mon
     assert leftovers(tmp_path) == []
 
 
+def test_partitions_by_many_columns_of_many_values_are_told_apart(tmp_path: Path) -> None:
+    """As many values a column as there are rows: what could be combined is more than 64 bits count."""
+    names = [f"c{number}" for number in range(11)]
+    values = pa.array([f"v{number}" for number in range(100)])
+
+    land_in(partitioned(tmp_path, by=",".join(names)), target(), pa.table({name: values for name in names}))
+
+    found = [(file, pq.read_table(file, partitioning=None).to_pylist()) for file in tmp_path.rglob("*.parquet")]
+    assert len(found) == 100
+    for file, read in found:
+        assert [f"{name}={value}" for name, value in read[0].items()] == list(file.parts[-12:-1])
+        assert len(read) == 1
+
+
 # ---- what is refused
 
 

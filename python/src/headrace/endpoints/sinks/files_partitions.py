@@ -46,30 +46,27 @@ def partitions(names: tuple[str, ...], table: pa.Table, first: int) -> Iterator[
     """The folders of ``table``'s rows, and the rows of each, in their order. The first row is number ``first``."""
     if table.num_rows == 0:
         return
-    folders: list[list[str]] = []
+    paths: list[str] = [""]
     codes = pa.array([0] * table.num_rows, pa.int64())
     for name in names:
         encoded = _encoded(table.column(name).combine_chunks())
-        folders.append(_folders(name, encoded, first))
-        codes = pc.add(pc.multiply(codes, len(encoded.dictionary)), encoded.indices.cast(pa.int64()))
+        folders = _folders(name, encoded, first)
+        pairs = pc.add(pc.multiply(codes, len(folders)), encoded.indices.cast(pa.int64()))
+        # Numbered anew, since the pairs that could be are soon more than a number can tell apart.
+        found = pc.dictionary_encode(pairs)
+        there: list[int] = found.dictionary.to_pylist()
+        paths = [f"{paths[pair // len(folders)]}/{folders[pair % len(folders)]}" for pair in there]
+        codes = found.indices.cast(pa.int64())
     order = pc.array_sort_indices(codes)
     ordered, at = table.take(order), 0
-    for found in pc.value_counts(codes.take(order)).to_pylist():
-        yield _path(found["values"], folders), ordered.slice(at, found["counts"])
-        at += found["counts"]
+    for part in pc.value_counts(codes.take(order)).to_pylist():
+        yield paths[int(part["values"])].removeprefix("/"), ordered.slice(at, part["counts"])
+        at += part["counts"]
 
 
 def null_partition(names: Sequence[str]) -> str:
     """Where a file without rows lies, so that all files lie equally deep."""
     return "/".join(folder(name, None) for name in names)
-
-
-def _path(code: int, folders: list[list[str]]) -> str:
-    found: list[str] = []
-    for of_column in reversed(folders):
-        code, at = divmod(code, len(of_column))
-        found.append(of_column[at])
-    return "/".join(reversed(found))
 
 
 def _encoded(column: pa.Array) -> pa.DictionaryArray:
