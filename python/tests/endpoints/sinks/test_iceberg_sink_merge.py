@@ -137,6 +137,29 @@ def test_rows_that_others_deleted_do_not_come_back_with_the_file_they_were_in(wr
     assert writing.notes() == [(1, "old"), (3, "new")]
 
 
+def test_rows_whose_key_others_renamed_are_not_merged_a_second_time(writing: IcebergWriting) -> None:
+    target = writing.to("merge")
+    writing.put(target, [note(1), note(2)])
+    with writing.table().update_schema() as change:
+        change.rename_column("id", "number")
+
+    with pytest.raises(SchemaChanged) as refusal:
+        writing.put(target, [note(1, "new")], epoch=2, first=1)
+
+    assert refusal.value.details["column"] == "id"
+    assert writing.rows() == [{"number": 1, "note": "old"}, {"number": 2, "note": "old"}]
+
+
+def test_a_table_of_others_without_rows_gets_the_column_of_the_key(writing: IcebergWriting) -> None:
+    target = writing.to("merge")
+    writing.catalog().create_namespace("public")
+    writing.catalog().create_table(("public", "orders"), pa.schema([("note", pa.string())]))
+
+    writing.put(target, [note(1)], [note(1, "new")])
+
+    assert [(row["id"], row["note"]) for row in writing.rows()] == [(1, "new")]
+
+
 def test_a_null_key_is_refused(writing: IcebergWriting) -> None:
     with pytest.raises(RowRejected) as refusal:
         writing.put(writing.to("merge"), [note(1), note(None)])

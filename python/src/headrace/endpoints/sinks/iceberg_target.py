@@ -19,7 +19,7 @@ from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.refs import MAIN_BRANCH
 
 from headrace.endpoint import Target
-from headrace.endpoints.sinks.iceberg_columns import evolved, new_schema, replaced
+from headrace.endpoints.sinks.iceberg_columns import evolved, new_schema, refused, replaced
 from headrace.endpoints.sinks.iceberg_commits import Change, Tables
 from headrace.endpoints.sinks.iceberg_files import COMPRESSION
 from headrace.endpoints.sinks.iceberg_ledger import OWNER, Standing, is_unseen_branch, unseen_branch
@@ -90,6 +90,7 @@ class Place:
             change.install_fence(epoch)
             if target.disposition == "replace" and not _is_shown(standing, target):
                 return _prepare_unseen(change, target, arrow, where, is_frozen=is_frozen)
+            _require_key(change, target, where)
             return _prepare_seen(change, arrow, where, is_frozen=is_frozen)
 
         wanted = self.tables.change(self.name, self.unit, decide)
@@ -132,6 +133,22 @@ def _begun(metadata: TableMetadata, unit: str, target: Target) -> Schema | None:
     """The columns of a generation that is being filled; None before its first snapshot."""
     head = metadata.snapshot_by_name(unseen_branch(unit, target.generation))
     return None if head is None or head.schema_id is None else metadata.schema_by_id(head.schema_id)
+
+
+def _require_key(change: Change, target: Target, where: str) -> None:
+    """Raises ``SchemaChanged`` when rows are there that no key could find, and would come a second time."""
+    metadata = change.table.metadata
+    head = metadata.snapshot_by_name(MAIN_BRANCH)
+    if target.disposition != "merge" or head is None or head.summary is None or head.summary["total-records"] == "0":
+        return
+    present = {field.name for field in metadata.schema().fields}
+    missing = next((name for name in target.primary_key if name not in present), None)
+    if missing is not None:
+        raise refused(
+            missing,
+            f"is part of the key, and {where} has rows and no such column, so they cannot be found. If somebody renamed "
+            "it there, rename it back; or reset the unit with onNewGeneration replace, or choose another namespace",
+        )
 
 
 def _prepare_seen(change: Change, arrow: pa.Schema, where: str, *, is_frozen: bool) -> Schema:
