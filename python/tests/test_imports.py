@@ -134,7 +134,7 @@ FAMILIES: dict[str, set[str]] = {
     "local_files": set(),
     "postgres": {"adbc_driver_postgresql", "asyncpg", "duckdb", "psycopg"},
     "s3": set(),
-    "iceberg": {"pyiceberg", "requests", "sqlalchemy"},
+    "iceberg": {"pydantic", "pyiceberg", "requests", "sqlalchemy"},
 }
 """Systems, and the libraries that their modules may import. A module's name begins with its family's."""
 

@@ -146,8 +146,9 @@ def _require_key(change: Change, target: Target, where: str) -> None:
     if missing is not None:
         raise refused(
             missing,
-            f"is part of the key, and {where} has rows and no such column, so they cannot be found. If somebody renamed "
-            "it there, rename it back; or reset the unit with onNewGeneration replace, or choose another namespace",
+            f"is part of the key, and {where} has rows and no such column, so they cannot be found. If somebody "
+            "renamed it there, rename it back; or reset the unit with onNewGeneration replace, or choose another "
+            "namespace",
         )
 
 
