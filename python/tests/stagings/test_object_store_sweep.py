@@ -119,6 +119,17 @@ def test_a_session_of_a_process_that_lives_is_spared_however_old_it_is(
         assert read(session) == list(ROWS)
 
 
+def test_what_a_sweep_that_was_killed_asked_the_time_with_is_swept(
+    provider: ObjectStoreStaging, server: S3Server, prefix: str
+) -> None:
+    server.write(f"{prefix}/_clock-0123456789abcdef0123456789abcdef", b"")
+    server.write(f"{prefix}/_clock-of-others", b"")
+
+    provider.sweep(0, keep=[])
+
+    assert server.keys(prefix) == ["_clock-of-others"]
+
+
 def test_a_session_in_use_renews_what_others_go_by(
     provider: ObjectStoreStaging, server: S3Server, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,8 @@ SETTINGS: Mapping[str, str] = {
 }
 
 _SESSION = re.compile(r"(?P<folder>[^/]+/(?P<run>[^/]+)/\d+-[0-9a-f]{32})/(part-\d{6,}|owner\.json|manifest\.json)")
+_CLOCK = re.compile(r"_clock-[0-9a-f]{32}")
+"""Of a sweep that died, or of one that goes on: that finds no time then, and spares what it asked about."""
 
 
 class ObjectStoreStaging:
@@ -64,12 +66,16 @@ class ObjectStoreStaging:
             return 0, 0
         bucket, kept = self._bucket(), {run_segment(run_id) for run_id in keep}
         sessions: dict[str, list[Found]] = defaultdict(list)
+        clocks: list[str] = []
         for found in bucket.list(""):
+            if _CLOCK.fullmatch(found.key):
+                clocks.append(found.key)
             named = _SESSION.fullmatch(found.key)
             if named is not None and named["run"] not in kept:
                 sessions[named["folder"]].append(found)
         left = [folder for folder in sessions if _is_left(bucket, folder, sessions[folder], older_than_seconds)]
         bucket.delete(found.key for folder in left for found in sessions[folder])
+        bucket.delete(clocks)
         return len(left), sum(found.size for folder in left for found in sessions[folder])
 
     def _bucket(self) -> Bucket:
