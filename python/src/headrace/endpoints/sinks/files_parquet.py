@@ -85,7 +85,7 @@ def refuse_unfit(schema: pa.Schema) -> None:
             role="sink",
             details={"column": twice[0]},
         )
-    for field in schema:
+    for field in {field.type: field for field in reversed(list(schema))}.values():
         try:
             pq.ParquetWriter(pa.BufferOutputStream(), pa.schema([field])).close()
         except (pa.ArrowException, NotImplementedError, OSError) as error:  # no disk is involved
