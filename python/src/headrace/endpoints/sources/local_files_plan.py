@@ -11,7 +11,7 @@ from headrace.endpoints.sources.files_parts import Cut, OpenPart
 from headrace.endpoints.sources.files_plan import Found, begun, cuts, knowing_the_last
 from headrace.endpoints.sources.files_policy import ReadPolicy
 from headrace.endpoints.sources.local_files_parts import Part
-from headrace.endpoints.sources.local_files_position import Position, earlier_than, first_unread, to_json
+from headrace.endpoints.sources.local_files_position import Earlier, Passed, Position, first_unread, to_json
 from headrace.endpoints.sources.local_files_units import Unit
 from headrace.errors import SourceReplaced, SourceRewound
 
@@ -34,6 +34,7 @@ def found(planning: Planning) -> Iterator[Found]:
     first = 0 if position is None else first_unread(unit, position)
     rows = 0 if position is None else position.rows
     columns = () if position is None else position.mark.columns
+    passed = Passed(unit.parts)
     for index, part in enumerate(unit.parts):
         if index < first or (part.size == 0 and unit.kind != "file"):
             continue
@@ -49,9 +50,10 @@ def found(planning: Planning) -> Iterator[Found]:
             else:
                 mark = replace(begun(opened, planning.policy, is_growing=is_growing), columns=columns)
             found_cuts = cuts(opened, mark, planning.policy, rows, is_growing=is_growing)
+            earlier = passed.before(index)
             for cut, is_whole in _told_of_the_end(part, found_cuts):
                 rows, columns = rows + cut.rows, cut.end.columns
-                reached = _reached(planning, opened, index, cut, rows, is_whole=is_whole)
+                reached = _reached(planning, opened, earlier, cut, rows, is_whole=is_whole)
                 yield Found(path=part.path, cut=cut, identity=reached.identity, reached=to_json(reached, unit))
         finally:
             opened.close()
@@ -130,14 +132,17 @@ def _refuse_changed(opened: OpenPart, part: Part, position: Position, unit: Unit
         )
 
 
-def _reached(planning: Planning, opened: OpenPart, index: int, cut: Cut, rows: int, *, is_whole: bool) -> Position:
+def _reached(
+    planning: Planning, opened: OpenPart, earlier: Earlier, cut: Cut, rows: int, *, is_whole: bool
+) -> Position:
+    part = planning.unit.parts[earlier.parts]
     return Position(
         phase="follow" if planning.policy.is_incremental else "load",
-        part=planning.unit.parts[index].name,
+        part=part.name,
         mark=cut.end,
         identity=opened.identity(cut.end),
         rows=rows,
-        inode=planning.unit.parts[index].inode,
-        earlier=earlier_than(planning.unit, index),
+        inode=part.inode,
+        earlier=earlier,
         is_whole=is_whole,
     )

@@ -20,6 +20,8 @@ from headrace.protocol import Json
 
 Phase = Literal["load", "follow"]
 
+_DIGITS = 32
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Earlier:
@@ -112,11 +114,22 @@ def _position(checkpoint: Json) -> Position | None:
             return None
 
 
-def earlier_than(unit: Unit, index: int) -> Earlier:
-    """What to remember of the parts before part ``index``, as they were listed."""
-    before = unit.parts[:index]
-    changed = max((part.changed for part in unit.parts[: index + 1]), default=0)
-    return Earlier(parts=len(before), digest=_digest(before), changed=changed)
+class Passed:
+    """What to remember of the parts before each part, as they were listed. Asked in order, it looks at each once."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._parts = parts
+        self._hash = hashlib.sha256()
+        self._changed = 0
+        self._count = 0
+
+    def before(self, index: int) -> Earlier:
+        for part in self._parts[self._count : index]:
+            self._hash.update(_said_of(part))
+            self._changed = max(self._changed, part.changed)
+        self._count = index
+        changed = max(self._changed, self._parts[index].changed)
+        return Earlier(parts=index, digest=self._hash.hexdigest()[:_DIGITS], changed=changed)
 
 
 def first_unread(unit: Unit, position: Position) -> int:
@@ -161,5 +174,9 @@ def _refuse_late(before: Sequence[Part], position: Position, unit: Unit) -> None
 def _digest(parts: Sequence[Part]) -> str:
     whole = hashlib.sha256()
     for part in parts:
-        whole.update(f"{len(part.name.encode())} {part.name} {part.size}\n".encode())
-    return whole.hexdigest()[:32]
+        whole.update(_said_of(part))
+    return whole.hexdigest()[:_DIGITS]
+
+
+def _said_of(part: Part) -> bytes:
+    return f"{len(part.name.encode())} {part.name} {part.size}\n".encode()
