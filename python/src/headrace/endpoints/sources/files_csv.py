@@ -23,7 +23,15 @@ from headrace.endpoints.sources.files_bytes import FileRange, SourceBytes
 from headrace.endpoints.sources.files_columns import NotExact, field_of, from_text
 from headrace.endpoints.sources.files_csv_sifting import CsvSifting
 from headrace.endpoints.sources.files_delimiter import likely_delimiter, set_delimiter
-from headrace.endpoints.sources.files_parts import Cut, Mark, Shape, Want, chosen_columns, rejected
+from headrace.endpoints.sources.files_parts import (
+    Cut,
+    Mark,
+    Shape,
+    Want,
+    chosen_columns,
+    refuse_too_many_columns,
+    rejected,
+)
 from headrace.endpoints.sources.files_records import BOM, Block, Records, blocks, line_of, refuse_unreadable
 from headrace.endpoints.sources.files_text import cut_records, estimated_records, resumed, text_start
 from headrace.errors import Bug, ConfigInvalid, EndpointUnreachable, RowRejected
@@ -195,6 +203,8 @@ class CsvPart:
         )
 
     def _names(self, header: bytes, line: int) -> tuple[str, ...]:
+        count = header.count(self._delimiter.encode()) + 1
+        refuse_too_many_columns(self._file.shown, count, "Write a row for each value, beside the column's name.")
         line_alone = BOM + header.rstrip(b"\r\n") + b"\n"
         read = csv.ReadOptions(use_threads=False, block_size=len(line_alone) + 1)
         found: list[str] = csv.read_csv(pa.BufferReader(line_alone), read, self._parsing()).column_names

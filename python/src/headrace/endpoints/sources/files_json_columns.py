@@ -10,12 +10,13 @@ import pyarrow as pa
 
 from headrace.endpoints.sources.files_columns import NotExact, field_of, from_text
 from headrace.endpoints.sources.files_json_values import KINDS, Misfit, array_of, json_of, kind_of, text_of
-from headrace.endpoints.sources.files_parts import rejected
+from headrace.endpoints.sources.files_parts import refuse_too_many_columns, rejected
 from headrace.endpoints.sources.files_records import Block
 from headrace.errors import RowRejected
 
 Object = Mapping[str, Any]
 
+_TOO_MANY = "Put keys that differ from line to line into an object of their own: it is one column, of JSON text."
 _MOST_LEFT_OUT = 100
 """Of the values by which columns are shown before a policy is known."""
 
@@ -42,6 +43,7 @@ class JsonColumns:
         for row in objects:
             if not row.keys() <= columns.keys():
                 columns.update((name, "null") for name in row if name not in columns)
+                refuse_too_many_columns(self._shown, len(columns), _TOO_MANY)
         for name, kind in columns.items():
             if judged is not None and name not in judged:
                 continue

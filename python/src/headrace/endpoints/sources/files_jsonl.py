@@ -18,12 +18,15 @@ from headrace.endpoints.sources.files_bytes import SourceBytes
 from headrace.endpoints.sources.files_json_columns import JsonColumns, Object, known_of, lines_of, schema_of
 from headrace.endpoints.sources.files_json_values import decode, decode_lines, json_of
 from headrace.endpoints.sources.files_parts import Cut, Mark, Shape, Want, rejected
-from headrace.endpoints.sources.files_records import Block, Records, blocks
+from headrace.endpoints.sources.files_records import Block, Records, blocks, parts_of
 from headrace.endpoints.sources.files_text import cut_records, estimated_records, text_start
 from headrace.errors import Bug, RowRejected
 from headrace.parting import parted
 from headrace.refusals import RefusedRow, Sifted
 from headrace.sifting import position_before
+
+_MOST_VALUES = 1024 * 1024
+"""Of a batch. A key that one line has is a value in every row, so that a MiB of lines may be many GiB of rows."""
 
 _BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
@@ -93,7 +96,8 @@ class JsonLinesPart:
     ) -> Iterator[pa.RecordBatch | Sifted]:
         rows = 0
         wanted = self._columns.wanted(dict(cut.end.columns), columns)
-        for block in self._blocks(cut):
+        most_rows = max(1, _MOST_VALUES // max(1, len(wanted)))
+        for block in (part for whole in self._blocks(cut) for part in parts_of(whole, self._records, most_rows)):
             if most_set_aside is not None:
                 sifted = self._sifted(block, wanted, most_set_aside)
                 rows += sifted.rows

@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from headrace.endpoint import Column
-from headrace.errors import Bug, RowRejected, SchemaChanged
+from headrace.errors import Bug, ConfigInvalid, RowRejected, SchemaChanged
 from headrace.protocol import Json
 from headrace.refusals import Sifted
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+MOST_COLUMNS = 20_000
+"""Of a text file. A few bytes there are a column here, which takes tens of KiB while it is read and written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +122,13 @@ def chosen_columns(shown: str, columns: tuple[str, ...] | None, names: tuple[str
             details={"path": shown},
         )
     return chosen
+
+
+def refuse_too_many_columns(shown: str, count: int, advice: str) -> None:
+    if count > MOST_COLUMNS:
+        raise ConfigInvalid(
+            f"{shown} has more than {MOST_COLUMNS} columns. {advice}", role="source", details={"path": shown}
+        )
 
 
 def mark_from_json(json: Any) -> Mark | None:

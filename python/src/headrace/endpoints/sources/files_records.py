@@ -116,6 +116,22 @@ def blocks(file: SourceBytes, start: Mark, end: int, records: Records, row_bytes
         yield Block(data=kept, at=at, line=line, records=0, is_whole=False)
 
 
+def parts_of(block: Block, records: Records, rows: int) -> Iterator[Block]:
+    """The block in blocks of so many records."""
+    if block.records <= rows:
+        yield block
+        return
+    begin, line, count = 0, block.line, 0
+    for _, end in records.spans(block.data):
+        count += 1
+        if count == rows or end == len(block.data):
+            data = block.data[begin:end]
+            yield Block(data=data, at=block.at + begin, line=line, records=count, is_whole=block.is_whole)
+            begin, line, count = end, line + data.count(b"\n"), 0
+    if count > 0:
+        yield Block(data=block.data[begin:], at=block.at + begin, line=line, records=count, is_whole=block.is_whole)
+
+
 def refuse_unreadable(shown: str, block: Block, records: Records) -> None:
     """Raises ``RowRejected`` for bytes that are no text, and for lines that end as no other does."""
     data = block.data
