@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, DecimalException, Inexact, InvalidOperation, Overflow
 from typing import Any
 
 import msgspec
@@ -12,6 +13,12 @@ from headrace.endpoints.systems.files_column_types import INTEGERS, decimal_digi
 from headrace.rowtypes import json_field
 
 _INFINITE = ["inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"]
+
+_HEXADECIMAL = "^0[xX]"
+_FAR_FROM_ITS_POINT = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][+-]?[0-9]+$|^[+-]?[0-9]*\.[0-9]{30,}$"
+"""Numbers for which Arrow looks up a power of ten that it may not have: it then reads memory that is none of it."""
+
+_UNBOUNDED = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[InvalidOperation, Overflow, Inexact])
 
 _PLAIN: dict[str, Any] = {
     "string": pa.string(),
@@ -66,10 +73,37 @@ def _cast(texts: pa.Array, word: str) -> pa.Array:
         for text in texts.drop_null().to_pylist():
             msgspec.json.decode(text)
         return texts
+    digits = decimal_digits(word)
+    if digits is not None:
+        return _written_out(texts, *digits).cast(type_of(word))
+    if word in INTEGERS and pc.any(pc.match_substring_regex(texts, _HEXADECIMAL)).as_py():
+        raise pa.ArrowInvalid("a number is hexadecimal")
     values = texts.cast(type_of(word))
     if word == "double":
         _refuse_overflow(texts, values)
     return values
+
+
+def _written_out(texts: pa.Array, precision: int, scale: int) -> pa.Array:
+    """Numbers with an exponent, or with very many digits after the point, as the plain digits that the column holds."""
+    is_far = pc.fill_null(pc.match_substring_regex(texts, _FAR_FROM_ITS_POINT), False)
+    if not pc.any(is_far).as_py():
+        return texts
+    plain = [_plain_digits(text, precision, scale) for text in texts.filter(is_far).to_pylist()]
+    return pc.replace_with_mask(texts, is_far, pa.array(plain, type=texts.type))
+
+
+def _plain_digits(text: str, precision: int, scale: int) -> str:
+    try:
+        number = _UNBOUNDED.create_decimal(text)
+    except DecimalException:
+        raise pa.ArrowInvalid("a number has an exponent that nobody writes out") from None
+    if number.is_zero():
+        return "0"
+    shortest = number.normalize(_UNBOUNDED)
+    if -int(shortest.as_tuple().exponent) > scale or shortest.adjusted() >= precision - scale:
+        raise pa.ArrowInvalid("a number has digits where the decimal has none")
+    return format(shortest, "f")
 
 
 def _refuse_overflow(texts: pa.Array, values: pa.Array) -> None:

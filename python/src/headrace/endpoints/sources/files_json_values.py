@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, cast
 
 import msgspec
@@ -138,7 +138,10 @@ def _is_carried(value: Any, arrow: pa.DataType) -> bool:
 
 def _exact_number(text: str) -> float | Decimal:
     """A double when its shortest digits are the number; else the number itself."""
-    near, number = float(text), Decimal(text)
+    try:
+        near, number = float(text), Decimal(text)
+    except InvalidOperation:
+        raise msgspec.DecodeError("a number has an exponent of more than 18 digits") from None
     return near if math.isfinite(near) and Decimal(repr(near)) == number else number
 
 
