@@ -54,7 +54,7 @@ class ColumnarPart:
         self._file = file
         with _told(lambda reason: self._no_such_file(reason, library.name)):
             self._library: _Library = library(file)
-        names: list[str] = self._library.schema.names
+            names: list[str] = self._library.schema.names
         twice = [name for name, count in Counter(names).items() if count > 1]
         if twice or not names:
             what = f"has two columns called {twice[0]!r}. Rename one" if twice else "has no columns. Remove it"
@@ -197,6 +197,7 @@ class ArrowLibrary:
         reader = self._reader([self.schema.get_field_index(name) for name in columns])
         for group in range(first_group, reader.num_record_batches):
             batch = reader.get_batch(group).select(list(columns))
+            batch.validate(full=True)  # the file says where texts and lists begin, and Arrow would look anywhere
             for start in range(0, batch.num_rows, rows):
                 yield batch.slice(start, rows)
 
@@ -275,5 +276,7 @@ def _told(failure: Callable[[str], Exception]) -> Generator[None]:
     """What the library says of a file's content leaves as ``failure``."""
     try:
         yield
+    except UnicodeDecodeError as error:
+        raise failure("a name in it is not UTF-8") from error
     except (pa.ArrowException, OSError) as error:
         raise failure(str(error).partition("\n")[0].rstrip(".")) from error

@@ -24,7 +24,7 @@ from headrace.endpoints.sources.local_files_parts import Part
 from headrace.endpoints.systems.files_layout import UNIT_FILE
 from headrace.endpoints.systems.files_options import FileFormat
 from headrace.endpoints.systems.local_files import LocalFilesConfig
-from headrace.errors import DataPlaneError, UnitNotFound
+from headrace.errors import ConfigInvalid, DataPlaneError, UnitNotFound
 from headrace.suggestions import did_you_mean
 
 log = logging.getLogger("headrace.endpoints.sources.local_files")
@@ -185,6 +185,13 @@ def _files(config: LocalFilesConfig, unit_id: str, names: tuple[str, ...]) -> Un
         raise unknown(config, unit_id, error.message) from None
     if not parts and ending_of(config.format, pattern) is None:
         raise unmatched(config, unit_id)
+    if len(parts) > 1 and any(part.name == pattern for part in parts):
+        raise ConfigInvalid(
+            f"{unit_id} is a file, and a pattern that other files match too. Rename the file, so that its name has no "
+            "*.",
+            role="source",
+            details={"unitId": unit_id},
+        )
     format_ = format_of(config.format, unit_id)
     return Unit(unit_id=unit_id, kind="files", format=format_, folder=tuple(folder), parts=parts)
 
