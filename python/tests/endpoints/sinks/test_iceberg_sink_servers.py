@@ -16,7 +16,7 @@ from s3_servers import ACCESS_KEY, SECRET_KEY, TABLES, s3_server
 from headrace.endpoint import Target
 from headrace.endpoints.sinks.iceberg import IcebergSink
 from headrace.endpoints.systems.iceberg import IcebergSystem
-from headrace.errors import PermissionDenied
+from headrace.errors import EndpointUnreachable, PermissionDenied
 from headrace.staging import Row
 from headrace.testing.sink_suite import SinkEndpointSuite
 
@@ -33,17 +33,37 @@ class IcebergServerSuite(SinkEndpointSuite):
         return duckdb_table(writing.table().metadata_location, self.s3).to_pylist() if writing.exists() else []
 
 
+def postgres_catalog(folder: Path) -> dict[str, str]:
+    server = postgres_server()
+    server.database()
+    return {
+        "catalog_type": "sql",
+        "catalog_uri": f"postgresql://{USER}@127.0.0.1:{server.port}/shop",
+        "token": PASSWORD,
+        "warehouse": str(folder / "lake"),
+    }
+
+
 class TestIcebergSinkOfPostgresCatalog(IcebergServerSuite):
     @pytest.fixture(autouse=True)
     def _catalog(self, tmp_path: Path) -> None:
-        server = postgres_server()
-        server.database()
-        self.parameters = {
-            "catalog_type": "sql",
-            "catalog_uri": f"postgresql://{USER}@127.0.0.1:{server.port}/shop",
-            "token": PASSWORD,
-            "warehouse": str(tmp_path / "lake"),
-        }
+        self.parameters = postgres_catalog(tmp_path)
+
+
+def test_a_catalog_whose_database_takes_no_writes_is_one_to_come_back_to(tmp_path: Path) -> None:
+    writing, server = IcebergWriting(postgres_catalog(tmp_path)), postgres_server()
+    target = writing.to("append")
+    writing.put(target, [note(1)])
+    server.run("postgres", "alter database shop set default_transaction_read_only = on")
+    try:
+        with pytest.raises(EndpointUnreachable, match="takes no writes") as refusal:
+            writing.put(target, [note(2)], epoch=2, first=1)
+    finally:
+        server.run("postgres", "alter database shop reset default_transaction_read_only")
+
+    assert refusal.value.details == {"field": "catalog_uri"}
+    assert writing.notes() == [(1, "old")]
+    assert writing.unnamed_files() == []
 
 
 def rest_catalog(**changes: str) -> dict[str, str]:

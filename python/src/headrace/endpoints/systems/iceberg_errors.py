@@ -144,6 +144,11 @@ _REFUSALS: Sequence[tuple[tuple[str, ...], tuple[str, ...], tuple[type[DataPlane
     (("42501", "3F000"), ("permission denied", "readonly database"),
      (PermissionDenied, "the catalog's database forbids it. Grant the user the right to make and write tables there.",
       "catalog_uri")),
+    (("25006",), ("read-only transaction",),
+     (EndpointUnreachable,
+      "the catalog's database takes no writes: a standby took its place, or somebody stopped them. Have catalog_uri "
+      "name the primary, then start again.",
+      "catalog_uri")),
     (("53100",), ("disk is full",), (SinkFull, "the disk of the catalog's database is full. Make room.",
                                      "catalog_uri")),
     ((), ("unable to open database file", "not a database"),
