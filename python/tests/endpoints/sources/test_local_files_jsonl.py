@@ -207,6 +207,19 @@ def test_a_line_that_is_no_object_is_named_by_its_number(tmp_path: Path, line: s
     assert (refusal.details["line"], why in refusal.message) == (4, True), refusal.message
 
 
+@pytest.mark.parametrize(
+    "content", ['[{"a": 1},\n{"a": 2}]', '\ufeff[\n  {\n    "a": 1\n  }\n]\n', '[{"a": 1}, {"a": 2}]']
+)
+@pytest.mark.parametrize("policy", [{}, {"mode": "incremental"}, {"quarantine": {"maxRows": 3, "maxRatio": 1}}])
+def test_a_json_array_is_told_from_json_lines_and_how_it_becomes_them(
+    tmp_path: Path, content: str, policy: dict[str, Any]
+) -> None:
+    (tmp_path / "f.jsonl").write_text(content)
+
+    with pytest.raises(ConfigInvalid, match=r"f\.jsonl is a JSON array.*jq -c '\.\[\]'"):
+        carried(source(tmp_path), "f.jsonl", None, {"mode": "full", **policy})
+
+
 def test_an_object_over_several_lines_is_refused_wherever_it_is_cut(tmp_path: Path) -> None:
     lines(tmp_path, {"a": 1}, '{"a":', "2}", {"a": 3})
 

@@ -40,7 +40,7 @@ class JsonLinesPart:
 
     def shape(self) -> Shape:
         """By the first MiB; what shows later, or does not stand beside the others, is told when it is read."""
-        start, columns, shown = text_start(self._file), dict[str, str](), frozenset[str]()
+        start, columns, shown = text_start(self._file, is_json=True), dict[str, str](), frozenset[str]()
         for block in blocks(self._file, start, self._file.size, self._records, self._row_bytes):
             objects, _ = self._parted(block)
             shown = frozenset(name for row in objects for name in row)
@@ -54,10 +54,10 @@ class JsonLinesPart:
         )
 
     def estimated_rows(self) -> int:
-        return estimated_records(self._file, text_start(self._file), self._records)
+        return estimated_records(self._file, text_start(self._file, is_json=True), self._records)
 
     def begin(self, *, is_growing: bool) -> Mark:
-        return text_start(self._file)
+        return text_start(self._file, is_json=True)
 
     def refuse_damaged(self) -> None:
         self._file.refuse_damaged()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -18,16 +19,26 @@ _OTHERS = {
     b"PAR1": "is a Parquet file; set format to parquet",
     b"ARROW1": "is an Arrow file; set format to arrow",
 }
+_ARRAY = re.compile(rb"\s*\[\s*\{")
+_NO_LINES = (
+    "is a JSON array, and JSON lines are one object on each line; convert it, for example with "
+    "jq -c '.[]' array.json > lines.jsonl"
+)
+_HEAD_BYTES = 256
+"""A bracket, a line end and the indentation of an object are within them."""
+
 _ESTIMATE_BYTES = 64 * 1024
 
 
-def text_start(file: SourceBytes) -> Mark:
+def text_start(file: SourceBytes, *, is_json: bool = False) -> Mark:
     """After a byte order mark. Raises ``ConfigInvalid`` when the file is of another kind than text in UTF-8."""
-    head = file.read(0, min(8, file.size))
+    head = file.read(0, min(_HEAD_BYTES, file.size))
     refuse_compressed(file.shown, head)
     for magic, what in _OTHERS.items():
         if head.startswith(magic):
-            raise ConfigInvalid(f"{file.shown} {what}.", role="source", details={"path": file.shown, "field": "format"})
+            raise _other(file, what)
+    if is_json and _ARRAY.match(head.removeprefix(BOM)):
+        raise _other(file, _NO_LINES)
     return Mark(at=len(BOM) if head.startswith(BOM) else 0)
 
 
@@ -93,3 +104,7 @@ def estimated_records(file: SourceBytes, body: Mark, records: Records) -> int:
     if len(sample) == left or whole == 0:
         return count + (1 if rest else 0)
     return round(left * count / whole)
+
+
+def _other(file: SourceBytes, what: str) -> ConfigInvalid:
+    return ConfigInvalid(f"{file.shown} {what}.", role="source", details={"path": file.shown, "field": "format"})
