@@ -93,7 +93,8 @@ def test_a_replacement_that_was_given_up_is_never_seen_and_its_writer_is_fenced(
 
     with pytest.raises(SinkFenced):
         write(zombie, given_up, 1, rows(2), epoch=2)
-    zombie.complete(given_up, {})
+    with pytest.raises(SinkFenced):
+        zombie.complete(given_up, {})
     assert ids(tmp_path) == [3]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import time
 from pathlib import Path
 
@@ -106,6 +107,17 @@ def test_a_slice_that_is_gone_from_the_middle_ends_the_run_before_a_row_is_read(
 
         (tmp_path / "kept").rename(slot)
     assert sink(tmp_path).high_water(target(), 1) is not None
+
+
+def test_a_slice_that_is_removed_before_the_end_of_its_run_ends_it(tmp_path: Path) -> None:
+    into = sink(tmp_path)
+    into.high_water(target(), 1)
+    into.prepare(target(), described(rows()), {})
+    slots = [Path(write(into, target(), seq, rows(seq)).location) for seq in range(2)]
+    shutil.rmtree(slots[1])
+
+    with pytest.raises(CheckpointAheadOfSink, match=rf"{slots[1]} was written by this run, and is gone"):
+        into.complete(target(), {})
 
 
 def test_a_slice_without_a_file_is_no_gap(tmp_path: Path) -> None:

@@ -139,6 +139,22 @@ def slots_without_gap(log: SlotLog, generation: int) -> list[int]:
     return slots
 
 
+def require_slots(log: SlotLog, generation: int, last: int | None) -> None:
+    """Up to ``last`` all are there; None asks nothing.
+
+    Raises:
+        SinkFenced: A newer generation is there, whose writer has removed them.
+        CheckpointAheadOfSink: Somebody else has removed one.
+    """
+    if last is None:
+        return
+    slots = slots_without_gap(log, generation)
+    if not slots or slots[-1] < last:
+        refuse_if_left(log, generation)
+        slot = log.slot_shown(generation, last)
+        raise lost(log, f"{slot} was written by this run, and is gone.", slot)
+
+
 def lost(log: SlotLog, what: str, place: str) -> CheckpointAheadOfSink:
     """Rows that were committed are not there any more, and nobody would read them again."""
     return CheckpointAheadOfSink(

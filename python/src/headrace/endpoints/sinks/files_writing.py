@@ -22,6 +22,7 @@ from headrace.endpoints.sinks.files_slots import (
     leave_columns,
     newest_schema,
     refuse_if_left,
+    require_slots,
     slots_without_gap,
 )
 from headrace.endpoints.systems.files_options import Compression, FileFormat
@@ -48,6 +49,8 @@ class SlotWriting:
         self._schemas: dict[str, pa.Schema | None] = {}
         self._described: dict[str, pa.Schema] = {}
         self._epochs: dict[str, int] = {}
+        self._last: dict[str, int] = {}
+        """The slot of the newest slice that is there since this run, of each unit that has any."""
 
     def high_water(self, target: Target, epoch: int) -> HighWater | None:
         log = self._place.log(target)
@@ -94,6 +97,7 @@ class SlotWriting:
     def write(self, target: Target, reader: RecordReader, commit: CommitRecord) -> Applied:
         log = self._place.log(target)
         found = log.record(commit.generation, commit.slice_seq)
+        self._last[log.shown] = commit.slice_seq
         if found is not None:
             return _adopted(log, found, commit)
         schema = self._schema_to_write(log, reader.schema)
@@ -110,8 +114,12 @@ class SlotWriting:
         return _applied(log, commit, adopted=False)
 
     def complete(self, target: Target) -> str:
-        """A replacement takes the place of what it replaces; other slices have been visible one by one."""
+        """A replacement takes the place of what it replaces; other slices have been visible one by one.
+
+        Raises ``CheckpointAheadOfSink`` when somebody has removed a slice meanwhile.
+        """
         log = self._place.log(target)
+        require_slots(log, target.generation, self._last.get(log.shown))
         self._leave_columns(log, target)
         log.show_generation(target.generation, target.run_id)
         return log.shown
