@@ -15,6 +15,7 @@ from s3_servers import ACCESS_KEY, SECRET_KEY, TABLES, s3_server
 
 from headrace.endpoint import Target
 from headrace.endpoints.sinks.iceberg import IcebergSink
+from headrace.endpoints.systems import iceberg_catalog
 from headrace.endpoints.systems.iceberg import IcebergSystem
 from headrace.errors import EndpointUnreachable, PermissionDenied
 from headrace.staging import Row
@@ -63,6 +64,22 @@ def test_a_catalog_whose_database_takes_no_writes_is_one_to_come_back_to(tmp_pat
 
     assert refusal.value.details == {"field": "catalog_uri"}
     assert writing.notes() == [(1, "old")]
+    assert writing.unnamed_files() == []
+
+
+def test_a_table_whose_row_others_hold_is_one_to_come_back_to_and_nothing_of_the_slice_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(iceberg_catalog, "LOCK_MILLISECONDS", 1)
+    writing = IcebergWriting(postgres_catalog(tmp_path))
+    target = writing.to("append")
+    with postgres_server().connect("shop") as other, writing.owner(target) as sink, other.transaction():
+        other.execute("update iceberg_tables set metadata_location = metadata_location")
+
+        with pytest.raises(EndpointUnreachable, match="busy"):
+            writing.write(sink, target, [note(1)], seq=0)
+
+    assert writing.notes() == []
     assert writing.unnamed_files() == []
 
 

@@ -20,12 +20,15 @@ from pyiceberg.exceptions import CommitStateUnknownException
 from pyiceberg.table import CommitTableResponse, Table
 from pyiceberg.table.update import TableRequirement, TableUpdate
 from requests.adapters import HTTPAdapter
+from sqlalchemy import Connection, event
 
 from headrace.endpoints.systems.iceberg_parameters import IcebergParameters
 
 FILE_IO = "headrace.endpoints.systems.iceberg_storage.DurableFileIO"
 SECONDS = 30
 """How long a catalog may take to answer."""
+LOCK_MILLISECONDS = 10_000
+"""How long a commit to a SQL catalog waits for others who write the same table."""
 
 _KEPT = re.compile(r"[^0-9A-Za-z_-]")
 
@@ -61,7 +64,15 @@ def open_catalog(parameters: IcebergParameters, *, is_to_be_made: bool = True) -
     if parameters.catalog_type == "rest":
         return _TimedRestCatalog(parameters.name, **properties)
     properties["uri"] = _with_timeout(properties["uri"])
-    return SqlCatalog(parameters.name, **{**properties, "pool_pre_ping": "true"})
+    catalog = SqlCatalog(parameters.name, **{**properties, "pool_pre_ping": "true"})
+    if catalog.engine.dialect.name == "postgresql":
+        event.listen(catalog.engine, "begin", _bound_waits)
+    return catalog
+
+
+def _bound_waits(connection: Connection) -> None:
+    """Others may hold a table's row for ever. Said anew in each transaction, since a pooler keeps nothing longer."""
+    connection.exec_driver_sql(f"set local lock_timeout = {LOCK_MILLISECONDS}")
 
 
 class _TimedRestCatalog(RestCatalog):

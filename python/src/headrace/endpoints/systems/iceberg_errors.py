@@ -29,6 +29,8 @@ from headrace.errors import (
 )
 from headrace.protocol import Role
 
+_LOCKED = "55P03"
+"""Of a statement that waited for others as long as it may: nothing of its transaction happens."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _STORE_IS_FULL = ("HTTP status 507", "QuotaExceeded", "StorageFull", "InsufficientStorage")
 _DENIED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
@@ -103,7 +105,8 @@ def is_passing(error: Exception) -> bool:
 def is_certain(error: Exception) -> bool:
     """Whether a commit that ended so has not happened: its metadata was not written, or the catalog refused it."""
     if isinstance(error, sql.SQLAlchemyError):
-        return _refusal(error) is not None
+        code = getattr(getattr(error, "orig", None), "sqlstate", None)
+        return code == _LOCKED or _refusal(error) is not None
     is_of_storage = isinstance(error, OSError) and not isinstance(error, requests.exceptions.RequestException)
     return is_of_storage or isinstance(error, _REFUSED)
 
