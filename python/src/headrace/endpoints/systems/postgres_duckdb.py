@@ -13,12 +13,13 @@ import importlib.metadata
 import importlib.util
 import threading
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -32,6 +33,7 @@ from headrace.endpoints.systems.postgres_session import (
     quote_literal,
     settings_statement,
 )
+from headrace.errors import DataPlaneError
 
 ROW_GROUP_ROWS = 122_880
 """DuckDB's own: sixty of its vectors."""
@@ -128,16 +130,17 @@ class DuckDBReader:
     def cancel(self) -> None:
         """End the query in progress; the next one fails too. DuckDB itself would not hear before the query's end.
 
-        Asked again until it has ended, for a cancel may come before the query does.
+        Asked again until it has ended, for a cancel may come before the query does. A server that is gone has ended
+        it itself.
         """
         self.is_spent = True
         if self._working.acquire(blocking=False):
             self._working.release()
             return
-        with closing(connect(self._parameters, "source")) as connection:
+        with suppress(DataPlaneError, psycopg.Error), closing(connect(self._parameters, "source")) as connection:
             while not self._working.acquire(timeout=CANCEL_AGAIN_SECONDS):
                 query(connection, "select pg_cancel_backend($1)", [self._pid])
-        self._working.release()
+            self._working.release()
 
     def close(self) -> None:
         self._connection.close()
