@@ -54,6 +54,14 @@ def test_a_pattern_that_means_no_object_is_refused_unless_objects_may_come(inbox
     assert inbox.read("in/*.jsonl") == ([], None)
 
 
+def test_an_object_called_like_a_pattern_that_others_match_is_refused(inbox: Inbox) -> None:
+    inbox.put("in/a*.csv", 1)
+    inbox.put("in/ab.csv", 2)
+
+    with pytest.raises(ConfigInvalid, match=r"in/a\*\.csv is a file, and a pattern that other files match too"):
+        inbox.read("in/a*.csv")
+
+
 def test_a_prefix_whose_objects_could_be_read_in_another_way_says_how(inbox: Inbox) -> None:
     inbox.write("in/x.csv.xz", b"x")
     inbox.write("_in/y.csv.xz", b"x")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -102,3 +102,14 @@ def table_name(kind: Kind, unit_id: str) -> str | None:
     if "*" not in stem:
         return stem
     return stem.replace("*", "").strip("-_. ") or folder.rpartition("/")[2] or ending.removeprefix(".") or None
+
+
+def refuse_ambiguous(unit_id: str, pattern: str, names: Sequence[str]) -> None:
+    """``names``: the files that the pattern matches. Raises ``ConfigInvalid`` when one is called so, beside others."""
+    if len(names) > 1 and pattern in names:
+        raise ConfigInvalid(
+            f"{unit_id} is a file, and a pattern that other files match too. Rename the file, so that its name has no "
+            "*.",
+            role="source",
+            details={"unitId": unit_id},
+        )

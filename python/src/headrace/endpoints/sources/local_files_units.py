@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from headrace.endpoints.sources.files_names import Named, ending_of, format_of
+from headrace.endpoints.sources.files_names import Named, ending_of, format_of, refuse_ambiguous
 from headrace.endpoints.sources.local_files_below import open_file, refused_as_failure
 from headrace.endpoints.sources.local_files_committed import committed_parts, is_committed
 from headrace.endpoints.sources.local_files_matching import matching_parts
@@ -24,7 +24,7 @@ from headrace.endpoints.sources.local_files_parts import Part
 from headrace.endpoints.systems.files_layout import UNIT_FILE
 from headrace.endpoints.systems.files_options import FileFormat
 from headrace.endpoints.systems.local_files import LocalFilesConfig
-from headrace.errors import ConfigInvalid, DataPlaneError, UnitNotFound
+from headrace.errors import DataPlaneError, UnitNotFound
 from headrace.suggestions import did_you_mean
 
 log = logging.getLogger("headrace.endpoints.sources.local_files")
@@ -185,13 +185,7 @@ def _files(config: LocalFilesConfig, unit_id: str, names: tuple[str, ...]) -> Un
         raise unknown(config, unit_id, error.message) from None
     if not parts and ending_of(config.format, pattern) is None:
         raise unmatched(config, unit_id)
-    if len(parts) > 1 and any(part.name == pattern for part in parts):
-        raise ConfigInvalid(
-            f"{unit_id} is a file, and a pattern that other files match too. Rename the file, so that its name has no "
-            "*.",
-            role="source",
-            details={"unitId": unit_id},
-        )
+    refuse_ambiguous(unit_id, pattern, [part.name for part in parts])
     format_ = format_of(config.format, unit_id)
     return Unit(unit_id=unit_id, kind="files", format=format_, folder=tuple(folder), parts=parts)
 

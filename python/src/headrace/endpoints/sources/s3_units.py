@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from headrace.endpoints.sources.files_names import Named, ending_of, format_of
+from headrace.endpoints.sources.files_names import Named, ending_of, format_of, refuse_ambiguous
 from headrace.endpoints.sources.s3_committed import committed_parts, is_committed
 from headrace.endpoints.sources.s3_parts import NamedObject, ObjectPart, ObjectUnit
 from headrace.endpoints.systems.files_layout import UNIT_FILE
@@ -95,6 +95,7 @@ def _files(bucket: Bucket, chosen: FileFormat | None, unit_id: str) -> ObjectUni
     parts = [ObjectPart(name=name, found=found) for name, found in named.items() if _is_matched(matches, name, found)]
     if not parts and ending_of(chosen, pattern) is None:
         raise unmatched(bucket, chosen, unit_id)
+    refuse_ambiguous(unit_id, pattern, [part.name for part in parts])
     ordered = tuple(sorted(parts, key=lambda part: part.order))
     return ObjectUnit(unit_id=unit_id, kind="files", format=format_of(chosen, unit_id), folder=folder, parts=ordered)
 
