@@ -238,27 +238,6 @@ def test_a_bug_of_a_source_ends_its_run_and_the_next_one_begins(peer: Peer, tmp_
     assert peer.event(again, "Opened")["fenced"] is True
 
 
-def test_a_run_is_over_before_its_endpoints_are_closed_and_one_that_cannot_be_is_told_to_the_log_alone(
-    worker: tuple[Peer, Worker], tmp_path: Path
-) -> None:
-    (peer, process), gate = worker, tmp_path / "gate"
-    os.mkfifo(gate)
-    slow = source("test.odd", doing="closes slowly and wrongly", password="canary", gate=str(gate))
-    run = peer.request("runIngestionUnit", run_request(unitId="odd", source=slow))
-    for tag in ("Opened", "Planned", "Sealed"):
-        peer.event(run, tag)
-    peer.decide("run-1", 0)
-    peer.event(run, "Committed")
-    assert peer.event(run, "Finished")["errors"] == []
-    assert peer.exit(run) == {"_tag": "Success", "value": None}
-    second = peer.request("runIngestionUnit", run_request(runId="run-2", endpointId="other"))
-    assert peer.event(second, "Opened")["fenced"] is True
-
-    gate.open("w").close()
-
-    assert "canary" not in process.wait_for_line("could not be closed")
-
-
 @pytest.mark.parametrize("doing", ["exits"])
 def test_a_source_that_leaves_the_process_leaves_its_run_alone(peer: Peer, tmp_path: Path, doing: str) -> None:
     run = peer.request("runIngestionUnit", run_request(unitId="odd", source=odd(doing)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 from collections.abc import Callable, Iterator
@@ -218,6 +219,27 @@ def test_a_worker_that_starts_leaves_the_staging_of_the_living_alone(
 def _of_the_first_slice(directory: Path) -> list[str]:
     """It is sealed and waits; those after it are still being read."""
     return [path for path in staged(directory) if path.startswith("dev/run-1/0/")]
+
+
+def test_a_run_is_over_before_its_endpoints_are_closed_and_one_that_cannot_be_is_told_to_the_log_alone(
+    worker: tuple[Peer, Worker], tmp_path: Path
+) -> None:
+    (peer, process), gate = worker, tmp_path / "gate"
+    os.mkfifo(gate)
+    slow = source("test.odd", doing="closes slowly and wrongly", password="canary", gate=str(gate))
+    run = peer.request("runIngestionUnit", run_request(unitId="odd", source=slow))
+    for tag in ("Opened", "Planned", "Sealed"):
+        peer.event(run, tag)
+    peer.decide("run-1", 0)
+    peer.event(run, "Committed")
+    assert peer.event(run, "Finished")["errors"] == []
+    assert peer.exit(run) == {"_tag": "Success", "value": None}
+    second = peer.request("runIngestionUnit", run_request(runId="run-2", endpointId="other"))
+    assert peer.event(second, "Opened")["fenced"] is True
+
+    gate.open("w").close()
+
+    assert "canary" not in process.wait_for_line("could not be closed")
 
 
 def test_a_worker_gives_up_on_its_run_before_the_supervisor_kills_it() -> None:

@@ -21,9 +21,6 @@ from headrace.commit import commit_record, first_hash
 from headrace.endpoint import Target
 from headrace.endpoints.sinks import postgres_connection
 from headrace.endpoints.sinks.postgres import PostgresSink
-from headrace.endpoints.sources.postgres_blocks import CopyBlocks
-from headrace.endpoints.systems.postgres_parameters import PostgresParameters
-from headrace.endpoints.systems.postgres_pgcopy import BLOCK_BYTES
 from headrace.errors import Bug, DataPlaneError, EndpointUnreachable
 from headrace.events import Finished
 from headrace.staging import NativeBlock, Slice, StagingSession
@@ -236,57 +233,6 @@ def test_a_load_that_waits_for_a_lock_ends_when_the_sink_is_closed(writing: Post
         with pytest.raises(EndpointUnreachable):
             waiting.result(SECONDS)
         session.close()
-
-
-def test_a_read_in_blocks_that_waits_ends_when_the_source_is_closed_at_the_server_too(server: PostgresServer) -> None:
-    parameters = PostgresParameters.parse(server.parameters("shop"))
-    reads = CopyBlocks(parameters)
-    sleeps = "select from pg_stat_activity where query like '%pg_sleep(600)%' and pid <> pg_backend_pid()"
-    with ThreadPoolExecutor(2) as beside, server.connect("shop") as lead:
-        lead.execute(b"begin isolation level repeatable read")
-        ((snapshot,),) = lead.execute(b"select pg_export_snapshot()").fetchall()
-        blocks = reads.read(snapshot, "select pg_sleep(600)", where=UNIT)
-        assert blocks is not None
-        waiting = beside.submit(list, blocks)
-        while not server.rows("postgres", sleeps):
-            assert not waiting.done(), waiting.result()
-
-        beside.submit(reads.close).result(SECONDS)
-
-        with pytest.raises(EndpointUnreachable, match="its source was closed"):
-            waiting.result(SECONDS)
-        while server.rows("postgres", sleeps):
-            pass
-
-
-def test_blocks_begin_small_and_become_large(server: PostgresServer) -> None:
-    """Whoever takes them begins early, and does not take a table in crumbs."""
-    reads = CopyBlocks(PostgresParameters.parse(server.parameters("shop")))
-    with server.connect("shop") as lead, closing(reads):
-        lead.execute(b"begin isolation level repeatable read")
-        ((snapshot,),) = lead.execute(b"select pg_export_snapshot()").fetchall()
-        blocks = reads.read(snapshot, "select repeat('x', 1000) from generate_series(1, 4000)", where=UNIT)
-        assert blocks is not None
-        sizes = [len(block.data) for block in blocks]
-
-    assert sizes[0] < BLOCK_BYTES <= max(sizes)
-
-
-def test_blocks_that_nobody_reads_to_their_end_are_ended_at_the_server(server: PostgresServer) -> None:
-    reads = CopyBlocks(PostgresParameters.parse(server.parameters("shop")))
-    copies = "select from pg_stat_activity where query like 'COPY%generate_series%' and pid <> pg_backend_pid()"
-    with closing(reads), server.connect("shop") as lead:
-        lead.execute(b"begin isolation level repeatable read")
-        ((snapshot,),) = lead.execute(b"select pg_export_snapshot()").fetchall()
-        blocks = reads.read(snapshot, "select * from generate_series(1, 100000000)", where=UNIT)
-        assert blocks is not None
-        next(blocks)
-        assert server.rows("postgres", copies) != []
-
-        blocks.close()
-
-        while server.rows("postgres", copies):
-            pass
 
 
 @pytest.mark.parametrize("disposition", ["replace", "append", "merge"])
