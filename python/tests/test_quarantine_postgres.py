@@ -75,6 +75,13 @@ REFUSALS: list[tuple[str, str, list[int]]] = [
         [6],
     ),
     (
+        "trigger after all rows",
+        "create table orders (id int, kind int); create function no() returns trigger language plpgsql as "
+        "$$ begin if new.id = 6 then raise exception 'a secret %', new; end if; return new; end $$; "
+        "create trigger t after insert on orders for each row execute function no()",
+        [6],
+    ),
+    (
         "several rules",
         "create table orders (id int check (id <> 6), kind int not null, note varchar(3))",
         [1, 3, 4, 6, 9],

@@ -1,9 +1,10 @@
 """Which rows of a staged slice PostgreSQL would refuse, found without leaving a trace.
 
 Values that no column can hold are seen in Arrow. What the table itself refuses
-is tried in a transaction that is rolled back: half of the rows that fail, then
-half of that half, so good rows go in large groups. Rules of the table are left
-to it: constraints, triggers, types and their text.
+is tried in a transaction that is rolled back. Rows that fail are tried in parts,
+divided at the row where the server stopped, or else in the middle, so good rows
+go in large groups; a row that fails alone is refused. Rules of the table are
+left to it: constraints, triggers, types and their text.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from headrace.endpoints.sinks.postgres_replaced import Replaced
 from headrace.endpoints.sinks.postgres_stage import Stage
 from headrace.endpoints.sinks.postgres_table import Table, TableColumn, columns_of
 from headrace.endpoints.systems.postgres_errors import sqlstate, translated
-from headrace.endpoints.systems.postgres_session import Connection, run
+from headrace.endpoints.systems.postgres_session import Connection, run, run_unseen
 from headrace.parting import parted, without
 from headrace.refusals import RefusalCode, RefusedRow
 from headrace.sifting import position_before
 from headrace.staging import DEFAULT_BATCH_BYTES, NativeBlock, NativeFile, RecordReader, Row
 
-Apply = Callable[[str], None]
-"""Stores the staged rows that a condition on ``r`` chooses."""
+Apply = Callable[[str, bool], None]
+"""Stores the staged rows that a condition on ``r`` chooses, and is followed while it does or not."""
 
 _CODES: Mapping[str, RefusalCode] = {
     "22": "UNSTORABLE", "23": "CONSTRAINT", "44": "CONSTRAINT", "P0": "CONSTRAINT", "54": "TOO_LARGE",
@@ -102,6 +103,8 @@ class Trial:
     apply: Apply
     where: str
     most: int
+    stopped_at: Callable[[], int] | None = None
+    """The last row of those that were followed; None where they come in another order than that of ``r``."""
     refused: dict[int, psycopg.Error] = field(default_factory=dict[int, psycopg.Error])
 
     def run(self, stage: Stage) -> None:
@@ -113,6 +116,7 @@ class Trial:
                 stage.find_rows_quickly(self.connection)
             with _undone(self.connection):
                 self.begin()
+                run(self.connection, "savepoint tried")
                 self._search(*stage.span(self.connection)[:2])
                 self._see_deferred(stage)
                 self._reconsider()
@@ -122,7 +126,8 @@ class Trial:
         first, last, _ = stage.span(self.connection)
         with _undone(self.connection):
             self.begin()
-            error = self._attempt(lambda: self.apply(self.among(first, last)))
+            run(self.connection, "savepoint tried")
+            error = self._attempt(lambda: self.apply(self.among(first, last), False))
             return error is None and self._attempt("set constraints all immediate") is None
 
     def _see_deferred(self, stage: Stage) -> None:
@@ -132,6 +137,7 @@ class Trial:
         run(self.connection, "rollback to savepoint begun")
         self.begin()
         run(self.connection, "set constraints all immediate")
+        run(self.connection, "savepoint tried")
         self._search(*stage.span(self.connection)[:2])
 
     def _search(self, first: int, last: int) -> None:
@@ -140,20 +146,32 @@ class Trial:
             low, high = waiting.pop()
             if low > high or len(self._refused_among(low, high)) == high - low + 1:
                 continue
-            error = self._attempt(lambda low=low, high=high: self.apply(self.among(low, high)))
+            error = self._attempt(lambda low=low, high=high: self.apply(self.among(low, high), low < high))
             if error is None:
                 continue
             if low == high:
                 self.refused[low] = error
                 continue
-            middle = (low + high) // 2
-            waiting += [(middle + 1, high), (low, middle)]
+            waiting += reversed(self._parts(low, high))
+
+    def _parts(self, low: int, high: int) -> list[tuple[int, int]]:
+        """Of rows that failed together. The row where the server stopped is tried for itself, after those before it.
+
+        What fails behind the last row, such as a foreign key, names none.
+        """
+        stopped = high if self.stopped_at is None else self.stopped_at()
+        if low <= stopped < high:
+            return [(low, stopped - 1), (stopped, stopped), (stopped + 1, high)]
+        middle = (low + high) // 2
+        return [(low, middle), (middle + 1, high)]
 
     def _reconsider(self) -> None:
         """A row that another was waiting for may have come after it."""
         is_settled = len(self.refused) > self.most
         while not is_settled:
-            found = [row for row in self.refused if self._attempt(lambda row=row: self.apply(f"r = {row}")) is None]
+            found = [
+                row for row in self.refused if self._attempt(lambda row=row: self.apply(f"r = {row}", False)) is None
+            ]
             for row in found:
                 del self.refused[row]
             is_settled = not found
@@ -170,7 +188,7 @@ class Trial:
         return sorted(row for row in self.refused if low <= row <= high)
 
     def _attempt(self, what: str | Callable[[], None]) -> psycopg.Error | None:
-        run(self.connection, "savepoint tried")
+        """Between two savepoints, of which the first is there."""
         try:
             if isinstance(what, str):
                 run(self.connection, what)
@@ -181,7 +199,7 @@ class Trial:
                 raise
             run(self.connection, "rollback to savepoint tried")
             return error
-        run(self.connection, "release savepoint tried")
+        run_unseen(self.connection, "release savepoint tried; savepoint tried")
         return None
 
 
@@ -235,14 +253,18 @@ def _trial(
     replaced: Replaced,
     most: int,
 ) -> Trial:
-    def apply(among: str) -> None:
+    def apply(among: str, is_followed: bool) -> None:
         if key:
             stage.merge_into(connection, place, present, key, among)
         else:
-            stage.append_to(connection, place, present, among)
-        replaced.take(connection, stage, present, among)
+            stage.append_to(connection, place, present, among, is_followed=is_followed)
+        replaced.take(connection, stage, present, among, is_followed=is_followed)
 
-    return Trial(connection, lambda: replaced.imitate(connection, present), apply, str(replaced.table), most)
+    def stopped_at() -> int:
+        return stage.stopped_at(connection)
+
+    begin, where = lambda: replaced.imitate(connection, present), str(replaced.table)
+    return Trial(connection, begin, apply, where, most, stopped_at=None if key else stopped_at)
 
 
 def _by_table(position: int, error: psycopg.Error, where: str) -> RefusedRow:

@@ -47,6 +47,15 @@ class Replaced:
                 added = f"{quote_identifier(name)} {column.declared}"
                 run(connection, f"alter table {_IMITATION.sql} add column {added}")
 
-    def take(self, connection: Connection, stage: Stage, incoming: Mapping[str, TableColumn], among: str) -> None:
+    def take(
+        self,
+        connection: Connection,
+        stage: Stage,
+        incoming: Mapping[str, TableColumn],
+        among: str,
+        *,
+        is_followed: bool,
+    ) -> None:
         if self.has_rules:
-            stage.append_to(connection, _IMITATION, columns_of(connection, _IMITATION) or incoming, among)
+            columns = columns_of(connection, _IMITATION) or incoming
+            stage.append_to(connection, _IMITATION, columns, among, is_followed=is_followed)

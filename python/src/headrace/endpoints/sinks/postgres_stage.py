@@ -27,6 +27,7 @@ from headrace.endpoints.systems.postgres_session import (
     Connection,
     query,
     quote_identifier,
+    quote_literal,
     quote_qualified,
     run,
     run_unseen,
@@ -114,8 +115,9 @@ class Stage:
         run(connection, f"delete from {self.table.sql} where r = any($1)", [list(rows)])
 
     def find_rows_quickly(self, connection: Connection) -> None:
-        """Chosen by ``r``, a few of many rows are not looked for in all of them."""
+        """Chosen by ``r``, a few of many rows are neither looked for in all of them nor sorted first."""
         run(connection, f"create index on {self.table.sql} (r)")
+        run(connection, f"analyze {self.table.sql} (r)")
 
     def span(self, connection: Connection) -> tuple[int, int, int]:
         """The first and the last ``r``, and how many rows there are."""
@@ -145,14 +147,30 @@ class Stage:
                 yield f"{place} is distinct from {place}::{declared}", column.name, f"is more precise than {declared}"
 
     def append_to(
-        self, connection: Connection, table: Table, present: Mapping[str, TableColumn], among: str = "true"
+        self,
+        connection: Connection,
+        table: Table,
+        present: Mapping[str, TableColumn],
+        among: str = "true",
+        *,
+        is_followed: bool = False,
     ) -> int:
-        """How many rows the table took. ``among`` chooses rows by ``r``, as it does below."""
+        """How many rows the table took. ``among`` chooses rows by ``r``, as it does below.
+
+        One that is followed leaves behind how far it came, for ``stopped_at``.
+        """
         data = self._data()
         names = ", ".join(quote_identifier(column.name) for _, column in data)
         values = ", ".join(_value(place, column, present) for place, column in data)
-        chosen = f"select {values} from {self.table.sql} where {among} order by r"
-        return run(connection, f"insert into {table.sql} ({names}) {chosen}")
+        chosen = f"{self.table.sql} where {among} order by r"
+        if is_followed:  # one by one, behind the sorting, for which there is an offset
+            chosen = f"(select * from {chosen} offset 0) s where setval((select {self._counter()}), r) > 0"
+        return run(connection, f"insert into {table.sql} ({names}) select {values} from {chosen}")
+
+    def stopped_at(self, connection: Connection) -> int:
+        """The ``r`` of the row that the last followed statement came to: no rollback takes a sequence back."""
+        ((r,),) = query(connection, f"select coalesce(pg_sequence_last_value({self._counter()}), 0)")
+        return int(r)
 
     def merge_into(
         self,
@@ -212,6 +230,10 @@ class Stage:
             return error
         column = self.columns[int(found[1])]
         return rejected(column.name, f"has a value that {column.stage_type} cannot hold ({sqlstate(error)})")
+
+    def _counter(self) -> str:
+        """That of ``r``, which counts no more once the rows are there."""
+        return f"pg_get_serial_sequence({quote_literal(self.table.sql)}, 'r')::regclass"
 
     def _data(self) -> list[tuple[str, StoredColumn]]:
         return [(f"c{index}", column) for index, column in enumerate(self.columns) if column.name != OPERATION]
