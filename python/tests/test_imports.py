@@ -102,7 +102,10 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"msgspec"},
     ),
     # what ships for the tests of others
-    "testing": (CONTRACTS | {"commit", "rowtypes", "stagings", "registry"}, ARROW | {"pytest", "hypothesis"}),
+    "testing": (
+        CONTRACTS | {"commit", "rowtypes", "fitting", "sifting", "stagings", "registry"},
+        ARROW | {"pytest", "hypothesis"},
+    ),
     # the worker
     "listening": (set(), set()),
     "logs": (set(), set()),

@@ -101,24 +101,6 @@ def test_more_rows_than_the_policy_sets_aside_end_the_run_and_nothing_lands(carr
     assert carrying.stored() == []
 
 
-def test_a_slice_of_nothing_but_such_rows_lands_without_one(carrying: Carrying) -> None:
-    finished = carrying.run([fine(1, 2)], {"quarantine": ALL})
-
-    assert finished.errors == []
-    assert carrying.counted == [(2, 0, 2)]
-    assert carrying.stored() == []
-
-
-def test_text_that_is_no_text_stays_behind(carrying: Carrying) -> None:
-    texts = pa.StringArray.from_buffers(3, pa.py_buffer(b"\0\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0"), pa.py_buffer(b"a\xffb"))
-    batch = pa.record_batch([pa.array([1, 2, 3]), texts], names=["id", "note"])
-
-    carrying.run([batch], {"quarantine": ALL})
-
-    assert carrying.rejected == [(1, "UNSTORABLE", "note")]
-    assert carrying.stored("note") == ["a", "b"]
-
-
 def test_a_row_without_a_value_that_the_table_requires_stays_behind(carrying: Carrying) -> None:
     table_with_a_required_note(carrying)
     batch = pa.record_batch([[1, 2, 3], ["a", None, "c"]], names=["id", "note"])

@@ -1,7 +1,7 @@
 """The pytest plugin that ships with Headrace: the contract suites explain their failures.
 
 Installed by the entry point ``pytest11``. Subclass ``SourceEndpointSuite``,
-``SinkEndpointSuite`` or ``StagingProviderSuite`` in your own tests; nothing else is needed.
+``SinkEndpointSuite``, ``JudgingSinkSuite`` or ``StagingProviderSuite`` in your own tests; nothing else is needed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import pytest
 pytest.register_assert_rewrite(
     "headrace.testing.source_suite",
     "headrace.testing.sink_suite",
+    "headrace.testing.judging_sink_suite",
     "headrace.testing.sink_writing",
     "headrace.testing.staging_suite",
 )

@@ -12,10 +12,11 @@ from iceberg_writing import IcebergWriting, sqlite_catalog
 from headrace.endpoint import Target, WriteDisposition
 from headrace.endpoints.sinks.iceberg import IcebergSink
 from headrace.staging import Row
+from headrace.testing.judging_sink_suite import JudgingSinkSuite
 from headrace.testing.sink_suite import SinkEndpointSuite
 
 
-class IcebergSinkSuite(SinkEndpointSuite):
+class IcebergSinkSuite(SinkEndpointSuite, JudgingSinkSuite):
     first: ClassVar[WriteDisposition]
 
     @pytest.fixture(autouse=True)

@@ -23,6 +23,7 @@ from headrace.endpoints.sinks.local_files import LocalFilesSink
 from headrace.errors import ConfigInvalid, RowRejected
 from headrace.footers import footer
 from headrace.staging import NativeBlock, Row
+from headrace.testing.judging_sink_suite import JudgingSinkSuite
 from headrace.testing.sink_suite import SinkEndpointSuite
 
 NULL = "__HIVE_DEFAULT_PARTITION__"
@@ -44,7 +45,7 @@ def files_in(applied: Any) -> list[str]:
     return sorted(str(path.relative_to(slot)) for path in slot.rglob("*.parquet"))
 
 
-class TestPartitionedLocalFilesSink(SinkEndpointSuite):
+class TestPartitionedLocalFilesSink(SinkEndpointSuite, JudgingSinkSuite):
     dispositions = ("replace", "append")
     delivery = "B"
 

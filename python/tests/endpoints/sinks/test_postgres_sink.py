@@ -11,10 +11,11 @@ from postgres_server import PostgresServer, postgres_server
 from headrace.endpoint import Target, WriteDisposition
 from headrace.endpoints.sinks.postgres import PostgresSink
 from headrace.staging import Row
+from headrace.testing.judging_sink_suite import JudgingSinkSuite
 from headrace.testing.sink_suite import SinkEndpointSuite
 
 
-class PostgresSinkSuite(SinkEndpointSuite):
+class PostgresSinkSuite(SinkEndpointSuite, JudgingSinkSuite):
     first: ClassVar[WriteDisposition]
 
     @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ from s3_servers import BUCKET, S3Server, fresh_prefix, s3_server
 from headrace.endpoint import Target
 from headrace.endpoints.sinks.s3 import S3Sink
 from headrace.staging import Row
+from headrace.testing.judging_sink_suite import JudgingSinkSuite
 from headrace.testing.sink_suite import SinkEndpointSuite
 
 pytestmark = pytest.mark.s3_server
@@ -38,7 +39,7 @@ def rows_of(server: S3Server, unit: str) -> list[tuple[int, int, Row]]:
     return sorted(found, key=lambda each: each[:2])
 
 
-class OnAServer(SinkEndpointSuite):
+class OnAServer(SinkEndpointSuite, JudgingSinkSuite):
     server_name: str
     delivery: ClassVar[str] = "B"
 

@@ -43,7 +43,7 @@ _ROUNDS = 3
 
 
 class JudgingReader:
-    """Gives the rows whose values PostgreSQL has types for, and notes the others. Read once."""
+    """Gives the rows whose values PostgreSQL has types for, and notes the others, up to one too many. Read once."""
 
     def __init__(self, reader: RecordReader, columns: Sequence[StoredColumn], most: int) -> None:
         self._reader = reader
@@ -58,11 +58,13 @@ class JudgingReader:
     def iter_arrow(self, max_bytes: int = DEFAULT_BATCH_BYTES) -> Iterator[pa.RecordBatch]:
         first = 0
         for batch in self._reader.iter_arrow(max_bytes):
-            found = parted(batch, self._storable, self.most).refused
+            found = parted(batch, self._storable, self.most - len(self.refused)).refused
             self.refused += [
                 _refused(first + at, "UNSTORABLE", refusal.message, str(refusal.details.get("column", "")))
                 for at, refusal in found
             ]
+            if len(self.refused) > self.most:  # the rest of the batch was not looked at
+                return
             first += batch.num_rows
             yield without(batch, [at for at, _ in found])
 
