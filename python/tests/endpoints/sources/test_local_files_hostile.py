@@ -16,6 +16,8 @@ from headrace.endpoints.sources import files_jsonl, files_parts
 from headrace.endpoints.sources.local_files_parts import Part
 from headrace.endpoints.sources.local_files_position import Passed
 from headrace.errors import ConfigInvalid, RowRejected
+from headrace.protocol import Json
+from headrace.refusals import Sifted
 
 
 def arrow(path: Path, table: pa.Table) -> bytes:
@@ -96,6 +98,62 @@ def test_a_json_number_whose_exponent_nobody_can_count_is_refused_by_line(tmp_pa
 
     with pytest.raises(RowRejected, match=r"f\.jsonl, line 2: this is no JSON \(a number has an exponent"):
         rows_of(tmp_path, "f.jsonl")
+
+
+# ---- text that is something else
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        ("f.jsonl", b'{\n  "a": 1\n}\n', "objects of many lines.*jq -c [.] "),
+        ("f.jsonl", b'\xef\xbb\xbf{ \r\n"a": 1}\r\n', "objects of many lines"),
+        ("f.csv", b'{"a": 1}\n{"a": 2}\n', "is JSON; set format to jsonl"),
+        ("f.csv", b'\xef\xbb\xbf[\n{"a": 1}]', "is JSON; set format to jsonl"),
+        ("f.csv", "a,b\n1,2\n".encode("utf-16-le"), "is UTF-16LE; .* iconv -f UTF-16LE"),
+        ("f.jsonl", '{"a": 1}\n'.encode("utf-16-be"), "is UTF-16BE; .* iconv -f UTF-16BE"),
+    ],
+)
+def test_text_that_is_something_else_is_called_what_it_is(tmp_path: Path, name: str, content: bytes, what: str) -> None:
+    (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(ConfigInvalid, match=rf"{name.replace('.', '[.]')} .*{what}") as refusal:
+        rows_of(tmp_path, name)
+    assert refusal.value.details["field"] == "format"
+
+
+def test_a_line_that_only_begins_like_something_else_is_read(tmp_path: Path) -> None:
+    text(tmp_path / "f.csv", '{a,"{""b"": 1}"\n{,2\n')
+    text(tmp_path / "f.jsonl", '{ "a": 1}\n')
+
+    assert rows_of(tmp_path, "f.csv") == [{"{a": "{", '{"b": 1}': "2"}]
+    assert rows_of(tmp_path, "f.jsonl") == [{"a": 1}]
+
+
+@pytest.mark.parametrize("line", ['{"a": "\\ud800"}', '{"a": [1', "{"])
+def test_a_line_that_breaks_off_is_said_to(tmp_path: Path, line: str) -> None:
+    text(tmp_path / "f.jsonl", f'{{"a": 1}}\n{line}\n')
+
+    with pytest.raises(RowRejected, match=r"line 2: this is no JSON \(the line ends before the object does"):
+        rows_of(tmp_path, "f.jsonl")
+
+
+@pytest.mark.parametrize("quarantine", [None, {"maxRows": 1, "maxRatio": 1}])
+def test_json_that_is_nested_too_deep_is_no_value_of_a_csv_column(
+    tmp_path: Path, quarantine: dict[str, Json] | None
+) -> None:
+    text(tmp_path / "f.csv", f"a,b\n[1],x\n{'[' * 100_000}{']' * 100_000},y\n")
+    policy: dict[str, Json] = {"mode": "full", "quarantine": quarantine}
+    opened = source(tmp_path, {"a": "json"})
+    (slice_,) = opened.plan("f.csv", None, policy).slices
+
+    if quarantine is None:
+        with pytest.raises(RowRejected, match=r"f\.csv, line 3: the value of column 'a' is no json"):
+            list(opened.read("f.csv", slice_, policy))
+    else:
+        (sifted,) = (each for each in opened.read("f.csv", slice_, policy) if isinstance(each, Sifted))
+        assert ([row.column for row in sifted.refused], sifted.rows) == (["a"], 2)
+    opened.close()
 
 
 # ---- very many columns

@@ -23,6 +23,9 @@ _NEVER_FAR = 30
 
 _UNBOUNDED = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[InvalidOperation, Overflow, Inexact])
 
+_REFUSED = (pa.ArrowInvalid, msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""How a value is said to be none of the type; the last of JSON that is nested too deep."""
+
 _PLAIN: dict[str, Any] = {
     "string": pa.string(),
     "double": pa.float64(),
@@ -67,7 +70,7 @@ def from_text(texts: pa.Array, word: str) -> pa.Array:
         return texts
     try:
         return _cast(texts, word)
-    except (pa.ArrowInvalid, msgspec.MsgspecError, UnicodeDecodeError):
+    except _REFUSED:
         raise NotExact(_first_refused(texts, word), word) from None
 
 
@@ -135,6 +138,6 @@ def _first_refused(texts: pa.Array, word: str) -> int:
         try:
             _cast(texts.slice(low, middle - low), word)
             low = middle
-        except (pa.ArrowInvalid, msgspec.MsgspecError, UnicodeDecodeError):
+        except _REFUSED:
             high = middle
     return low

@@ -28,6 +28,9 @@ from headrace.sifting import position_before
 _MOST_VALUES = 1024 * 1024
 """Of a batch. A key that one line has is a value in every row, so that a MiB of lines may be many GiB of rows."""
 
+_BREAKS_OFF = "Input data was truncated"
+"""What the library says where it looks for more than the line has."""
+
 _BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
@@ -186,13 +189,22 @@ class JsonLinesPart:
         try:
             found = decode(line)
         except _BROKEN as error:
-            why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
             raise rejected(
-                self._file.shown, number, f"this is no JSON ({why}). Correct the line, or remove it."
+                self._file.shown, number, f"this is no JSON ({_why(error)}). Correct the line, or remove it."
             ) from None
         if not isinstance(found, dict):
             raise rejected(self._file.shown, number, "this is JSON but no object. Write one object, {…}, on each line.")
         return found  # pyright: ignore[reportUnknownVariableType]
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    if isinstance(error, RecursionError):
+        return "it is nested too deep"
+    if str(error) == _BREAKS_OFF:
+        return "the line ends before the object does, or half a character stands behind a \\u"
+    return str(error)
 
 
 def _with_line(refusal: RowRejected, line: int) -> str:

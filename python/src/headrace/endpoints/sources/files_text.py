@@ -19,11 +19,19 @@ _OTHERS = {
     b"PAR1": "is a Parquet file; set format to parquet",
     b"ARROW1": "is an Arrow file; set format to arrow",
 }
-_ARRAY = re.compile(rb"\s*\[\s*\{")
-_NO_LINES = (
-    "is a JSON array, and JSON lines are one object on each line; convert it, for example with "
-    "jq -c '.[]' array.json > lines.jsonl"
-)
+_UNMARKED = {
+    re.compile(rb"[^\0]\0[^\0]\0"): "UTF-16LE",
+    re.compile(rb"\0[^\0]\0[^\0]"): "UTF-16BE",
+}
+"""Letters of most languages of Europe, two bytes each, without a byte order mark before them."""
+
+_NO_LINES = {
+    re.compile(rb"\s*\[\s*\{"): "is a JSON array, and JSON lines are one object on each line; convert it, for example "
+    "with jq -c '.[]' array.json > lines.jsonl",
+    re.compile(rb'\s*\{[ \t]*\r?\n\s*"'): "holds objects of many lines, and JSON lines are one object on each line; "
+    "convert it, for example with jq -c . objects.json > lines.jsonl",
+}
+_JSON = re.compile(rb'\s*(\[\s*)?\{\s*"[^"]*"\s*:')
 _HEAD_BYTES = 256
 """A bracket, a line end and the indentation of an object are within them."""
 
@@ -37,9 +45,16 @@ def text_start(file: SourceBytes, *, is_json: bool = False) -> Mark:
     for magic, what in _OTHERS.items():
         if head.startswith(magic):
             raise _other(file, what)
-    if is_json and _ARRAY.match(head.removeprefix(BOM)):
-        raise _other(file, _NO_LINES)
-    return Mark(at=len(BOM) if head.startswith(BOM) else 0)
+    for letters, encoding in _UNMARKED.items():
+        if letters.match(head):
+            raise _other(file, f"is {encoding}; convert it, for example with iconv -f {encoding} -t UTF-8")
+    start = len(BOM) if head.startswith(BOM) else 0
+    for shape, what in _NO_LINES.items():
+        if is_json and shape.match(head, start):
+            raise _other(file, what)
+    if not is_json and _JSON.match(head, start):
+        raise _other(file, "is JSON; set format to jsonl")
+    return Mark(at=start)
 
 
 def cut_records(
