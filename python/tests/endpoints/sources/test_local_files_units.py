@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import stat
 import subprocess
 import sys
 import tempfile
@@ -215,12 +216,14 @@ def test_folders_may_be_deeper_than_calls_can_be(base: Path) -> None:
     assert found == ["/".join("d" * 200) + "/deep.csv"]
 
 
-def test_a_pipe_is_no_file_and_nobody_waits_for_it(base: Path) -> None:
+def test_a_pipe_or_a_socket_is_no_file_and_nobody_waits_for_it(base: Path) -> None:
     os.mkfifo(base / "pipe.csv")
+    os.mknod(base / "socket.csv", stat.S_IFSOCK | 0o600)
 
     assert listed(base) == []
-    with pytest.raises(UnitNotFound, match=r"is no file"):
-        rows_of(base, "pipe.csv")
+    for name in ("pipe.csv", "socket.csv"):
+        with pytest.raises(UnitNotFound, match=r"is no file"):
+            rows_of(base, name)
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,8 @@ def _step(folder: int, name: str, kind: int, shown: str) -> int:
             why = f"{shown} is a link, and links are not followed. Put what it points to there."
         elif error.errno in _NOT_THERE:
             why = f"There is no {shown}."
+        elif error.errno == errno.ENXIO:  # a socket, or a device without its driver
+            why = f"{shown} is no file."
         else:
             raise failure(error, "read", Path(shown), "source") from error
         raise UnitNotFound(why, role="source", details={"path": shown}) from error
