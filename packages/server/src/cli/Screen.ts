@@ -59,7 +59,7 @@ export const make = ({ stdout, stderr, ...options }: ScreenOptions): ScreenShape
   }
   const print = (line: string) => {
     erase()
-    stdout.write(`${line}\n`)
+    stdout.write(`${printable(line)}\n`) // a JSON line stays what it says: escapes stand in its strings alone
   }
   return {
     ...options,

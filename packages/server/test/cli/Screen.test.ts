@@ -20,6 +20,17 @@ describe("the screen", () => {
     assert.deepInclude(jsonLines()[1], { rows: 1, error: { why: ["asked with •••"] } })
   })
 
+  it("lets no name command the terminal, and JSON say what it said", () => {
+    const { screen, written, jsonLines } = fakeScreen({ format: "jsonl" })
+    const name = "a\u001b[31m\\\u007f\u202e.csv"
+
+    screen.print(JSON.stringify({ name }))
+    assert.deepInclude(jsonLines()[0], { name })
+    screen.print(`✓ ${name}`)
+
+    for (const command of ["\u001b", "\u007f", "\u202e"]) assert.notInclude(written.stdout, command)
+  })
+
   it("tells nothing but failures when quiet", () => {
     const { screen, written } = fakeScreen({ isQuiet: true })
 
