@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, groupby
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -20,13 +20,13 @@ import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 
 from headrace.endpoint import Column
+from headrace.endpoints.sources.files_at_once import MOST_BYTES, MOST_ROWS, rows_at_once
 from headrace.endpoints.sources.files_bytes import FileRange, SourceBytes
 from headrace.endpoints.sources.files_int96 import UNIT, int96_columns, refuse_nanoseconds
 from headrace.endpoints.sources.files_parts import Cut, Mark, Shape, Want, chosen_columns
 from headrace.errors import Bug, ConfigInvalid, RowRejected
 
 _READ_BYTES = 1024 * 1024
-_BATCH_ROWS = 8192
 _SAMPLE_ROWS = 1000
 
 
@@ -91,7 +91,7 @@ class ColumnarPart:
     ) -> Iterator[pa.RecordBatch]:
         with _told(lambda reason: self._broken(reason, cut.start.at)):
             names = tuple(self._library.schema.names)
-            stream = self._stream_at(cut.start.at, chosen_columns(self._file.shown, columns, names))
+            stream = self._stream_at(cut.start.at, chosen_columns(self._file.shown, columns, names), cut.rows)
             for batch in stream.take(cut.rows):
                 yield from _pieces(_plain(batch), batch_bytes)
 
@@ -108,17 +108,24 @@ class ColumnarPart:
 
     @cached_property
     def _row_bytes(self) -> int:
-        """Of the first rows, in memory: on the disk they may be much smaller."""
-        first = self._library.sample(_SAMPLE_ROWS)
+        """Of the first rows, in memory: on the disk they may be much smaller. Of wide ones few are asked."""
+        few = self._sampled(_SAMPLE_ROWS // 10)
+        return few if few * _SAMPLE_ROWS > MOST_BYTES else self._sampled(_SAMPLE_ROWS)
+
+    def _sampled(self, rows: int) -> int:
+        first = self._library.sample(rows)
         return 1 if first is None else max(1, _plain(first).nbytes // max(1, first.num_rows))
 
-    def _stream_at(self, row: int, columns: tuple[str, ...]) -> _Stream:
-        """The stream of the slice before, if it stopped there; otherwise a new one, from the group of ``row``."""
+    def _stream_at(self, row: int, columns: tuple[str, ...], rows: int) -> _Stream:
+        """The stream of the slice before, if it stopped there; otherwise a new one, from the group of ``row``.
+
+        It decodes no more than ``rows`` at once, since a slice has fewer of them where they are wide.
+        """
         if self._stream is None or (self._stream.at, self._stream.columns) != (row, columns):
             groups = self._library.groups()
             ends = list(accumulate(groups))
             group = next((group for group, end in enumerate(ends) if end > row), 0)
-            batches = self._library.batches(group, columns, _BATCH_ROWS)
+            batches = self._library.batches(group, columns, min(rows, MOST_ROWS))
             self._stream = _Stream(at=ends[group] - groups[group], columns=columns, batches=batches)
             for _ in self._stream.take(row - self._stream.at):
                 pass
@@ -149,21 +156,29 @@ class ParquetLibrary:
         self._int96 = int96_columns(self._file)
         self.schema: pa.Schema = self._file.schema_arrow
         metadata = self._file.metadata
-        self._groups = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+        about = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+        self._groups = [group.num_rows for group in about]
+        self._widths = [group.total_byte_size // max(1, group.num_rows) for group in about]
 
     def groups(self) -> list[int]:
         return self._groups
 
     def batches(self, first_group: int, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-        groups = list(range(first_group, len(self._groups)))
+        """Fewer than ``rows`` at once of groups that say to be wider than the first rows were."""
+        left = range(first_group, len(self._groups))
+        for some, groups in groupby(left, lambda group: min(rows, rows_at_once(self._widths[group]))):
+            yield from self._batches(list(groups), columns, some)
+
+    def sample(self, rows: int) -> pa.RecordBatch | None:
+        at_once = min([rows, *map(rows_at_once, self._widths[:1])])
+        return next(self._file.iter_batches(at_once, use_threads=False), None)
+
+    def _batches(self, groups: Sequence[int], columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         batches = self._file.iter_batches(rows, groups, list(columns), use_threads=False)
         int96 = [name for name in columns if name in self._int96]
         if not int96:
             return batches
         return self._looked_at(batches, self._opened("ns").iter_batches(rows, groups, int96, use_threads=False))
-
-    def sample(self, rows: int) -> pa.RecordBatch | None:
-        return next(self._file.iter_batches(rows, use_threads=False), None)
 
     def _looked_at(self, batches: Iterator[pa.RecordBatch], fine: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch, same in zip(batches, fine, strict=True):
