@@ -207,3 +207,10 @@ def test_nothing_is_set_aside_unless_the_policy_allows_it() -> None:
 )
 def test_quarantine_holds_no_more_than_either_limit(rejected: int, read: int, holds: bool) -> None:
     assert Quarantine(max_rows=2, max_ratio=0.5).holds(rejected, read) is holds
+
+
+@pytest.mark.parametrize("percent", range(1, 100))
+def test_a_part_that_is_reached_exactly_is_within_the_limit_and_one_row_more_is_not(percent: int) -> None:
+    limits = parse({"quarantine": {"maxRows": 1000, "maxRatio": percent / 100}}).quarantine
+
+    assert [limits.holds(rejected, 100) for rejected in (percent, percent + 1)] == [True, False]

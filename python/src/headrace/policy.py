@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any, Literal, TypeAlias, TypeVar, cast, get_args
 
 from headrace import filters
@@ -43,8 +44,9 @@ class Quarantine:
     max_ratio: float = 0.0
 
     def holds(self, rejected: int, read: int) -> bool:
-        """Whether ``rejected`` of ``read`` rows are within both limits."""
-        return rejected == 0 or (rejected <= self.max_rows and rejected <= self.max_ratio * read)
+        """Whether ``rejected`` of ``read`` rows are within both limits. The part is the decimal that was written: as a
+        binary number 0.29 of 100 is less than 29."""
+        return rejected == 0 or (rejected <= self.max_rows and rejected <= Fraction(str(self.max_ratio)) * read)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
