@@ -30,6 +30,11 @@ def read(server: PostgresServer, checkpoint: Json = None, lookback: Json = "2 mi
     return taken(server.parameters("shop"), UNIT, checkpoint, **{**policy, **more})
 
 
+def read_ids(server: PostgresServer, checkpoint: Json = None, **policy: Any) -> Taken:
+    """Years before the first are nothing that Python could say."""
+    return read(server, checkpoint, columns=["id"], **policy)
+
+
 def test_rows_that_came_late_are_found_within_the_lookback_and_not_beyond(server: PostgresServer) -> None:
     first = read(server)
     server.run("shop", "insert into orders values (7, '2024-01-01 12:04:30'), (8, '2024-01-01 12:03:59')",
@@ -96,6 +101,31 @@ def test_a_lookback_is_in_the_units_of_the_cursor(
     first = read(server, lookback=lookback)
 
     assert read(server, first.checkpoint, lookback=lookback).ids == read_again
+
+
+@pytest.mark.parametrize("lookback", ["999999999 weeks", "9" * 30, "2500000 days"])
+@pytest.mark.parametrize("declared", ["date", "timestamp", "timestamptz"])
+def test_a_lookback_beyond_what_the_type_can_say_reads_everything_again(
+    server: PostgresServer, declared: str, lookback: str
+) -> None:
+    server.run("shop", "drop table orders", f"create table orders (id int primary key, at {declared})",
+               "insert into orders values (1, '0101-01-01 BC'), (2, '2024-01-01')")  # fmt: skip
+    before = read_ids(server)
+
+    again = read_ids(server, before.checkpoint, lookback=lookback)
+
+    assert (before.rows, again.rows) == ([{"id": 1}, {"id": 2}], [{"id": 1}, {"id": 2}])
+    assert again.checkpoint == before.checkpoint
+
+
+@pytest.mark.parametrize("declared", ["timestamp", "timestamptz"])
+def test_a_lookback_shorter_than_a_microsecond_reads_the_newest_moment_again(
+    server: PostgresServer, declared: str
+) -> None:
+    server.run("shop", f"alter table orders alter at type {declared}")
+    first = read(server)
+
+    assert read(server, first.checkpoint, lookback="0.0000001").ids == [6]
 
 
 @pytest.mark.parametrize(
