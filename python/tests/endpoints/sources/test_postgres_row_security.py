@@ -55,3 +55,28 @@ def test_rows_that_are_only_hidden_are_not_taken_for_deleted(server: PostgresSer
 
     assert error.value.details["field"] == "policy.deletes"
     assert "would take for deleted. Alter role <user> bypassrls" in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("view", "hides"),
+    [("with (security_invoker = true) as", True), ("as", False)],
+    ids=["read in the name of the user", "read in the name of its owner"],
+)
+def test_a_view_says_so_where_policies_hide_rows_of_what_it_reads_from(
+    server: PostgresServer, view: str, hides: bool
+) -> None:
+    server.run("shop", f"create view seen {view} select * from orders")
+    parameters = reader(server, "shop", "usage on schema public", "select on orders", "select on seen")
+
+    read = taken(parameters, "public.seen")
+
+    assert (read.ids, "hiddenRows" in read.delivery) == ([2, 4] if hides else [1, 2, 3, 4], hides)
+
+
+def test_a_view_whose_owner_does_not_see_all_rows_says_so_too(server: PostgresServer) -> None:
+    parameters = reader(server, "shop", "usage on schema public", "select on orders")
+    server.run("shop", "create view seen as select * from orders", "alter view seen owner to reader")
+
+    read = taken(parameters, "public.seen")
+
+    assert (read.ids, "hiddenRows" in read.delivery) == ([2, 4], True)

@@ -38,6 +38,7 @@ from headrace.endpoints.sinks.postgres_replacement import (
     refuse_unreplaceable,
     replace,
 )
+from headrace.endpoints.sinks.postgres_row_security import require_all_rows
 from headrace.endpoints.sinks.postgres_stage import Stage, drop_leftovers, stage_for
 from headrace.endpoints.sinks.postgres_table import (
     Table,
@@ -180,6 +181,7 @@ class PostgresSink:
 
         def is_there(connection: Connection) -> bool:
             require_own(Ledger(connection, table.schema), table, target)
+            require_all_rows(connection, table)
             return columns_of(connection, table) is not None
 
         if self._connection.tried(is_there, str(table)):
@@ -223,6 +225,8 @@ class PostgresSink:
         refuse_lost(ledger, place, target, self._epoch(target))
         if deletes == "keyDiff" and target.disposition == "merge":
             require_own(ledger, table, target)
+        if deletes in ("keyDiff", "soft") and target.disposition == "merge":
+            require_all_rows(connection, table)
         if target.disposition == "replace":
             refuse_unreplaceable(connection, ledger, table, target)
             drop_other_generations(connection, table, target.generation)

@@ -17,6 +17,7 @@ from headrace.endpoints.sinks.postgres_columns import can_hold, refused
 from headrace.endpoints.sinks.postgres_ledger import Ledger
 from headrace.endpoints.sinks.postgres_left_out import may_leave_out, refuse_left_out
 from headrace.endpoints.sinks.postgres_owner import own, owner_of
+from headrace.endpoints.sinks.postgres_row_security import require_all_rows
 from headrace.endpoints.sinks.postgres_table import Table, columns_of, hidden_table
 from headrace.endpoints.systems.postgres_session import (
     Connection,
@@ -64,10 +65,12 @@ def refuse_unreplaceable(connection: Connection, ledger: Ledger, table: Table, t
     Raises:
         ConfigInvalid: It is not this unit's.
         SchemaChanged: Foreign keys point at it; the message names them.
+        PermissionDenied: Its policies hide rows, which would stay.
     """
     if columns_of(connection, table) is None:
         return
     _refuse_foreign(ledger, table, target)
+    require_all_rows(connection, table)
     incoming = [name for (name,) in query(connection, _INCOMING, [table.sql])]
     if incoming:
         raise SchemaChanged(

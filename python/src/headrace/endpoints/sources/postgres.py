@@ -45,7 +45,7 @@ from headrace.endpoints.sources.postgres_position import (
 from headrace.endpoints.sources.postgres_ranges import CursorRange, KeyRange, Order, PageRange, condition, ordering
 from headrace.endpoints.sources.postgres_ranges import from_json as range_from_json
 from headrace.endpoints.sources.postgres_resuming import first_bound, pages_are_gone, refuse_misfit
-from headrace.endpoints.sources.postgres_row_security import with_hidden_rows_said
+from headrace.endpoints.sources.postgres_row_security import hides_rows, with_hidden_rows_said
 from headrace.endpoints.sources.postgres_sifting import first_refusal, sifted_batch
 from headrace.endpoints.sources.postgres_snapshot import Snapshot
 from headrace.endpoints.sources.postgres_survey import Survey, survey_questions
@@ -108,15 +108,16 @@ class PostgresSource:
     def plan(self, unit_id: str, checkpoint: Json, policy: Policy, next_seq: int = 0) -> Plan:
         asked = ReadPolicy.parse(policy)
         snapshot = self._unfrozen()
-        return self._unmoved(
-            unit_id,
-            lambda found: with_hidden_rows_said(
-                self._planned(snapshot, found, checkpoint, asked, next_seq), found, asked
-            ),
-        )
+
+        def planned(found: Relation) -> Plan:
+            require_readable(found)
+            is_partial = hides_rows(snapshot, found)
+            plan = self._planned(snapshot, found, checkpoint, asked, next_seq)
+            return with_hidden_rows_said(plan, found, asked) if is_partial else plan
+
+        return self._unmoved(unit_id, planned)
 
     def _planned(self, snapshot: Snapshot, found: Relation, checkpoint: Json, asked: ReadPolicy, next_seq: int) -> Plan:
-        require_readable(found)
         if asked.filter is not None:
             refuse_foreign_literals(asked.filter, found, snapshot)
         carried = carried_readings(found, asked)
