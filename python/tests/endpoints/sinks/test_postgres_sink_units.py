@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from postgres_server import postgres_server
-from postgres_writing import PostgresWriting, note
+from carrying import Watching
+from postgres_reading import carried
+from postgres_server import PostgresServer, postgres_server
+from postgres_writing import NOTES, PostgresWriting, note
 
 from headrace.endpoint import Target
 from headrace.errors import ConfigInvalid
 
+UNIT = "public.orders"
 OURS, THEIRS = [note(n) for n in range(1, 4)], [(n, "theirs") for n in range(1, 6)]
 
 
@@ -17,6 +20,14 @@ def writing() -> PostgresWriting:
     server = postgres_server()
     server.database()
     return PostgresWriting(server, server.parameters("shop", statement_timeout_ms="20000"))
+
+
+@pytest.fixture
+def server_of_blocks() -> PostgresServer:
+    server = postgres_server()
+    server.database("create table orders as select generate_series(1, 3) as id")
+    server.database(name="target")
+    return server
 
 
 def run(writing: PostgresWriting, *statements: str) -> None:
@@ -65,3 +76,51 @@ def test_a_table_that_people_made_may_be_filled_by_several_units(writing: Postgr
         writing.put(target, OURS)
 
     assert len(writing.rows()) == 6
+
+
+def test_a_table_that_one_unit_begins_to_fill_is_not_filled_by_another(writing: PostgresWriting) -> None:
+    """Both are hidden under one name until they are whole."""
+    ours, others = writing.to("replace"), of_another_unit(writing, "replace")
+
+    with writing.owner(ours) as sink:
+        writing.write(sink, ours, OURS, seq=0, schema=NOTES)
+        with pytest.raises(ConfigInvalid, match=r"is being filled by the unit dev/shop/public\.orders/lake"):
+            writing.put(others, [note(9, "theirs")])
+        writing.write(sink, ours, [note(4)], seq=1, schema=NOTES)
+        sink.complete(ours, {})
+
+    assert writing.rows() == [(n, "old") for n in range(1, 5)]
+    assert (writing.leftovers(), writing.rows("target, unit", "_hr_target")) == ([], [("public.orders", ours.unit)])
+
+
+def test_a_unit_that_may_not_fill_a_table_does_not_end_the_session_of_the_one_that_does(
+    server_of_blocks: PostgresServer,
+) -> None:
+    """What is loaded in blocks stays in one open transaction until its slice is judged."""
+    server = server_of_blocks
+    refusals: list[str] = []
+
+    def another_comes() -> None:
+        there = carried(server.parameters("shop"), server.parameters("target"), UNIT, {}, endpoint_id="other")
+        refusals.extend(error.message for error in there.errors)
+
+    watching = Watching(on_ask=another_comes)
+    finished = carried(server.parameters("shop"), server.parameters("target"), UNIT, {}, watching)
+
+    assert finished.errors == []
+    assert [message.partition(",")[0] for message in refusals] == [
+        "public.orders is being filled by the unit dev/shop/public.orders/lake"
+    ]
+    assert server.rows("target", "select array_agg(id order by id) from orders") == [([1, 2, 3],)]
+
+
+def test_what_a_unit_left_half_filled_is_in_the_way_of_another_until_people_drop_it(writing: PostgresWriting) -> None:
+    ours, others = writing.to("replace"), of_another_unit(writing, "replace")
+    writing.put(ours, OURS, complete=False)
+
+    with pytest.raises(ConfigInvalid, match="is being filled by") as refusal:
+        writing.put(others, OURS)
+    run(writing, refusal.value.message.rpartition("given up: ")[2])
+    writing.put(others, OURS)
+
+    assert len(writing.rows()) == 3

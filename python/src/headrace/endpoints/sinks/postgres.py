@@ -35,6 +35,7 @@ from headrace.endpoints.sinks.postgres_policy import refuse_unmet
 from headrace.endpoints.sinks.postgres_replacement import (
     drop_other_generations,
     end_older_loads,
+    refuse_filled_by_others,
     refuse_unreplaceable,
     replace,
 )
@@ -96,7 +97,7 @@ class PostgresSink:
             ledger = Ledger(connection, table.schema)
             ledger.ensure()
             ledger.install_fence(target.unit, epoch)
-            end_older_loads(connection, table, self._parameters.role)
+            end_older_loads(ledger, table, target.unit, self._parameters.role)
             found = ledger.highest(target)
             if found is None:
                 return None
@@ -229,7 +230,8 @@ class PostgresSink:
             require_all_rows(connection, table)
         if target.disposition == "replace":
             refuse_unreplaceable(connection, ledger, table, target)
-            drop_other_generations(connection, table, target.generation)
+            refuse_filled_by_others(ledger, table, target)
+            drop_other_generations(ledger, table, target.generation)
         elif columns_of(connection, table) is not None:
             refuse_others(ledger, table, target)
             disown_another(ledger, table)
@@ -238,8 +240,7 @@ class PostgresSink:
             evolve(connection, place, columns, is_frozen=is_frozen)
         else:
             create(connection, place, columns, target.primary_key if target.disposition == "merge" else ())
-            if place == table:
-                own(ledger, table, target.unit)
+            own(ledger, place, target.unit)
         if target.disposition == "merge":
             require_key(connection, table, target)
 

@@ -55,6 +55,11 @@ def disown_another(ledger: Ledger, table: Table) -> None:
     )
 
 
+def disown(ledger: Ledger, table: Table) -> None:
+    """Forget a table that is gone, or has another name now."""
+    run(ledger.connection, f"delete from {ledger.sql(TARGET)} where target = $1", [str(table)])
+
+
 def refuse_others(ledger: Ledger, table: Table, target: Target) -> None:
     """Raises ``ConfigInvalid`` when another unit made the table: its rows and ours could not be told apart."""
     owner = owner_of(ledger, table)

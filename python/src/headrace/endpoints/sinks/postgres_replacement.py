@@ -16,7 +16,7 @@ from headrace.endpoint import Target
 from headrace.endpoints.sinks.postgres_columns import can_hold, refused
 from headrace.endpoints.sinks.postgres_ledger import Ledger
 from headrace.endpoints.sinks.postgres_left_out import may_leave_out, refuse_left_out
-from headrace.endpoints.sinks.postgres_owner import own, owner_of
+from headrace.endpoints.sinks.postgres_owner import disown, own, owner_of
 from headrace.endpoints.sinks.postgres_row_security import require_all_rows
 from headrace.endpoints.sinks.postgres_table import Table, columns_of, hidden_table
 from headrace.endpoints.systems.postgres_session import (
@@ -101,6 +101,7 @@ def replace(connection: Connection, ledger: Ledger, table: Table, target: Target
     """Make the generation visible and say so in the ledger. Call it within a transaction."""
     hidden = hidden_table(table, target.generation)
     refuse_unreplaceable(connection, ledger, table, target)
+    refuse_filled_by_others(ledger, table, target)
     present = columns_of(connection, table)
     if target.primary_key and set(target.primary_key) <= set(columns_of(connection, hidden) or {}):
         _add_key(connection, table, hidden, target.primary_key)
@@ -113,24 +114,41 @@ def replace(connection: Connection, ledger: Ledger, table: Table, target: Target
         _refuse_foreign(ledger, table, target)
         run(connection, f"drop table {table.sql}")
         _show(connection, table, hidden)
+    disown(ledger, hidden)
     own(ledger, table, target.unit)
     ledger.close_generation(target, epoch)
     ledger.pass_fence(target.unit, epoch)
 
 
-def drop_other_generations(connection: Connection, table: Table, generation: int) -> None:
-    """Remove what generations that were given up left hidden."""
-    for name in _hidden_names(connection, table):
-        if name != hidden_table(table, generation).name:
-            run(connection, f"drop table if exists {quote_qualified(table.schema, name)}")
+def refuse_filled_by_others(ledger: Ledger, table: Table, target: Target) -> None:
+    """Raises ``ConfigInvalid`` while another unit fills the target: both would fill the same hidden table."""
+    for hidden in _hidden_tables(ledger.connection, table):
+        owner = owner_of(ledger, hidden)
+        if owner not in (None, target.unit):
+            raise ConfigInvalid(
+                f"{table} is being filled by the unit {owner}, and this is another one. Choose another schema with the "
+                f"sink's schemas. If that unit was given up: drop table {hidden.sql}",
+                role="sink",
+                details={"table": str(table), "field": "schemas", "owner": owner, "unit": target.unit},
+            )
 
 
-def end_older_loads(connection: Connection, table: Table, role: str | None) -> None:
-    """End the sessions that fill hidden tables of this target: a newer owner's fence is there, so they have lost.
+def drop_other_generations(ledger: Ledger, table: Table, generation: int) -> None:
+    """Remove what generations that were given up left hidden. Call it when no other unit fills the target."""
+    for hidden in _hidden_tables(ledger.connection, table):
+        if hidden != hidden_table(table, generation):
+            run(ledger.connection, f"drop table if exists {hidden.sql}")
+            disown(ledger, hidden)
+
+
+def end_older_loads(ledger: Ledger, table: Table, unit: str, role: str | None) -> None:
+    """End the sessions that fill the unit's hidden tables: a newer owner's fence is there, so they have lost.
 
     One that stands still in the middle of a COPY would keep its lock for as long as it stands.
     """
-    names = [quote_qualified(table.schema, name) for name in _hidden_names(connection, table)]
+    connection = ledger.connection
+    hidden = _hidden_tables(connection, table)
+    names = [each.sql for each in hidden if owner_of(ledger, each) in (None, unit)]
     if not names:
         return
     with transaction(connection):
@@ -214,7 +232,7 @@ def _key_name(table: Table) -> str:
     return f"{table.name.encode()[:58].decode(errors='ignore')}_pkey"
 
 
-def _hidden_names(connection: Connection, table: Table) -> Sequence[str]:
+def _hidden_tables(connection: Connection, table: Table) -> Sequence[Table]:
     """Hidden tables of this very target. Names are compared whole, since one target's name may end in another's."""
     rows = query(
         connection,
@@ -222,7 +240,8 @@ def _hidden_names(connection: Connection, table: Table) -> Sequence[str]:
         "where n.nspname = $1 and c.relkind = 'r' and c.relname ~ '^_headrace_g[0-9]+_'",
         [table.schema],
     )
-    return [name for (name,) in rows if name == hidden_table(table, _generation(name)).name]
+    found = [Table(table.schema, name) for (name,) in rows]
+    return [hidden for hidden in found if hidden == hidden_table(table, _generation(hidden.name))]
 
 
 def _generation(name: str) -> int:
