@@ -38,6 +38,11 @@ class Carrying:
     def rejected(self) -> list[RejectedRow]:
         return [row for event in self.watching.of(Rejected) for row in event.rows]
 
+    @property
+    def staged(self) -> list[tuple[Any, ...]]:
+        """Tables in which slices were tried, which nobody should find."""
+        return self._server.rows("lake", "select relname::text from pg_class where relname ~ '^_hr_stage'")
+
     def stored(self, what: str = "id") -> list[tuple[Any, ...]]:
         return self._server.rows("lake", f"select {what} from public.orders order by 1")
 

@@ -33,23 +33,13 @@ from headrace.endpoints.sinks.postgres_owner import (
 )  # fmt: skip
 from headrace.endpoints.sinks.postgres_policy import refuse_unmet
 from headrace.endpoints.sinks.postgres_replacement import (
-    drop_other_generations,
-    end_older_loads,
-    refuse_filled_by_others,
-    refuse_unreplaceable,
-    replace,
-)
+    drop_other_generations, end_older_loads, refuse_filled_by_others, refuse_unreplaceable, replace,
+)  # fmt: skip
 from headrace.endpoints.sinks.postgres_row_security import require_all_rows
 from headrace.endpoints.sinks.postgres_stage import Stage, drop_leftovers, stage_for
 from headrace.endpoints.sinks.postgres_table import (
-    Table,
-    columns_of,
-    create,
-    evolve,
-    hidden_table,
-    require_key,
-    require_table,
-)
+    Table, columns_of, create, evolve, hidden_table, require_key, require_table,
+)  # fmt: skip
 from headrace.endpoints.sinks.postgres_there import schema_of_table
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.endpoints.systems.postgres_places import places
@@ -152,6 +142,7 @@ class PostgresSink:
         table, epoch = self._table(target), self._epoch(target)
 
         def judge(connection: Connection) -> Sequence[RefusedRow]:
+            self._leave_judged(connection)
             place = place_of(Ledger(connection, table.schema), target, table)
             stage = stage_for(table.schema, target.unit, epoch, slice_.seq, stored_columns(reader.schema))
             judging = JudgingReader(reader, stage.columns, most)
@@ -210,7 +201,7 @@ class PostgresSink:
 
     def close(self) -> None:
         self._loading.close()
-        self._connection.close()
+        self._connection.close(self._leave_judged)
 
     def _make(
         self,
@@ -277,6 +268,12 @@ class PostgresSink:
         with stage.made(connection), self._connection.loading() as arrow:
             stage.load(arrow, reader)
         return stage
+
+    def _leave_judged(self, connection: Connection) -> None:
+        """A slice that was judged may have been one that nobody wants committed."""
+        kept, self._judged = self._judged, None
+        if kept is not None:
+            kept.stage.drop(connection)
 
     def _places(self, target: Target) -> Places:
         table = self._table(target)

@@ -101,13 +101,19 @@ class SinkConnection:
         if arrow is not None:
             arrow.close()
 
-    def close(self) -> None:
-        """For good. A thing that is tried in another thread ends with an error there, and is not tried again."""
+    def close(self, leave: Callable[[Connection], None] = lambda _: None) -> None:
+        """For good. A thing that is tried in another thread ends with an error there, and is not tried again.
+
+        ``leave`` tidies up, where nothing failed that would keep the connection from answering.
+        """
         self._closed.set()
         while not self._busy.acquire(timeout=_CANCEL_AGAIN_SECONDS):
             self._is_sound = False
             self._cancel()
         try:
+            if self._session is not None and self._is_sound:
+                with contextlib.suppress(psycopg.Error, OSError):  # what is left, the next run of the unit removes
+                    leave(self._session.connection)
             self._give_back()
         finally:
             self._busy.release()
