@@ -32,14 +32,18 @@ from headrace.endpoints.sinks.postgres_owner import (
     require_own,
 )  # fmt: skip
 from headrace.endpoints.sinks.postgres_policy import refuse_unmet
-from headrace.endpoints.sinks.postgres_replacement import (
-    drop_other_generations, end_older_loads, refuse_filled_by_others, refuse_unreplaceable, replace,
-)  # fmt: skip
+from headrace.endpoints.sinks.postgres_replacement import end_older_loads, make_room, replace
 from headrace.endpoints.sinks.postgres_row_security import require_all_rows
 from headrace.endpoints.sinks.postgres_stage import Stage, drop_leftovers, stage_for
 from headrace.endpoints.sinks.postgres_table import (
-    Table, columns_of, create, evolve, hidden_table, require_key, require_table,
-)  # fmt: skip
+    Table,
+    columns_of,
+    create,
+    evolve,
+    hidden_table,
+    require_key,
+    require_table,
+)
 from headrace.endpoints.sinks.postgres_there import schema_of_table
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.endpoints.systems.postgres_places import places
@@ -220,9 +224,7 @@ class PostgresSink:
         if deletes in ("keyDiff", "soft") and target.disposition == "merge":
             require_all_rows(connection, table)
         if target.disposition == "replace":
-            refuse_unreplaceable(connection, ledger, table, target)
-            refuse_filled_by_others(ledger, table, target)
-            drop_other_generations(ledger, table, target.generation)
+            make_room(ledger, table, target)
         elif columns_of(connection, table) is not None:
             refuse_others(ledger, table, target)
             disown_another(ledger, table)

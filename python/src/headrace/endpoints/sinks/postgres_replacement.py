@@ -59,6 +59,14 @@ from (select to_regclass($1) as t) found
 """
 
 
+def make_room(ledger: Ledger, table: Table, target: Target) -> None:
+    """What a generation is filled in is its alone afterwards. Raises as ``refuse_unreplaceable``, and ``ConfigInvalid``
+    while another unit fills the target."""
+    refuse_unreplaceable(ledger.connection, ledger, table, target)
+    _refuse_filled_by_others(ledger, table, target)
+    _drop_other_generations(ledger, table, target.generation)
+
+
 def refuse_unreplaceable(connection: Connection, ledger: Ledger, table: Table, target: Target) -> None:
     """A table is replaced only by the unit that made this very one, and only while nothing would break.
 
@@ -101,7 +109,7 @@ def replace(connection: Connection, ledger: Ledger, table: Table, target: Target
     """Make the generation visible and say so in the ledger. Call it within a transaction."""
     hidden = hidden_table(table, target.generation)
     refuse_unreplaceable(connection, ledger, table, target)
-    refuse_filled_by_others(ledger, table, target)
+    _refuse_filled_by_others(ledger, table, target)
     present = columns_of(connection, table)
     if target.primary_key and set(target.primary_key) <= set(columns_of(connection, hidden) or {}):
         _add_key(connection, table, hidden, target.primary_key)
@@ -120,7 +128,7 @@ def replace(connection: Connection, ledger: Ledger, table: Table, target: Target
     ledger.pass_fence(target.unit, epoch)
 
 
-def refuse_filled_by_others(ledger: Ledger, table: Table, target: Target) -> None:
+def _refuse_filled_by_others(ledger: Ledger, table: Table, target: Target) -> None:
     """Raises ``ConfigInvalid`` while another unit fills the target: both would fill the same hidden table."""
     for hidden in _hidden_tables(ledger.connection, table):
         owner = owner_of(ledger, hidden)
@@ -133,8 +141,8 @@ def refuse_filled_by_others(ledger: Ledger, table: Table, target: Target) -> Non
             )
 
 
-def drop_other_generations(ledger: Ledger, table: Table, generation: int) -> None:
-    """Remove what generations that were given up left hidden. Call it when no other unit fills the target."""
+def _drop_other_generations(ledger: Ledger, table: Table, generation: int) -> None:
+    """Remove what generations that were given up left hidden."""
     for hidden in _hidden_tables(ledger.connection, table):
         if hidden != hidden_table(table, generation):
             run(ledger.connection, f"drop table if exists {hidden.sql}")
