@@ -1,6 +1,6 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
-import { mkdirSync } from "node:fs"
+import { existsSync, mkdirSync } from "node:fs"
 import { join } from "node:path"
 import { field, Status } from "../Api.ts"
 import * as Lake from "./Lake.ts"
@@ -90,4 +90,64 @@ it.live(
       assert.deepStrictEqual(yield* Lake.ids(lake), Lake.range(1, 60_000))
     }),
   90_000
+)
+
+it.live(
+  "a server killed while one unit is written by key and another by pages goes on with both after its restart, and each row is there once",
+  () =>
+    Effect.gen(function* () {
+      const { data, lake, shop } = yield* setUp
+      yield* shop.sql`create table heap as select * from orders`
+      const first = yield* ServerProcess.start(data, 2)
+      const endpointId = yield* register(first, "shop", {
+        templateId: "jdbc.postgres",
+        parameters: shop.parameters,
+        ingestionPolicy: { sliceBytes: 20_000 }
+      })
+      const unitInto = Effect.fnUntraced(function* (name: string) {
+        const config = { templateId: "file.local", parameters: { base_path: join(lake, name) } }
+        return { endpointId, unitId: `public.${name}`, sinkId: yield* register(first, name, config) }
+      })
+      const units = yield* Effect.forEach(["orders", "heap"], unitInto)
+
+      yield* Effect.forEach(units, (unit) => start(first, unit))
+      const halfway = ["orders", "heap"].map((name) =>
+        join(lake, name, `public.${name}`, "_gen=1", "slice=000000")
+      )
+      yield* Effect.sync(() => halfway.every((folder) => existsSync(folder))).pipe(
+        Effect.repeat({ until: (isSo) => isSo }),
+        Effect.timeout("40 seconds")
+      )
+      yield* first.kill
+      const second = yield* ServerProcess.start(data, 2)
+      const ends = (unit: (typeof units)[number]) =>
+        statusWhen(second, unit, ({ state }) => state !== "RUNNING")
+      const killed = yield* Effect.forEach(units, ends)
+      const again = yield* Effect.forEach(units, (unit) => start(second, unit))
+      const ended = yield* Effect.forEach(units, ends)
+
+      assert.deepStrictEqual(
+        killed.map(({ state }) => state),
+        ["FAILED", "FAILED"]
+      )
+      assert.deepStrictEqual(
+        again.map(({ ok }) => ok),
+        [true, true]
+      )
+      assert.deepStrictEqual(
+        ended.map(({ state, lastError }) => [state, lastError]),
+        [
+          ["SUCCEEDED", null],
+          ["SUCCEEDED", null]
+        ]
+      )
+      for (const name of ["orders", "heap"]) {
+        assert.deepStrictEqual(yield* Lake.ids(join(lake, name)), Lake.range(1, 60_000))
+        assert.strictEqual(yield* Lake.unseen(join(lake, name)), 0)
+      }
+      const sessions = yield* shop.sql<{ readonly n: number }>`
+        select count(*)::int as n from pg_stat_activity where datname = 'shop' and state <> 'idle' and pid <> pg_backend_pid()`
+      assert.deepStrictEqual(sessions, [{ n: 0 }])
+    }),
+  120_000
 )

@@ -14,7 +14,7 @@ export interface ServerProcess {
 }
 
 /** Starts a server over the data directory and waits for the line that says where it answers. */
-export const start = (data: string) =>
+export const start = (data: string, workers = 1) =>
   Effect.acquireRelease(
     Effect.callback<ServerProcess>((resume) => {
       const child = spawn(
@@ -26,7 +26,7 @@ export const start = (data: string) =>
             ...process.env,
             HEADRACE_DATA: data,
             HEADRACE_PORT: "0",
-            HEADRACE_WORKERS: "1",
+            HEADRACE_WORKERS: `${workers}`,
             HEADRACE_PYTHON: python
           }
         }
