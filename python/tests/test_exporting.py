@@ -16,9 +16,10 @@ from carrying import SourceThat, Watching, record, rows
 from headrace.errors import Bug, QuarantineExceeded, RowRejected
 from headrace.events import Rejected, RejectedRow
 from headrace.exporting import ROWS_AT_ONCE, Exported, export_slice
-from headrace.policy import parse
+from headrace.policy import Quarantine, parse
 from headrace.saying import REJECTED_BYTES, tell_rejected
 from headrace.sessions import StagedSession
+from headrace.setting_aside import require_within
 from headrace.staging import NativeBlock, Seal, Slice, StagingSession
 from headrace.stagings.in_memory import InMemoryStaging
 from headrace.testing.staging_suite import context, read
@@ -58,7 +59,11 @@ def test_a_row_that_cannot_be_carried_is_set_aside_with_its_position_its_reason_
 @pytest.mark.parametrize(
     ("quarantine", "refusal", "tells"),
     [
-        ({"maxRows": 1, "maxRatio": 1}, QuarantineExceeded, "2 of 6 rows cannot be carried"),
+        (
+            {"maxRows": 1, "maxRatio": 1},
+            QuarantineExceeded,
+            r"2 of 6 rows cannot be carried, which is more than quarantine\.maxRows of 1\. ",
+        ),
         (None, RowRejected, "column 'n'"),
     ],
     ids=["more rows than allowed", "none is allowed"],
@@ -68,6 +73,16 @@ def test_more_rejected_rows_than_the_policy_allows_end_the_slice(
 ) -> None:
     with pytest.raises(refusal, match=tells):
         export(session, odd_rows(100, 3, 5), {"quarantine": quarantine})
+
+
+def test_the_limit_that_too_many_rows_exceed_is_the_one_that_is_named(session: Any) -> None:
+    rejected = export(session, odd_rows(10, 3, 5), {"quarantine": {"maxRows": 2, "maxRatio": 1}}).rejected
+
+    with pytest.raises(QuarantineExceeded) as refused:
+        require_within(Quarantine(max_rows=2, max_ratio=0.01), rejected, 2, 10)
+
+    assert "more than quarantine.maxRatio of 0.01 (1 % of them). " in refused.value.message
+    assert "maxRows" not in refused.value.message
 
 
 def test_the_first_row_beyond_the_limit_ends_the_reading_too(session: Any) -> None:

@@ -200,6 +200,12 @@ def test_nothing_is_set_aside_unless_the_policy_allows_it() -> None:
     assert parse({"quarantine": {}}).quarantine == Quarantine(max_rows=1000, max_ratio=0.001)
 
 
+def test_rows_that_are_said_are_set_aside_from_however_small_a_table() -> None:
+    assert parse({"quarantine": {"maxRows": 100}}).quarantine.holds(3, 3)
+    assert parse({"quarantine": {"maxRows": 100, "maxRatio": None}}).quarantine.holds(3, 3)
+    assert not parse({"quarantine": {"maxRows": 100, "maxRatio": 0.5}}).quarantine.holds(3, 3)
+
+
 @pytest.mark.parametrize(
     ("rejected", "read", "holds"),
     [(0, 0, True), (2, 4, True), (3, 6, False), (2, 3, False), (1, 1, False)],

@@ -210,13 +210,16 @@ def _unknown_of(raw: Mapping[str, Json], known: Sequence[str], prefix: str) -> I
 
 
 def _quarantine(raw: Mapping[str, Json], contract: SchemaContract) -> Quarantine:
-    """A contract that discards rows sets them aside too, within the limits that ``quarantine`` has unsaid."""
+    """A contract that discards rows sets them aside too, within the limits that ``quarantine`` has unsaid.
+
+    Who says how many rows may go has said the limit: an unsaid ratio would be a lower one in a small table.
+    """
     said = _mapping(raw, "quarantine")
     if raw.get("quarantine") is None and contract != "discard_row":
         return Quarantine()
     return Quarantine(
         max_rows=_value(said, "quarantine.maxRows", _natural, 1000),
-        max_ratio=_value(said, "quarantine.maxRatio", _ratio, 0.001),
+        max_ratio=_value(said, "quarantine.maxRatio", _ratio, 0.001 if said.get("maxRows") is None else 1.0),
     )
 
 

@@ -111,12 +111,21 @@ def too_many(
 ) -> QuarantineExceeded:
     first = rows[0]
     return QuarantineExceeded(
-        f"{rejected} of {read} rows cannot be carried, and the policy's quarantine sets aside {quarantine.max_rows} "
-        f"and a part of {quarantine.max_ratio:g}. {place_of(first, key)}{first.reason} Correct the rows, or raise "
-        "quarantine.maxRows or quarantine.maxRatio.",
+        f"{rejected} of {read} rows cannot be carried, which is more than {_exceeded(quarantine, rejected, read)}. "
+        f"{place_of(first, key)}{first.reason} Correct the rows, or raise what was exceeded.",
         details={
             "rejected": rejected,
             "read": read,
             "first": [{"position": row.position, "code": row.code, "reason": row.reason} for row in rows[:20]],
         },
     )
+
+
+def _exceeded(quarantine: Quarantine, rejected: int, read: int) -> str:
+    """The limits that were passed, each by the name it has in the policy."""
+    passed: list[str] = []
+    if rejected > quarantine.max_rows:
+        passed.append(f"quarantine.maxRows of {quarantine.max_rows}")
+    if rejected > quarantine.max_ratio * read:
+        passed.append(f"quarantine.maxRatio of {quarantine.max_ratio:g} ({quarantine.max_ratio * 100:g} % of them)")
+    return " and ".join(passed)
