@@ -170,6 +170,11 @@ def test_a_disposition_that_cannot_be_kept_is_refused(
     assert refusal.value.details == {"field": field}
 
 
+def test_merging_without_a_key_is_refused_with_the_setting_that_names_one() -> None:
+    with pytest.raises(ConfigInvalid, match="the source names none: say its columns in primaryKeys"):
+        parse({"writeDisposition": "merge"}).disposition(SinkCapabilities(delivery="A", dispositions=ALL), ())
+
+
 @pytest.mark.parametrize(
     ("policy", "key", "allowed"),
     [

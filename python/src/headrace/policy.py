@@ -139,7 +139,9 @@ class RunPolicy:
         if asked not in sink.dispositions:
             raise _invalid("writeDisposition", f"this sink cannot {asked}; it can {' or '.join(sink.dispositions)}")
         if asked == "merge" and not (self.primary_keys or source_key):
-            raise _invalid("primaryKeys", "merging needs a key, and the source names none")
+            raise _invalid(
+                "primaryKeys", "merging needs a key, and the source names none: say its columns in primaryKeys"
+            )
         return asked
 
 

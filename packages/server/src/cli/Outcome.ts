@@ -18,6 +18,8 @@ export interface Figures {
   readonly unit: string
   readonly rowsRead: number
   readonly rowsWritten: number
+  /** Those of the written that say that a row is gone. */
+  readonly rowsDeleted: number
   readonly rowsRejected: number
   readonly bytes: number
   readonly seconds: number
@@ -54,6 +56,7 @@ export const figuresOf = (last: RunProgress, tally: Tally): Figures => {
     unit: last.unit.unitId,
     rowsRead: number(stats["exported_rows"] ?? last.exportedRows),
     rowsWritten: number(stats["applied_rows"] ?? last.appliedRows),
+    rowsDeleted: number(stats["deleted_rows"]),
     rowsRejected: number(stats["rejected_rows"]),
     bytes: number(stats["applied_bytes"]),
     seconds: typeof stats["duration_ms"] === "number" ? stats["duration_ms"] / 1000 : elapsedSeconds(tally),
@@ -72,11 +75,22 @@ export const shortPlace = (place: string): string => {
   return below === "" || below.startsWith("..") ? path : `./${below}`
 }
 
+/** A row that was read and set aside was new. */
+const noRows = (rowsRejected: number, isFull: boolean): string => {
+  if (rowsRejected > 0) return rowsOf(0)
+  return isFull ? "0 rows (nothing to read)" : "nothing new"
+}
+
+/** A deletion is no row that arrived: `3 rows   1 deleted`. */
+const carried = ({ rowsWritten, rowsDeleted }: Figures): string => {
+  const deleted = rowsDeleted > 0 ? `   ${count(rowsDeleted)} deleted` : ""
+  return `${rowsOf(rowsWritten - rowsDeleted)}${deleted}`
+}
+
 /** `✓ public.orders   1,000 rows   → ./lake/…   61.2 kB   2.5s`. */
 export const successLine = (figures: Figures, { sink, isFull }: Journey): string => {
   const { unit, rowsWritten, rowsRejected, bytes, seconds, location } = figures
-  const none = isFull ? "0 rows (nothing to read)" : "nothing new"
-  const rows = rowsWritten === 0 ? none : rowsOf(rowsWritten)
+  const rows = rowsWritten === 0 ? noRows(rowsRejected, isFull) : carried(figures)
   const aside = rowsRejected > 0 ? `   ${count(rowsRejected)} set aside` : ""
   const weight = bytes > 0 && rowsWritten > 0 ? `   ${size(bytes)}` : ""
   return `✓ ${unit}   ${rows}${aside}   → ${shortPlace(location ?? sink)}${weight}   ${span(seconds)}`
@@ -89,6 +103,7 @@ export const finishedLine = (outcome: string, runId: string, figures: Figures): 
   unit: figures.unit,
   rowsRead: figures.rowsRead,
   rowsWritten: figures.rowsWritten,
+  rowsDeleted: figures.rowsDeleted,
   rowsRejected: figures.rowsRejected,
   bytes: figures.bytes,
   durationSeconds: figures.seconds,

@@ -126,6 +126,31 @@ describe("the end of a run", () => {
     })
   )
 
+  it.effect("does not say that nothing was new when what was new is set aside", () =>
+    Effect.gen(function* () {
+      const aside = { ...stats, exported_rows: 1, applied_rows: 0, applied_bytes: 0, rejected_rows: 1 }
+
+      const { written } = yield* reported(happened(5, { event: "RUN_SUCCEEDED", stats: aside }))
+
+      assert.include(written.stdout, "✓ public.orders   0 rows   1 set aside")
+    })
+  )
+
+  it.effect("tells deletions apart from rows that arrived, to people and to machines", () =>
+    Effect.gen(function* () {
+      const gone = happened(5, {
+        event: "RUN_SUCCEEDED",
+        stats: { ...stats, applied_rows: 4, deleted_rows: 1 }
+      })
+
+      const told = yield* reported(gone)
+      const json = yield* reported(gone, { format: "json" })
+
+      assert.include(told.written.stdout, "✓ public.orders   3 rows   1 deleted")
+      assert.deepInclude(JSON.parse(json.written.stdout), { rowsWritten: 4, rowsDeleted: 1 })
+    })
+  )
+
   it.effect("is one JSON line for machines, and no other word on stdout", () =>
     Effect.gen(function* () {
       const { jsonLines } = yield* reported(succeeded, { format: "jsonl" })

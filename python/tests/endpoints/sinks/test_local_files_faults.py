@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from local_files_kit import land, rows, target
 from small_disk import may_mount, small_disk
+
+from headrace.errors import ConfigInvalid
 
 _HERE = Path(__file__).parent
 _SOURCES = _HERE.parents[2] / "src"
@@ -105,3 +108,14 @@ def test_a_directory_that_may_not_be_written_is_named_with_what_to_do(open_direc
     assert str(open_directory / "lake") in refused["message"]
     assert f"Give user id {refused['uid']} the right" in refused["message"]
     assert os.listdir(open_directory) == []
+
+
+def test_a_file_where_the_sink_should_be_is_told_that_a_sink_is_a_folder(tmp_path: Path) -> None:
+    file = tmp_path / "customers.csv"
+    file.write_text("id\n1\n")
+
+    with pytest.raises(ConfigInvalid, match="A sink is a folder, and a file is in its place") as refusal:
+        land(file, target(), rows(1))
+
+    assert refusal.value.details["field"] == "base_path"
+    assert file.read_text() == "id\n1\n"

@@ -44,6 +44,9 @@ def failure(error: OSError, doing: str, path: Path, role: Role | None = None) ->
     if error.errno == errno.EROFS:
         advice = "Mount it so that it can be written, or choose another base_path."
         return PermissionDenied(f"{what} {advice}", role=role, details=details)
+    if error.errno == errno.ENOTDIR and role == "sink":
+        advice = "A sink is a folder, and a file is in its place or on the way to it. Choose another base_path."
+        return ConfigInvalid(f"{what} {advice}", role=role, details=details)
     if error.errno in _NO_SUCH_PLACE:
         return ConfigInvalid(f"{what} Correct base_path, or what is there.", role=role, details=details)
     return EndpointUnreachable(
