@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from iceberg_writing import sqlite_catalog
+from test_iceberg_sink_servers import postgres_catalog
 
 CHILD = Path(__file__).with_name("iceberg_child.py")
 
@@ -22,6 +24,7 @@ AFTER_COMMIT = ("Change.commit_transaction:#3", "Landing.land:")
 BEFORE_SHOWN = ("_show", "Change._assertions:#4")
 
 
+@pytest.mark.parametrize("catalog", [sqlite_catalog, postgres_catalog], ids=["sqlite", "postgres"])
 @pytest.mark.parametrize(
     ("disposition", "points"),
     [
@@ -30,11 +33,11 @@ BEFORE_SHOWN = ("_show", "Change._assertions:#4")
     ],
 )
 def test_an_owner_killed_anywhere_leaves_all_of_a_slice_or_none_and_the_next_one_ends_it(
-    tmp_path: Path, disposition: str, points: tuple[str, ...]
+    tmp_path: Path, catalog: Callable[[Path], dict[str, str]], disposition: str, points: tuple[str, ...]
 ) -> None:
     """F07, I7"""
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", str(CHILD), json.dumps(sqlite_catalog(tmp_path)), disposition, *points],
+        [sys.executable, "-W", "ignore", str(CHILD), json.dumps(catalog(tmp_path)), disposition, *points],
         env={"PYTHONPATH": os.pathsep.join(sys.path)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     lines = [json.loads(line) for line in done.stdout.splitlines()]

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 
 import pyarrow as pa
-from pyiceberg.schema import Schema
 
 from headrace.endpoint import Applied, DatasetSchema, HighWater, Policy, SinkCapabilities, Target
 from headrace.endpoints.sinks.iceberg_commits import Change, Tables
@@ -19,7 +18,7 @@ from headrace.endpoints.sinks.iceberg_judging import Judge, schema_of_table
 from headrace.endpoints.sinks.iceberg_keys import keys_of
 from headrace.endpoints.sinks.iceberg_landing import Landing, already_there
 from headrace.endpoints.sinks.iceberg_ledger import Standing
-from headrace.endpoints.sinks.iceberg_target import FENCE_TABLE, Place
+from headrace.endpoints.sinks.iceberg_target import FENCE_TABLE, Place, Prepared
 from headrace.endpoints.systems.iceberg_catalog import table_name
 from headrace.endpoints.systems.iceberg_parameters import IcebergParameters
 from headrace.errors import Bug, ConfigInvalid, SchemaChanged
@@ -36,7 +35,7 @@ class IcebergSink:
         self._parameters = IcebergParameters.parse(parameters, "sink")
         self._tables = Tables(self._parameters)
         self._epochs: dict[str, int] = {}
-        self._schemas: dict[str, Schema] = {}
+        self._prepared: dict[str, Prepared] = {}
 
     def capabilities(self) -> SinkCapabilities:
         return SinkCapabilities(
@@ -68,7 +67,7 @@ class IcebergSink:
             place.fence_off(epoch)
             place.create(schema.arrow)
         is_frozen = policy.get("schemaContract") == "freeze"
-        self._schemas[target.unit] = place.prepare(target, schema.arrow, epoch, is_frozen=is_frozen)
+        self._prepared[target.unit] = place.prepare(target, schema.arrow, epoch, is_frozen=is_frozen)
 
     def schema_there(self, target: Target, schema: pa.Schema) -> pa.Schema | None:
         there = self._place(target).schema_there(target)
@@ -76,21 +75,23 @@ class IcebergSink:
 
     def refused_rows(self, target: Target, slice_: Slice, reader: RecordReader, most: int) -> Sequence[RefusedRow]:
         key = target.primary_key if target.disposition == "merge" else ()
-        return Judge(self._schema(target), key).refused(reader, most)
+        return Judge(self._prepared_for(target).schema, key).refused(reader, most)
 
     def write(self, target: Target, slice_: Slice, reader: RecordReader, commit: CommitRecord) -> Applied:
         place = self._place(target)
         table = place.find()
         if table is None:
             raise SchemaChanged(f"{place.name} was dropped during the run. Start the unit again.", role="sink")
+        prepared = self._prepared_for(target)
+        prepared.refuse_another(table.metadata, str(place.name))
         there = already_there(Standing.of(table, target.unit), commit, table)
         if there is not None:
             return there
         said = footer(unit=target.unit, run_id=target.run_id, generation=commit.generation, slice_seq=commit.slice_seq)
-        return Landing(place, target, commit, reader, Files(table, self._schema(target), said)).land()
+        return Landing(place, target, commit, reader, prepared, Files(table, prepared.schema, said)).land()
 
     def complete(self, target: Target, policy: Policy) -> str:
-        return self._place(target).show(target, self._epoch(target), self._schemas.get(target.unit))
+        return self._place(target).show(target, self._epoch(target), self._prepared.get(target.unit))
 
     def existing_keys(self, target: Target) -> Generator[pa.RecordBatch]:
         place = self._place(target)
@@ -113,10 +114,10 @@ class IcebergSink:
             raise Bug("high_water comes before everything else a sink is asked.", role="sink")
         return self._epochs[target.unit]
 
-    def _schema(self, target: Target) -> Schema:
-        if target.unit not in self._schemas:
+    def _prepared_for(self, target: Target) -> Prepared:
+        if target.unit not in self._prepared:
             raise Bug("prepare comes before write.", role="sink")
-        return self._schemas[target.unit]
+        return self._prepared[target.unit]
 
 
 def _refuse_unmet(target: Target, arrow: pa.Schema) -> None:

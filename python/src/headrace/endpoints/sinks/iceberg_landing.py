@@ -15,7 +15,7 @@ from headrace.endpoints.sinks.iceberg_commits import Change
 from headrace.endpoints.sinks.iceberg_files import Files, discard
 from headrace.endpoints.sinks.iceberg_ledger import Standing, slice_summary
 from headrace.endpoints.sinks.iceberg_merge import Merge, operations
-from headrace.endpoints.sinks.iceberg_target import Place
+from headrace.endpoints.sinks.iceberg_target import Place, Prepared
 from headrace.endpoints.sinks.iceberg_updates import properties_set
 from headrace.endpoints.systems.iceberg_errors import translated
 from headrace.errors import Bug, ConfigInvalid, SinkFenced
@@ -29,6 +29,7 @@ class Landing:
     target: Target
     commit: CommitRecord
     reader: RecordReader
+    prepared: Prepared
     files: Files
     _made: list[DataFile] = field(default_factory=list[DataFile])
     _merge: Merge | None = None
@@ -59,9 +60,12 @@ class Landing:
         return rows
 
     def _decide(self, change: Change) -> Applied:
+        where = str(self.place.name)
+        self.prepared.refuse_another(change.standing.metadata, where)
         there = already_there(change.standing, self.commit, change.table)
         if there is not None:
             return there
+        change.standing.refuse_lost(where, self.target)
         change.install_fence(self.commit.epoch)
         self._require_columns(change)
         snapshot_id = self._append(change) if self._merge is None else self._merge.land(change, self._summary())

@@ -176,22 +176,26 @@ class Standing:
         """Raises ``CheckpointAheadOfSink`` when the table was set back to before the last slice.
 
         A snapshot that has expired proves nothing; one that is there, and no
-        ancestor of what readers see, was taken back.
+        ancestor of what readers see, was taken back, and so was a branch that
+        is gone. Rows that followed would hide that others are missing.
         """
         found = self.high_water(target)
-        if found is None or self.snapshot_id is None or self.metadata.snapshot_by_id(self.snapshot_id) is None:
+        if found is None or self.snapshot_id is None:
             return
         head = self.metadata.snapshot_by_name(self.branch(target))
+        if head is not None and self.metadata.snapshot_by_id(self.snapshot_id) is None:
+            return
         while head is not None and head.snapshot_id != self.snapshot_id:
             above = head.parent_snapshot_id
             head = None if above is None else self.metadata.snapshot_by_id(above)
             if above is not None and head is None:
                 return
         if head is None:
+            what = f"The branch {self.branch(target)} of {table}" if self.is_unseen(target) else table
             raise CheckpointAheadOfSink(
-                f"{table} was set back to a snapshot from before slice {found.record.slice_seq}, so rows that were "
-                f"committed are not seen any more. Set it to snapshot {self.snapshot_id} or a later one, or reset the "
-                "unit to load all again.",
+                f"{what} was set back to a snapshot from before slice {found.record.slice_seq}, or removed, so rows "
+                f"that were committed are not seen any more. Set it to snapshot {self.snapshot_id} or a later one, or "
+                "reset the unit to load all again.",
                 role="sink",
                 details={"table": table, "snapshotId": str(self.snapshot_id)},
             )

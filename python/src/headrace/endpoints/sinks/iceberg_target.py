@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from uuid import UUID
 
 import pyarrow as pa
 from pyiceberg.catalog import Catalog
@@ -35,6 +36,24 @@ from headrace.errors import ConfigInvalid, SchemaChanged
 
 FENCE_TABLE = "headrace_fence"
 """Holds the fences of units whose table is not made yet. Some catalogs have no names that begin with ``_``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The table that a run writes to, and which columns of it."""
+
+    schema: Schema
+    table_uuid: UUID
+
+    def refuse_another(self, metadata: TableMetadata, where: str) -> None:
+        """Raises ``SchemaChanged`` for one of the same name, which has none of what the run wrote before."""
+        if metadata.table_uuid != self.table_uuid:
+            raise SchemaChanged(
+                f"{where} was dropped and made anew during the run; the new table got nothing of the slice. Start the "
+                "unit again.",
+                role="sink",
+                details={"table": where},
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +91,10 @@ class Place:
             return metadata.schema()
         return _begun(metadata, self.unit, target)
 
-    def prepare(self, target: Target, arrow: pa.Schema, epoch: int, *, is_frozen: bool) -> Schema:
+    def prepare(self, target: Target, arrow: pa.Schema, epoch: int, *, is_frozen: bool) -> Prepared:
         """Have the table hold rows of ``arrow``, and answer with which columns of it."""
 
-        def decide(change: Change) -> Schema:
+        def decide(change: Change) -> Prepared:
             standing, where = change.standing, str(self.name)
             standing.require_epoch(epoch)
             standing.refuse_others(where, target)
@@ -89,25 +108,33 @@ class Place:
                 )
             change.install_fence(epoch)
             if target.disposition == "replace" and not _is_shown(standing, target):
-                return _prepare_unseen(change, target, arrow, where, is_frozen=is_frozen)
-            _require_key(change, target, where)
-            return _prepare_seen(change, arrow, where, is_frozen=is_frozen)
+                schema = _prepare_unseen(change, target, arrow, where, is_frozen=is_frozen)
+            else:
+                _require_key(change, target, where)
+                schema = _prepare_seen(change, arrow, where, is_frozen=is_frozen)
+            return Prepared(schema, standing.metadata.table_uuid)
 
         wanted = self.tables.change(self.name, self.unit, decide)
         table = self.find()
-        found = None if table is None else next((each for each in table.metadata.schemas if each == wanted), None)
+        if table is not None:
+            wanted.refuse_another(table.metadata, str(self.name))
+        schemas = () if table is None else table.metadata.schemas
+        found = next((each for each in schemas if each == wanted.schema), None)
         if found is None:
             raise SchemaChanged(f"{self.name} was changed or dropped during the run. Start it again.", role="sink")
-        return found
+        return Prepared(found, wanted.table_uuid)
 
-    def show(self, target: Target, epoch: int, schema: Schema | None) -> str:
+    def show(self, target: Target, epoch: int, prepared: Prepared | None) -> str:
         """Make a generation that was filled unseen what readers see. Returns where the table is."""
 
         def decide(change: Change) -> str:
             standing = change.standing
+            if prepared is not None:
+                prepared.refuse_another(standing.metadata, str(self.name))
             standing.require_epoch(epoch)
+            standing.refuse_lost(str(self.name), target)
             if standing.is_unseen(target):
-                _show(change, target, schema)
+                _show(change, target, None if prepared is None else prepared.schema)
             return change.table.location()
 
         return self.tables.change(self.name, self.unit, decide)
