@@ -102,7 +102,8 @@ class Bucket:
     def read(self, key: str, start: int, length: int, etag: str) -> bytes:
         """Some bytes of the object that has ``etag``. Raises ``SourceReplaced`` when it is gone or another by now.
 
-        Some servers pass over the condition, so the answer has to be of that object as well.
+        Some servers pass over the condition, so the answer has to be of that object as well, and one without
+        the bytes that were asked for is another.
         """
         if not etag:
             raise self._without_etags()
@@ -113,6 +114,10 @@ class Bucket:
             except (FileNotFoundError, PreconditionError) as error:
                 _refuse_without_bucket(error)
                 raise self._replaced(key) from error
+            except BaseError as error:
+                if answer_of(error)[0] == 416:
+                    raise self._replaced(key) from error
+                raise
         if _opaque(_etag(found.meta)) != _opaque(etag) or len(content) != length:
             raise self._replaced(key)
         return content
