@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from iceberg_writing import NOTES, IcebergWriting, note, sqlite_catalog
 from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.transforms import IdentityTransform
 from test_iceberg_sink_servers import postgres_catalog
 
 from headrace.endpoint import Target
 from headrace.endpoints.sinks.iceberg_columns import new_schema
 from headrace.endpoints.sinks.iceberg_ledger import unseen_branch
-from headrace.errors import CheckpointAheadOfSink, SchemaChanged
+from headrace.errors import CheckpointAheadOfSink, ConfigInvalid, SchemaChanged
 
 Catalogs = Callable[[Path], dict[str, str]]
 
@@ -112,3 +113,20 @@ def test_a_table_that_is_made_anew_between_the_files_and_the_commit_of_a_slice_g
             writing.write(sink, target, [note(2)], seq=1, prev_hash=first.record.sha256)
 
     assert writing.notes() == []
+
+
+@pytest.mark.parametrize("disposition", ["append", "merge", "replace"])
+def test_a_table_that_others_partition_during_the_run_is_refused_by_that_and_keeps_its_rows(
+    writing: IcebergWriting, disposition: str
+) -> None:
+    target = writing.to(disposition)
+    with writing.owner(target) as sink:
+        writing.write(sink, target, [note(1)], seq=0)
+        with writing.table().update_spec() as change:
+            change.add_field("id", IdentityTransform())
+
+        with pytest.raises(ConfigInvalid, match="partitioned"):
+            writing.write(sink, target, [note(2)], seq=1)
+
+    assert writing.notes() == ([] if disposition == "replace" else [(1, "old")])
+    assert writing.unnamed_files() == []

@@ -15,7 +15,7 @@ from headrace.endpoints.sinks.iceberg_commits import Change
 from headrace.endpoints.sinks.iceberg_files import Files, discard
 from headrace.endpoints.sinks.iceberg_ledger import Standing, slice_summary
 from headrace.endpoints.sinks.iceberg_merge import Merge, operations
-from headrace.endpoints.sinks.iceberg_target import Place, Prepared
+from headrace.endpoints.sinks.iceberg_target import Place, Prepared, refuse_partitioned
 from headrace.endpoints.sinks.iceberg_updates import properties_set
 from headrace.endpoints.systems.iceberg_errors import translated
 from headrace.errors import Bug, ConfigInvalid, SinkFenced
@@ -66,6 +66,7 @@ class Landing:
         if there is not None:
             return there
         change.standing.refuse_lost(where, self.target)
+        refuse_partitioned(change, where)
         change.install_fence(self.commit.epoch)
         self._require_columns(change)
         snapshot_id = self._append(change) if self._merge is None else self._merge.land(change, self._summary())

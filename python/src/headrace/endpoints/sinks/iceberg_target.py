@@ -99,13 +99,7 @@ class Place:
             standing.require_epoch(epoch)
             standing.refuse_others(where, target)
             standing.refuse_lost(where, target)
-            if not change.table.spec().is_unpartitioned():
-                raise ConfigInvalid(
-                    f"{where} is partitioned, which this sink cannot write yet. Choose another namespace, or let the "
-                    "sink make the table.",
-                    role="sink",
-                    details={"table": where, "field": "namespace"},
-                )
+            refuse_partitioned(change, where)
             change.install_fence(epoch)
             if target.disposition == "replace" and not _is_shown(standing, target):
                 schema = _prepare_unseen(change, target, arrow, where, is_frozen=is_frozen)
@@ -149,6 +143,17 @@ class Place:
                 catalog.create_table(name.identifier, schema, properties={"format-version": "2", **properties})
 
         self.tables.tried(create, str(name))
+
+
+def refuse_partitioned(change: Change, where: str) -> None:
+    """Raises ``ConfigInvalid``, also when others have partitioned the table since it was prepared."""
+    if not change.table.spec().is_unpartitioned():
+        raise ConfigInvalid(
+            f"{where} is partitioned, which this sink cannot write yet. Choose another namespace, or let the sink "
+            "make the table.",
+            role="sink",
+            details={"table": where, "field": "namespace"},
+        )
 
 
 def _is_shown(standing: Standing, target: Target) -> bool:
