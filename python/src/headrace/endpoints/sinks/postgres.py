@@ -33,7 +33,7 @@ from headrace.endpoints.sinks.postgres_owner import (
 )  # fmt: skip
 from headrace.endpoints.sinks.postgres_policy import refuse_unmet
 from headrace.endpoints.sinks.postgres_replacement import end_older_loads, make_room, replace
-from headrace.endpoints.sinks.postgres_row_security import require_all_rows
+from headrace.endpoints.sinks.postgres_row_security import require_all_rows, require_deleted_seen
 from headrace.endpoints.sinks.postgres_stage import Stage, drop_leftovers, stage_for
 from headrace.endpoints.sinks.postgres_table import (
     Table,
@@ -251,6 +251,7 @@ class PostgresSink:
             return found
         stage = self._staged(connection, target, table, reader, commit)
         try:
+            require_deleted_seen(connection, stage, place_of(ledger, target, table))
             return self._commits.settled(connection, ledger, stage, target, table, commit)
         finally:
             if stage is not None and not connection.closed and not connection.broken:

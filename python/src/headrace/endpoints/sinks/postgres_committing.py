@@ -12,7 +12,6 @@ from headrace.endpoints.sinks.postgres_connection import SinkConnection
 from headrace.endpoints.sinks.postgres_ledger import BEGIN, COMMIT, Ledger
 from headrace.endpoints.sinks.postgres_left_out import may_leave_out, refuse_left_out
 from headrace.endpoints.sinks.postgres_policy import invalid
-from headrace.endpoints.sinks.postgres_row_security import require_all_rows
 from headrace.endpoints.sinks.postgres_stage import Stage
 from headrace.endpoints.sinks.postgres_table import Table, columns_of, hidden_table, is_empty
 from headrace.endpoints.systems.postgres_session import Connection, transaction
@@ -78,8 +77,6 @@ class Commits:
             raise SchemaChanged(f"{place} was dropped during the run. Start the unit again.", role="sink")
         key = target.primary_key if target.disposition == "merge" else ()
         deleted = stage.check(connection, commit.rows, present, key)
-        if deleted:
-            require_all_rows(connection, place)
         if target.disposition == "merge":
             taken = stage.merge_into(connection, place, present, target.primary_key)
             if may_leave_out(connection, place):
