@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 from carrying import Watching
-from postgres_reading import BY_TIME, carried, taken
+from postgres_reading import BY_TIME, carried, reader, taken
 from postgres_server import PostgresServer, postgres_server
 
 from headrace.endpoints.sources.postgres import PostgresSource
@@ -73,6 +73,19 @@ def test_ranges_of_pages_cover_every_row_as_often_as_it_is_there(server: Postgre
         ("the whole table at once", False) if kind == "one page" else ("page ranges", True)
     )
     assert found.checkpoint is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_user_who_may_not_read_every_column_may_not_ask_for_pages_and_reads_all_rows_at_once(
+    server: PostgresServer, kind: str
+) -> None:
+    server.database(*KINDS[kind])
+    user = reader(server, "shop", "usage on schema public", "select (id) on orders")
+
+    found = taken(user, UNIT, columns=["id"], **SMALL)
+
+    assert sorted(found.ids) == sorted(n for (n,) in server.rows("shop", "select id from orders"))
+    assert (found.strategy, len(found.slices)) == ("the whole table at once", 1)
 
 
 def test_slices_of_pages_hold_about_as_much_as_asked_for_also_where_long_values_lie_elsewhere(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
 import pytest
+from postgres_reading import reader
 from postgres_server import PostgresServer, postgres_server
 
 from headrace.endpoint import Plan
@@ -28,9 +30,9 @@ def server(monkeypatch: pytest.MonkeyPatch) -> PostgresServer:
     return server
 
 
-def plan(server: PostgresServer, **policy: Any) -> tuple[Plan, int]:
+def plan(server: PostgresServer, user: Mapping[str, str] | None = None, **policy: Any) -> tuple[Plan, int]:
     """And how many slices it has."""
-    with closing(PostgresSource(server.parameters("shop"))) as source:
+    with closing(PostgresSource(user or server.parameters("shop"))) as source:
         planned = source.plan(UNIT, None, {"targetSliceSize": 300, **policy})
         return planned, len(list(planned.slices))
 
@@ -73,3 +75,14 @@ def test_each_reader_has_as_many_slices_as_any_other(server: PostgresServer, rea
     _, slices = plan(server, nativeFormat="pgcopy", targetSliceSize=200, maxParallelSlices=readers)
 
     assert (slices > readers / 2, slices % readers) == (True, 0)
+
+
+@pytest.mark.parametrize("format_", ["parquet", "pgcopy"])
+def test_a_user_who_may_not_read_every_column_reads_by_key_for_pages_are_closed_to_him(
+    server: PostgresServer, format_: str
+) -> None:
+    user = reader(server, "shop", "usage on schema public", "select (id, at) on orders")
+
+    planned, slices = plan(server, user, nativeFormat=format_, writeDisposition="replace", columns=["id", "at"])
+
+    assert (planned.strategy, planned.delivery, slices > 1) == ("key ranges", {}, True)

@@ -97,7 +97,7 @@ def plan_load(planning: Planning, position: LoadPosition | None, bound: CursorBo
         ends, is_file = _page_ends(planning)
         plan = _plan(planning, _page_slices(planning, ends, is_file=is_file), len(ends), "page ranges", bound)
         return _noted(replace(plan, resumes=len(ends) < 2), FASTER if is_scattered else SOONER)
-    has_pages = relation.kind in ("r", "p", "m") and planning.policy.limit is None
+    has_pages = relation.has_pages and planning.policy.limit is None
     ends, is_file = _page_ends(planning) if has_pages else ([], False)
     is_empty = has_pages and not _has_rows(planning, "")
     if is_empty:
@@ -113,13 +113,18 @@ def _is_read_soon(planning: Planning) -> bool:
     """Whether the rows go on as they come, from a table that is large, and not too large to be read once more."""
     relation, policy = planning.order.relation, planning.policy
     is_handed_on = (planning.is_for_files and policy.is_staged_in_memory) or policy.is_for_blocks
-    return is_handed_on and relation.kind in ("r", "m") and LARGE_PAGES <= relation.pages <= SOON_PAGES
+    return (
+        is_handed_on
+        and relation.has_pages
+        and relation.kind in ("r", "m")
+        and LARGE_PAGES <= relation.pages <= SOON_PAGES
+    )
 
 
 def _is_scattered(planning: Planning) -> bool:
     """Whether rows in the order of the key lie all over a table too large to be kept in memory, as random keys do."""
     relation = planning.order.relation
-    if relation.kind not in ("r", "m") or relation.pages < LARGE_PAGES:
+    if not relation.has_pages or relation.kind == "p" or relation.pages < LARGE_PAGES:
         return False
     rows = planning.snapshot.ask(
         "select abs(correlation) < $4::float8 from pg_stats "

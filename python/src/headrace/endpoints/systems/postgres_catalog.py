@@ -54,6 +54,8 @@ class Relation:
     is_populated: bool
     """False for a materialized view that was never filled."""
     is_lockable: bool
+    has_pages: bool
+    """By which the user may read it: who may not read every column may not ask for pages."""
     is_readable: bool
     """Whether the user may read any of it."""
     is_row_secured: bool
@@ -94,7 +96,8 @@ select c.oid::int8, n.nspname::text, c.relname::text, c.relkind::text,
      select c.oid union all select i.inhrelid from heap join pg_inherits i on i.inhparent = heap.oid)
    select coalesce(max(pg_relation_size(heap.oid)), 0) / current_setting('block_size')::int8
    from heap join pg_class part on part.oid = heap.oid where part.relkind in ('r', 'm'))::int8,
-  c.relispopulated, c.relkind in ('r', 'p') and has_table_privilege(c.oid, 'select'), {_IS_READABLE},
+  c.relispopulated, c.relkind in ('r', 'p') and has_table_privilege(c.oid, 'select'),
+  c.relkind in ('r', 'p', 'm') and has_table_privilege(c.oid, 'select'), {_IS_READABLE},
   row_security_active(c.oid), {SHAPE}
 """
 
@@ -261,12 +264,13 @@ def _completed(answers: Sequence[Sequence[tuple[Any, ...]]]) -> tuple[Relation, 
     return tuple(
         Relation(
             oid=oid, schema=schema, name=name, kind=kind, estimated_rows=estimate, pages=pages,
-            is_populated=is_populated, is_lockable=is_lockable, is_readable=is_readable is not False,
-            is_row_secured=is_row_secured, shape=shape, columns=tuple(columns.get(oid, ())),
-            primary_key=primary.get(oid, ()), unique_key=unique.get(oid, ()), foreign_keys=tuple(foreign.get(oid, ())),
+            is_populated=is_populated, is_lockable=is_lockable, has_pages=has_pages,
+            is_readable=is_readable is not False, is_row_secured=is_row_secured, shape=shape,
+            columns=tuple(columns.get(oid, ())), primary_key=primary.get(oid, ()), unique_key=unique.get(oid, ()),
+            foreign_keys=tuple(foreign.get(oid, ())),
         )
-        for oid, schema, name, kind, estimate, pages, is_populated, is_lockable, is_readable, is_row_secured, shape
-        in rows
+        for oid, schema, name, kind, estimate, pages, is_populated, is_lockable, has_pages, is_readable,
+        is_row_secured, shape in rows
     )  # fmt: skip
 
 
