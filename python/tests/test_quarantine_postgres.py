@@ -14,7 +14,7 @@ from postgres_server import PostgresServer, postgres_server
 from postgres_writing import NOTES, PostgresWriting, note
 from quarantine_carrying import ALL, SAME_TABLE, Carrying, lake, shop
 
-from headrace.events import Rejected, Sealed
+from headrace.events import Sealed
 from headrace.sifting import SiftedSession
 from headrace.staging import RecordReader
 
@@ -194,36 +194,6 @@ def test_what_arrow_cannot_say_stays_behind_with_what_the_source_says_of_it(
     ]
     assert json.loads(carrying.rejected[0].payload or "")["row"]["price"] == "NaN"
     assert len(carrying.stored()) == 48
-
-
-def test_one_row_beyond_the_limit_ends_the_run_with_nothing_of_its_slice_in_the_sink(
-    server: PostgresServer, carrying: Carrying
-) -> None:
-    shop(
-        server, "create table orders (id int primary key, kind int)",
-        "insert into orders select i, case when i in (5, 15, 16) then 3 end from generate_series(1, 30) i",
-    )  # fmt: skip
-    lake(server, "create table orders (id int primary key, kind int check (kind <> 3))")
-    policy = {**SAME_TABLE, "targetSliceSize": 10, "quarantine": {"maxRows": 2, "maxRatio": 1}}
-
-    finished = carrying.run(policy)
-
-    (error,) = finished.errors
-    assert (error.tag, error.details["rejected"], error.details["read"]) == ("QuarantineExceeded", 3, 20)
-    assert error.details["first"][0]["position"] == 4
-    assert [row for (row,) in carrying.stored()] == [n for n in range(1, 11) if n != 5]
-    assert [event.slice_seq for event in carrying.watching.of(Rejected)] == [0]
-    assert carrying.staged == []
-
-
-def test_a_part_of_rows_beyond_the_limit_ends_the_run_too(server: PostgresServer, carrying: Carrying) -> None:
-    shop(server, "create table orders as select i as id, i % 10 as kind from generate_series(1, 100) i")
-    lake(server, "create table orders (id int, kind int check (kind <> 3))")
-
-    finished = carrying.run({**SAME_TABLE, "quarantine": {"maxRows": 100, "maxRatio": 0.09}})
-
-    assert [error.tag for error in finished.errors] == ["QuarantineExceeded"]
-    assert carrying.stored() == []
 
 
 def test_without_a_quarantine_the_first_refused_row_ends_the_run(server: PostgresServer, carrying: Carrying) -> None:
