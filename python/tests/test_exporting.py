@@ -85,6 +85,13 @@ def test_the_limit_that_too_many_rows_exceed_is_the_one_that_is_named(session: A
     assert "maxRows" not in refused.value.message
 
 
+def test_a_part_that_is_just_kept_is_not_named_beside_the_limit_that_was_exceeded(session: Any) -> None:
+    rejected = export(session, odd_rows(10, 3), {"quarantine": {"maxRows": 1, "maxRatio": 1}}).rejected
+
+    with pytest.raises(QuarantineExceeded, match=r"more than quarantine\.maxRows of 28\. "):
+        require_within(Quarantine(max_rows=28, max_ratio=0.29), rejected, 29, 100)
+
+
 def test_the_first_row_beyond_the_limit_ends_the_reading_too(session: Any) -> None:
     taken: list[int] = []
 

@@ -44,9 +44,12 @@ class Quarantine:
     max_ratio: float = 0.0
 
     def holds(self, rejected: int, read: int) -> bool:
-        """Whether ``rejected`` of ``read`` rows are within both limits. The part is the decimal that was written: as a
-        binary number 0.29 of 100 is less than 29."""
-        return rejected == 0 or (rejected <= self.max_rows and rejected <= Fraction(str(self.max_ratio)) * read)
+        """Whether ``rejected`` of ``read`` rows are within both limits."""
+        return rejected == 0 or (rejected <= self.max_rows and self.holds_part(rejected, read))
+
+    def holds_part(self, rejected: int, read: int) -> bool:
+        """By the decimal that was written: as a binary number 0.29 of 100 is less than 29."""
+        return rejected <= Fraction(str(self.max_ratio)) * read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

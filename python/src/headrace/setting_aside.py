@@ -126,6 +126,6 @@ def _exceeded(quarantine: Quarantine, rejected: int, read: int) -> str:
     passed: list[str] = []
     if rejected > quarantine.max_rows:
         passed.append(f"quarantine.maxRows of {quarantine.max_rows}")
-    if rejected > quarantine.max_ratio * read:
+    if not quarantine.holds_part(rejected, read):
         passed.append(f"quarantine.maxRatio of {quarantine.max_ratio:g} ({quarantine.max_ratio * 100:g} % of them)")
     return " and ".join(passed)
