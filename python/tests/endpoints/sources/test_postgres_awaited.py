@@ -60,7 +60,7 @@ def test_a_slice_that_duckdb_writes_does_not_wait_for_ever_either(server: Postgr
     parameters = PostgresParameters.parse(waiting(server))
     with (
         open_transaction(server, "shop", "lock table orders in access exclusive mode"),
-        closing(DuckDBReader(parameters, None)) as reader,
+        closing(DuckDBReader(parameters, ())) as reader,
         pytest.raises(DuckDBFailed, match="lock timeout"),
     ):
         reader.write_parquet(Rows("select id from orders"), tmp_path / "1", pa.schema([]), {"compression": "snappy"})

@@ -12,6 +12,7 @@ from postgres_server import PostgresServer, postgres_server
 from headrace.endpoints.sources.postgres_blocks import CopyBlocks
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.endpoints.systems.postgres_pgcopy import BLOCK_BYTES
+from headrace.endpoints.systems.postgres_session import Connection
 from headrace.errors import EndpointUnreachable
 
 UNIT = "public.orders"
@@ -24,14 +25,19 @@ def server() -> PostgresServer:
     return server
 
 
+def exported(lead: Connection) -> tuple[str, ...]:
+    """What a reader says to see what ``lead`` sees from now on."""
+    lead.execute(b"begin isolation level repeatable read")
+    ((snapshot,),) = lead.execute(b"select pg_export_snapshot()").fetchall()
+    return (f"set transaction snapshot '{snapshot}'",)
+
+
 def test_a_read_in_blocks_that_waits_ends_when_the_source_is_closed_at_the_server_too(server: PostgresServer) -> None:
     parameters = PostgresParameters.parse(server.parameters("shop"))
     reads = CopyBlocks(parameters)
     sleeps = "select from pg_stat_activity where query like '%pg_sleep(600)%' and pid <> pg_backend_pid()"
     with ThreadPoolExecutor(2) as beside, server.connect("shop") as lead:
-        lead.execute(b"begin isolation level repeatable read")
-        ((snapshot,),) = lead.execute(b"select pg_export_snapshot()").fetchall()
-        blocks = reads.read(snapshot, "select pg_sleep(600)", where=UNIT)
+        blocks = reads.read(exported(lead), "select pg_sleep(600)", where=UNIT)
         assert blocks is not None
         waiting = beside.submit(list, blocks)
         while not server.rows("postgres", sleeps):
@@ -49,9 +55,7 @@ def test_blocks_begin_small_and_become_large(server: PostgresServer) -> None:
     """Whoever takes them begins early, and does not take a table in crumbs."""
     reads = CopyBlocks(PostgresParameters.parse(server.parameters("shop")))
     with server.connect("shop") as lead, closing(reads):
-        lead.execute(b"begin isolation level repeatable read")
-        ((snapshot,),) = lead.execute(b"select pg_export_snapshot()").fetchall()
-        blocks = reads.read(snapshot, "select repeat('x', 1000) from generate_series(1, 4000)", where=UNIT)
+        blocks = reads.read(exported(lead), "select repeat('x', 1000) from generate_series(1, 4000)", where=UNIT)
         assert blocks is not None
         sizes = [len(block.data) for block in blocks]
 
@@ -62,9 +66,7 @@ def test_blocks_that_nobody_reads_to_their_end_are_ended_at_the_server(server: P
     reads = CopyBlocks(PostgresParameters.parse(server.parameters("shop")))
     copies = "select from pg_stat_activity where query like 'COPY%generate_series%' and pid <> pg_backend_pid()"
     with closing(reads), server.connect("shop") as lead:
-        lead.execute(b"begin isolation level repeatable read")
-        ((snapshot,),) = lead.execute(b"select pg_export_snapshot()").fetchall()
-        blocks = reads.read(snapshot, "select * from generate_series(1, 100000000)", where=UNIT)
+        blocks = reads.read(exported(lead), "select * from generate_series(1, 100000000)", where=UNIT)
         assert blocks is not None
         next(blocks)
         assert server.rows("postgres", copies) != []

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 from postgres_reading import BY_TIME, reader, taken
 from postgres_server import PostgresServer, postgres_server
 
-from headrace.errors import ConfigInvalid
+from headrace.endpoints.sources.postgres import PostgresSource
+from headrace.errors import ConfigInvalid, PermissionDenied
 
 UNIT = "public.orders"
 
@@ -80,3 +83,22 @@ def test_a_view_whose_owner_does_not_see_all_rows_says_so_too(server: PostgresSe
     read = taken(parameters, "public.seen")
 
     assert (read.ids, "hiddenRows" in read.delivery) == ([2, 4], True)
+
+
+@pytest.mark.parametrize("format_", ["arrow", "parquet", "pgcopy"])
+def test_rows_that_a_policy_begins_to_hide_during_the_run_end_it_instead_of_being_left_out(
+    server: PostgresServer, tmp_path: Path, format_: str
+) -> None:
+    parameters = reader(server, "shop", "usage on schema public", "select on orders")
+    file = {"path": str(tmp_path / "slice"), "compression": "snappy"}
+    policy = {"targetSliceSize": 2, "nativeFormat": format_, "nativeFile": file}
+    server.run("shop", "alter role reader bypassrls")
+    with closing(PostgresSource(parameters)) as source:
+        first, second = source.plan(UNIT, None, policy).slices
+        read_whole = list(source.read(UNIT, first, policy))
+        server.run("shop", "alter role reader nobypassrls")
+
+        with pytest.raises(PermissionDenied, match="row-level security"):
+            list(source.read(UNIT, second, policy))
+
+    assert read_whole != []

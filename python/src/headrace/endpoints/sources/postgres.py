@@ -112,6 +112,7 @@ class PostgresSource:
         def planned(found: Relation) -> Plan:
             require_readable(found)
             is_partial = hides_rows(snapshot, found)
+            snapshot.sees_all_rows = found.kind != "v" and not is_partial
             plan = self._planned(snapshot, found, checkpoint, asked, next_seq)
             return with_hidden_rows_said(plan, found, asked) if is_partial else plan
 
@@ -179,7 +180,7 @@ class PostgresSource:
             return
         if asked.is_for_blocks:
             query = copied_selection(found, [planned.name for planned in readings]) + rows
-            blocks = self._blocks.read(self._open_snapshot().id, query, where=unit_id)
+            blocks = self._blocks.read(self._open_snapshot().adopting, query, where=unit_id)
             if blocks is not None:
                 yield from blocks
                 return
@@ -191,7 +192,7 @@ class PostgresSource:
         found = self._relation(unit_id)
         schema = copied_schema(found, [planned.name for planned in chosen_readings(found, ReadPolicy.parse(policy))])
         if schema is not None and self._open_snapshot().is_frozen:
-            self._blocks.open_ahead(self._open_snapshot().id)
+            self._blocks.open_ahead(self._open_snapshot().adopting)
         return schema
 
     def is_kept_in(self, unit_id: str, places: frozenset[str]) -> bool:
@@ -232,8 +233,8 @@ class PostgresSource:
         columns = file_selection(found, readings)
         if asked.native_file is None or columns is None:
             return None
-        snapshot, schema = self._open_snapshot().id, schema_of(readings)
-        return self._files.write(snapshot, columns.having(rows), schema, asked.native_file, where=found.unit_id)
+        adopting, schema = self._open_snapshot().adopting, schema_of(readings)
+        return self._files.write(adopting, columns.having(rows), schema, asked.native_file, where=found.unit_id)
 
     def _arrow(
         self, statement: str, readings: tuple[Reading, ...], unit_id: str, asked: ReadPolicy, key: Sequence[str] = ()

@@ -23,12 +23,12 @@ class CopyBlocks:
         self._readers = Readers(partial(BlockReader, parameters))
         self._is_possible = can_read_blocks(parameters)
 
-    def open_ahead(self, snapshot: str) -> None:
+    def open_ahead(self, adopting: tuple[str, ...]) -> None:
         """Connect for the read that comes, beside what its caller has to do first. A failure is that read's."""
         if self._is_possible:
-            self._readers.open_ahead(snapshot)
+            self._readers.open_ahead(adopting)
 
-    def read(self, snapshot: str, query: str, *, where: str) -> Generator[NativeBlock] | None:
+    def read(self, adopting: tuple[str, ...], query: str, *, where: str) -> Generator[NativeBlock] | None:
         """The rows of ``query``; None when there is no way to them, which is not tried again then.
 
         Raises:
@@ -37,7 +37,7 @@ class CopyBlocks:
         if not self._is_possible:
             return None
         try:
-            reader = self._readers.take(snapshot)
+            reader = self._readers.take(adopting)
         except BlocksUnavailable as error:
             self._is_possible = False
             log.info(

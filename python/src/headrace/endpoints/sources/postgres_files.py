@@ -28,7 +28,7 @@ class ParquetFiles:
         self._is_possible = True
 
     def write(
-        self, snapshot: str, rows: Rows, schema: pa.Schema, asked: Mapping[str, Any], *, where: str
+        self, adopting: tuple[str, ...], rows: Rows, schema: pa.Schema, asked: Mapping[str, Any], *, where: str
     ) -> NativeFile | None:
         """``rows`` in a file at ``asked["path"]``.
 
@@ -42,7 +42,7 @@ class ParquetFiles:
             return None
         path = Path(str(asked["path"]))
         try:
-            reader = self._readers.take(snapshot)
+            reader = self._readers.take(adopting)
             try:
                 written = reader.write_parquet(rows, path, schema, asked)
             finally:

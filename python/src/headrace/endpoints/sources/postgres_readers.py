@@ -24,9 +24,12 @@ R = TypeVar("R", bound=Reader)
 
 
 class Readers(Generic[R]):
-    """Everything may be called from any thread. Whoever takes a reader puts it back, whatever became of its read."""
+    """Everything may be called from any thread. Whoever takes a reader puts it back, whatever became of its read.
 
-    def __init__(self, connect: Callable[[str], R]) -> None:
+    ``adopting``: what a connection says to see the snapshot.
+    """
+
+    def __init__(self, connect: Callable[[tuple[str, ...]], R]) -> None:
         self._connect = connect
         self._idle: list[R] = []
         self._busy: list[R] = []
@@ -34,12 +37,12 @@ class Readers(Generic[R]):
         self._changing = threading.Lock()
         self.is_closed = False
 
-    def open_ahead(self, snapshot: str) -> None:
+    def open_ahead(self, adopting: tuple[str, ...]) -> None:
         """Connect for the read that comes, beside what its caller has to do first. A failure is that read's."""
         if not self._idle and not self._busy:
-            self._ahead.begin(partial(self._connect, snapshot))
+            self._ahead.begin(partial(self._connect, adopting))
 
-    def take(self, snapshot: str) -> R:
+    def take(self, adopting: tuple[str, ...]) -> R:
         """One that is idle, else a new one, whose connecting may raise what it raises.
 
         Raises:
@@ -48,7 +51,7 @@ class Readers(Generic[R]):
         with self._changing:
             reader = self._idle.pop() if self._idle else None
         if reader is None:
-            reader = self._ahead.taken() or self._connect(snapshot)
+            reader = self._ahead.taken() or self._connect(adopting)
         with self._changing:
             is_late = self.is_closed
             if not is_late:

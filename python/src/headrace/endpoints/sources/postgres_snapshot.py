@@ -36,6 +36,8 @@ from headrace.endpoints.systems.postgres_session import (
 from headrace.errors import DataPlaneError, EndpointUnreachable
 
 BEGIN = "begin isolation level repeatable read, read only"
+NOTHING_LEFT_OUT = "set local row_security = off"
+"""PostgreSQL refuses a query then of which a policy would hide rows."""
 CANCEL_AGAIN_SECONDS = 0.1
 LOCK_TIMED_OUT = "55P03"
 ABORTED = "25P02"
@@ -59,6 +61,8 @@ class Snapshot:
         self._closed = False
         self._id: str | None = None
         self._held: set[int] = set()
+        self.sees_all_rows = False
+        """Set before anybody adopts it, where no policy hides rows: a read then fails when one does so after all."""
 
     def ask(self, statement: str, values: Sequence[object] = (), *, where: str) -> list[tuple[Any, ...]]:
         """Rows of a small question; within the snapshot once it is frozen."""
@@ -88,8 +92,9 @@ class Snapshot:
         """
 
         def begin(lead: Connection) -> list[list[tuple[Any, ...]]]:
+            begun: list[Question] = [(BEGIN, ()), *([(NOTHING_LEFT_OUT, ())] if self.sees_all_rows else [])]
             asked = holding(relation)
-            answers = pipelined(lead, [(BEGIN, ()), *asked, *questions])[1:]
+            answers = pipelined(lead, [*begun, *asked, *questions])[len(begun) :]
             if not is_still(answers[: len(asked)]):
                 run(lead, "rollback")
                 raise RelationMovedError
@@ -132,6 +137,12 @@ class Snapshot:
         if self._id is None:
             self._id = str(self.ask("select pg_export_snapshot()", where=self._parameters.place)[0][0])
         return self._id
+
+    @property
+    def adopting(self) -> tuple[str, ...]:
+        """What others say to adopt it, first of all in a transaction like ours."""
+        adopt = f"set transaction snapshot {quote_literal(self.id)}"
+        return (adopt, NOTHING_LEFT_OUT) if self.sees_all_rows else (adopt,)
 
     def batches(self, statement: str, batch_bytes: int, *, where: str) -> Generator[Any]:
         """Record batches of a query, of about ``batch_bytes``, streamed by COPY."""
@@ -184,12 +195,11 @@ class Snapshot:
         self._require_open()
         if self._idle:
             return self._idle.pop()
-        adopt = f"set transaction snapshot {quote_literal(self.id)}"
+        adopting = self.adopting
         connection = KEPT.with_room(lambda: connect_arrow(self._parameters, "source"))
         try:
-            run_arrow(connection, lock_timeout_statement())
-            run_arrow(connection, BEGIN)
-            run_arrow(connection, adopt)
+            for statement in (lock_timeout_statement(), BEGIN, *adopting):
+                run_arrow(connection, statement)
         except adbc.Error as error:
             self._is_sound = False
             connection.close()

@@ -12,7 +12,7 @@ import base64
 import importlib.metadata
 import importlib.util
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -81,8 +81,8 @@ def extension() -> Path | None:
 class DuckDBReader:
     """One connection that adopted a snapshot. One query at a time; ``cancel`` may come from another thread."""
 
-    def __init__(self, parameters: PostgresParameters, snapshot: str | None) -> None:
-        """Raises ``DuckDBFailed``: no connection, or the snapshot is gone."""
+    def __init__(self, parameters: PostgresParameters, adopting: Sequence[str]) -> None:
+        """``adopting``: what is said to adopt the snapshot. Raises ``DuckDBFailed``: no connection, or it is gone."""
         import duckdb
 
         self._parameters = parameters
@@ -96,8 +96,8 @@ class DuckDBReader:
             place = quote_literal(connection_string(parameters, "source"))
             self._do(f"attach {place} as pg (type postgres, read_only)")
             self._do("begin")
-            if snapshot is not None:
-                self._tell(f"set transaction snapshot {quote_literal(snapshot)}")
+            for statement in adopting:
+                self._tell(statement)
             self._tell(settings_statement(parameters))
             self._tell(lock_timeout_statement())
             if parameters.role is not None:

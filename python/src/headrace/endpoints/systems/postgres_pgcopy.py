@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
@@ -22,7 +22,6 @@ from headrace.endpoints.systems.postgres_session import (
     SOURCE_APPLICATION,
     lock_timeout_statement,
     quote_identifier,
-    quote_literal,
     settings_statement,
 )
 from headrace.errors import EndpointUnreachable
@@ -73,8 +72,8 @@ def can_read_blocks(parameters: PostgresParameters) -> bool:
 class BlockReader:
     """One connection that adopted a snapshot. One query at a time; ``cancel`` may come from another thread."""
 
-    def __init__(self, parameters: PostgresParameters, snapshot: str) -> None:
-        """Raises ``BlocksUnavailable``."""
+    def __init__(self, parameters: PostgresParameters, adopting: Sequence[str]) -> None:
+        """``adopting``: what is said to adopt the snapshot. Raises ``BlocksUnavailable``."""
         import asyncpg
 
         self._failures = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, EOFError, TimeoutError)
@@ -87,7 +86,7 @@ class BlockReader:
         """A query failed or was cancelled, and with it the transaction."""
         self._loop = asyncio.new_event_loop()
         try:
-            self._connection = self._loop.run_until_complete(_connected(parameters, snapshot))
+            self._connection = self._loop.run_until_complete(_connected(parameters, adopting))
         except self._failures as error:
             self._loop.close()
             raise BlocksUnavailable(str(error)) from None
@@ -180,7 +179,7 @@ class BlockReader:
             self._copying.cancel()
 
 
-async def _connected(parameters: PostgresParameters, snapshot: str) -> asyncpg.Connection:
+async def _connected(parameters: PostgresParameters, adopting: Sequence[str]) -> asyncpg.Connection:
     import asyncpg
 
     connection = await asyncpg.connect(
@@ -196,15 +195,10 @@ async def _connected(parameters: PostgresParameters, snapshot: str) -> asyncpg.C
     )
     role = [] if parameters.role is None else [f"set role {quote_identifier(parameters.role)}"]
     settings = [settings_statement(parameters), *role, lock_timeout_statement()]
-    adopting = [
-        "begin isolation level repeatable read, read only",
-        f"set transaction snapshot {quote_literal(snapshot)}",
-    ]
+    begun = ["begin isolation level repeatable read, read only", *adopting]
     try:
-        for statements in (
-            settings,
-            adopting,
-        ):  # each in one round trip; what was asked before ``begin`` is not within it
+        # Each in one round trip; what was asked before ``begin`` is not within it.
+        for statements in (settings, begun):
             await connection.execute("; ".join(statements))
     except BaseException:
         connection.terminate()
