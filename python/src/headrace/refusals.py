@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     import pyarrow as pa
 
-RefusalCode: TypeAlias = Literal["MALFORMED", "UNCARRIABLE", "TOO_LARGE", "UNSTORABLE", "CONSTRAINT", "SCHEMA"]
+RefusalCode: TypeAlias = Literal["MALFORMED", "UNCARRIABLE", "TOO_LARGE", "UNSTORABLE", "CONSTRAINT", "SCHEMA", "GONE"]
 """Why a row is set aside: no record at all; a value that no column carries; more bytes than allowed; a value that the
-sink's type cannot hold; a rule of the sink; a column or type that the schema there does not have."""
+sink's type cannot hold; a rule of the sink; a column or type that the schema there does not have; tried again, a row
+that its source has no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

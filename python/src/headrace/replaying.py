@@ -84,7 +84,7 @@ def _as_they_are(
             found.update((texts, (batch, at)) for at, texts in enumerate(_keys(batch, key)))
     there = [found[texts] for texts in asked if texts in found]
     refused = [
-        RefusedRow(position=at, code="UNCARRIABLE", reason=_GONE, row=kept.slice(at, 1))
+        RefusedRow(position=at, code="GONE", reason=_GONE, row=kept.slice(at, 1))
         for at, texts in enumerate(asked)
         if texts not in found
     ]

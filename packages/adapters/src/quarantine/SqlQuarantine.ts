@@ -1,6 +1,6 @@
 /** `Quarantine` over the table `hr_quarantine`. Rows stay for 30 days and go when others come. */
 import { PgClient } from "@effect/sql-pg"
-import { EndpointId } from "@headrace/core/domain/Endpoint"
+import { EndpointId, JsonObject } from "@headrace/core/domain/Endpoint"
 import { Generation, RunId, SliceSeq } from "@headrace/core/domain/Run"
 import { type RejectedRow } from "@headrace/core/domain/Slice"
 import { SinkId, UnitId, UnitKey } from "@headrace/core/domain/Unit"
@@ -27,6 +27,7 @@ const Row = Schema.Struct({
   column: Schema.NullOr(Schema.String),
   sha256: Schema.String,
   payload: Schema.NullOr(Schema.String),
+  policy: Schema.NullOr(JsonObject),
   keptAt: Schema.DateTimeUtcFromDate
 })
 const decodeRows = Schema.decodeUnknownEffect(Schema.Array(Row))
@@ -55,7 +56,7 @@ const statements = (sql: PgClient.PgClient) => {
   const columns = sql.literal(
     `endpoint_id as "endpointId", unit_id as "unitId", sink_id as "sinkId", generation::float8 as generation,
      slice_seq::float8 as "sliceSeq", position::float8 as position, run_id as "runId", code, reason,
-     column_name as "column", encode(sha256, 'hex') as sha256, sealed as payload, kept_at as "keptAt"`
+     column_name as "column", encode(sha256, 'hex') as sha256, sealed as payload, policy, kept_at as "keptAt"`
   )
   const of = ({ tenant, unit, sinkId }: QuarantinePlace) =>
     sql`tenant = ${tenant} and endpoint_id = ${unit.endpointId} and unit_id = ${unit.unitId} and sink_id = ${sinkId}`
@@ -70,17 +71,19 @@ const statements = (sql: PgClient.PgClient) => {
     keep: (
       { tenant, unit, sinkId }: QuarantinePlace,
       { runId, generation, sliceSeq }: Replaying,
-      row: RejectedRow
+      row: RejectedRow,
+      policy: JsonObject | null
     ) => sql`
       insert into hr_quarantine (tenant, endpoint_id, unit_id, sink_id, generation, slice_seq, position, run_id,
-        code, reason, column_name, sha256, sealed, kept_at, expires_at)
+        code, reason, column_name, sha256, sealed, policy, kept_at, expires_at)
       values (${tenant}, ${unit.endpointId}, ${unit.unitId}, ${sinkId}, ${generation}, ${sliceSeq},
         ${row.position}, ${runId}, ${row.code}, ${row.reason}, ${row.column}, decode(${row.sha256}, 'hex'),
-        ${row.payload}, now(), now() + interval '30 days')
+        ${row.payload}, ${policy === null ? null : sql.json(policy)}, now(), now() + interval '30 days')
       on conflict (tenant, endpoint_id, unit_id, sink_id, generation, slice_seq, position) do update
       set run_id = excluded.run_id, code = excluded.code, reason = excluded.reason,
         column_name = excluded.column_name, sha256 = excluded.sha256, sealed = excluded.sealed,
-        kept_at = excluded.kept_at, expires_at = excluded.expires_at, seen = false, taken_at = null, ${noClaim}`,
+        policy = excluded.policy, kept_at = excluded.kept_at, expires_at = excluded.expires_at, seen = false,
+        taken_at = null, ${noClaim}`,
 
     /** The slice counts: what it took in is done with, what it left behind is seen. */
     settle: (place: QuarantinePlace, generation: Generation, sliceSeq: SliceSeq) => sql`
@@ -140,9 +143,9 @@ export const make = Effect.gen(function* () {
 
   return Quarantine.of({
     keep: Effect.fn("SqlQuarantine.keep")(
-      function* (place, slice, rows) {
+      function* (place, slice, rows, policy) {
         yield* say.expire
-        yield* Effect.forEach(rows, (row) => say.keep(place, slice, row), { discard: true })
+        yield* Effect.forEach(rows, (row) => say.keep(place, slice, row, policy), { discard: true })
       },
       sql.withTransaction,
       Effect.mapError(failed)

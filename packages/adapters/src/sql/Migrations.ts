@@ -8,6 +8,7 @@ import { createKv } from "./migrations/0003_create_kv.ts"
 import { createRun } from "./migrations/0004_create_run.ts"
 import { createLeaseAndGeneration } from "./migrations/0005_create_lease_and_generation.ts"
 import { createQuarantine } from "./migrations/0006_create_quarantine.ts"
+import { addQuarantinePolicy } from "./migrations/0007_add_quarantine_policy.ts"
 
 export const migrations = {
   "0001_create_existing_tables": createExistingTables,
@@ -15,7 +16,8 @@ export const migrations = {
   "0003_create_kv": createKv,
   "0004_create_run": createRun,
   "0005_create_lease_and_generation": createLeaseAndGeneration,
-  "0006_create_quarantine": createQuarantine
+  "0006_create_quarantine": createQuarantine,
+  "0007_add_quarantine_policy": addQuarantinePolicy
 } as const
 
 /** Runs what has not run yet, and says what that was. Several processes may start at once: one of them does it. */

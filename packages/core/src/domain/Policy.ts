@@ -3,6 +3,7 @@
  * the places that set one wins. Values are read by the data plane; here only
  * what decides before a run starts is looked at.
  */
+import type { Schema } from "effect"
 import type { JsonObject } from "./Endpoint.ts"
 import { nearest } from "./Nearest.ts"
 
@@ -123,6 +124,25 @@ export const resolvePolicy = (...policies: ReadonlyArray<unknown>): JsonObject =
       isObject(policy) ? Object.entries(policy).filter(([, value]) => value !== null) : []
     )
   )
+
+/** What decides where a row lands, and over which other one. */
+const landing = ["mode", "cursorField", "primaryKeys", "writeDisposition"] as const
+
+export interface Contradiction {
+  readonly key: (typeof landing)[number]
+  readonly asked: Schema.Json
+  /** Null: nothing was said. */
+  readonly carriedWith: Schema.Json
+}
+
+/** The first key of `asked` by which rows that were carried with another policy would land elsewhere, or over others. */
+export const contradictionOf = (carriedWith: JsonObject, asked: JsonObject): Contradiction | null => {
+  const key = landing.find((name) => isSaid(asked[name]) && textOf(asked[name]) !== textOf(carriedWith[name]))
+  return key === undefined ? null : { key, asked: asked[key] ?? null, carriedWith: carriedWith[key] ?? null }
+}
+
+/** One column may be said alone or as a list of one. */
+const textOf = (value: unknown): string => JSON.stringify(typeof value === "string" ? [value] : value)
 
 const providerOf = (policy: unknown): unknown =>
   isObject(policy) && isObject(policy["staging"]) ? policy["staging"]["provider"] : undefined

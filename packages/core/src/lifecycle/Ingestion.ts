@@ -43,6 +43,8 @@ export interface Start extends UnitName {
   readonly stagingProviderId?: string | null | undefined
   /** For this run only: key by key over what endpoint and unit say. */
   readonly policy?: JsonObject | undefined
+  /** The whole policy of an earlier run, in place of what endpoint and unit say today. */
+  readonly carriedWith?: JsonObject | null | undefined
   /** Tries these rows again in place of what the source has; see `Replay`. */
   readonly replay?: ReadonlyArray<ReplayedRow> | undefined
 }
@@ -102,11 +104,15 @@ const make = Effect.gen(function* () {
     // A pause or a reset follows any state: a refusal is our bug.
     units.apply(key, event).pipe(Effect.catchTag("IllegalTransition", (refused) => Effect.die(refused)))
 
-  const policyOf = Effect.fnUntraced(function* ({ endpoint, unit }: Found, asked: Start["policy"]) {
+  const policyOf = Effect.fnUntraced(function* (
+    { endpoint, unit }: Found,
+    { policy: asked, carriedWith }: Start
+  ) {
     const templateId = templateIdOf(endpoint)
     const template = templateId === null ? Option.none() : yield* templates.find(templateId)
     const canIncremental = Option.exists(template, (known) => hasCapability(known, "ingest.incremental"))
-    const policy = resolvePolicy(endpoint.config?.["ingestionPolicy"], unit.policy, asked)
+    const standing = carriedWith ?? resolvePolicy(endpoint.config?.["ingestionPolicy"], unit.policy)
+    const policy = resolvePolicy(standing, asked)
     if (asksForIncremental(policy) && Option.isSome(template) && !canIncremental)
       return yield* new CapabilityMissing({ capability: "ingest.incremental", templateId: template.value.id })
     return withMode(policy, canIncremental)
@@ -173,7 +179,7 @@ const make = Effect.gen(function* () {
       const found = yield* lookups.unit(scope, asked.endpointId, asked.unitId)
       yield* settlement.settleLeft(found.key)
       const sink = yield* lookups.sink(scope, found, asked)
-      const policy = yield* policyOf(found, asked.policy)
+      const policy = yield* policyOf(found, asked)
       const order = {
         scope,
         found,

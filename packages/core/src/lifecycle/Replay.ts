@@ -4,8 +4,9 @@
  * checkpoint stays where it is. What the sink takes is done with, and counts
  * once, whatever dies; what it refuses again waits on with its new reason.
  */
-import { Context, Effect, Layer, Schema } from "effect"
-import type { Scope } from "../domain/Endpoint.ts"
+import { Context, Effect, Layer, Option, Schema } from "effect"
+import type { JsonObject, Scope } from "../domain/Endpoint.ts"
+import { contradictionOf } from "../domain/Policy.ts"
 import type { RunStats } from "../domain/Run.ts"
 import { type KeptRow, type QuarantineError, type QuarantinePlace } from "../services/Quarantine.ts"
 import type { ReplayedRow } from "../services/RunEngine.ts"
@@ -26,13 +27,27 @@ export interface Replayed {
   readonly untried: number
 }
 
+/** Rows of a policy that says otherwise cannot be tried so: they would land twice, or over newer ones. None of them was tried. */
+export class ReplayContradicted extends Schema.TaggedError<ReplayContradicted>()("ReplayContradicted", {
+  key: Schema.String,
+  asked: Schema.Json,
+  /** Null: the run that set them aside did not say. */
+  carriedWith: Schema.Json
+}) {}
+
 /** A run that was to take rows in failed; those taken in before it are done with. */
 export class ReplayFailed extends Schema.TaggedError<ReplayFailed>()("ReplayFailed", {
   reason: Schema.String
 }) {}
 
 type StartError = Effect.Error<ReturnType<Ingestion["Service"]["start"]>>
-type ReplayError = AlreadyRunning | QuarantineError | ReplayFailed | SecretsError | StartError
+type ReplayError =
+  | AlreadyRunning
+  | QuarantineError
+  | ReplayContradicted
+  | ReplayFailed
+  | SecretsError
+  | StartError
 
 export class Replay extends Context.Service<
   Replay,
@@ -43,7 +58,11 @@ export class Replay extends Context.Service<
       unit: UnitName
     ) => Effect.Effect<QuarantinePlace, SinkLookupError | UnitLookupError>
 
-    /** Tries every row that waits, once, with the policy given; answers when the last run has ended. */
+    /**
+     * Tries every row that waits, once, with the policy of the run that set it
+     * aside and over it the one given, which may not say where rows land;
+     * answers when the last run has ended.
+     */
     readonly all: (scope: Scope, start: Start) => Effect.Effect<Replayed, ReplayError>
   }
 >()("@headrace/core/lifecycle/Replay") {
@@ -64,10 +83,13 @@ export class Replay extends Context.Service<
         const attempt = Effect.fnUntraced(function* (
           scope: Scope,
           start: Start,
-          replay: ReadonlyArray<ReplayedRow>
+          { carriedWith, rows: replay }: Group
         ) {
           const policy = { ...start.policy, quarantine: { maxRows: replay.length, maxRatio: 1 } }
-          const last = yield* Effect.provideContext(runToEnd(scope, { ...start, policy, replay }), services)
+          const last = yield* Effect.provideContext(
+            runToEnd(scope, { ...start, policy, carriedWith, replay }),
+            services
+          )
           if (last.event !== "RUN_SUCCEEDED")
             return yield* new ReplayFailed({ reason: last.message ?? "The run was ended from outside." })
           return refusedBy(last.stats)
@@ -79,8 +101,9 @@ export class Replay extends Context.Service<
           waiting: ReadonlyArray<KeptRow>
         ) {
           const groups = groupsOf(waiting)
-          const refusals = yield* Effect.forEach(groups, (rows) => attempt(scope, start, rows))
-          const tried = groups.reduce((sum, rows) => sum + rows.length, 0)
+          yield* Effect.forEach(groups, ({ carriedWith }) => agreed(carriedWith, start.policy))
+          const refusals = yield* Effect.forEach(groups, (group) => attempt(scope, start, group))
+          const tried = groups.reduce((sum, { rows }) => sum + rows.length, 0)
           const refused = refusals.reduce((sum, rows) => sum + rows, 0)
           return { taken: tried - refused, refused, untried: waiting.length - tried }
         })
@@ -118,18 +141,37 @@ const refusedBy = (stats: RunStats | null): number => {
 const most = { rows: 1000, characters: 4 * 1024 * 1024 }
 
 const Payload = Schema.fromJsonString(Schema.Struct({ columns: Schema.String, arrow: Schema.String }))
-const isReplayable = Schema.is(Schema.Struct({ columns: Schema.String, payload: Schema.String }))
 const decode = Schema.decodeUnknownOption(Payload)
 
-/** Rows of one slice have the same columns, and are not too many for one request. */
-const groupsOf = (waiting: ReadonlyArray<KeptRow>): ReadonlyArray<ReadonlyArray<ReplayedRow>> => {
-  const rows = waiting.flatMap(({ payload, generation, sliceSeq, position }) => {
-    const said = payload === null ? null : decode(payload)
-    const columns = said !== null && said._tag === "Some" ? said.value.columns : null
-    const row = { columns, payload, key: { generation, sliceSeq, position } }
-    return isReplayable(row) ? [row] : []
+/** Which columns were kept of a row; null where none were, and it can only be read anew. */
+const columnsOf = (payload: string): string | null =>
+  Option.getOrNull(Option.map(decode(payload), ({ columns }) => columns))
+
+/** Was enough of the row kept to try it again? */
+export const canBeTried = ({ payload }: Pick<KeptRow, "payload">): boolean =>
+  payload !== null && columnsOf(payload) !== null
+
+const agreed = (carriedWith: JsonObject | null, asked: JsonObject = {}) => {
+  const contradiction = carriedWith === null ? null : contradictionOf(carriedWith, asked)
+  return contradiction === null ? Effect.void : Effect.fail(new ReplayContradicted(contradiction))
+}
+
+/** Rows of one slice: they have the same columns, came under the same policy, and are not too many for one request. */
+interface Group {
+  readonly carriedWith: JsonObject | null
+  readonly rows: ReadonlyArray<ReplayedRow>
+}
+
+const groupsOf = (waiting: ReadonlyArray<KeptRow>): ReadonlyArray<Group> => {
+  const rows = waiting.flatMap(({ payload, policy, generation, sliceSeq, position }) => {
+    const columns = payload === null ? null : columnsOf(payload)
+    if (payload === null || columns === null) return []
+    const key = { generation, sliceSeq, position }
+    return [{ alike: JSON.stringify([columns, policy]), policy, row: { key, payload } }]
   })
-  return [...Map.groupBy(rows, ({ columns }) => columns).values()].flatMap(cut)
+  return [...Map.groupBy(rows, ({ alike }) => alike).values()].flatMap((alike) =>
+    cut(alike.map(({ row }) => row)).map((part) => ({ carriedWith: alike[0]?.policy ?? null, rows: part }))
+  )
 }
 
 const cut = (rows: ReadonlyArray<ReplayedRow>): ReadonlyArray<ReadonlyArray<ReplayedRow>> => {

@@ -79,7 +79,7 @@ export class SetAside extends Context.Service<
             }))
 
       return SetAside.of({
-        keep: Effect.fn("SetAside.keep")(function* ({ run, replay }, sliceSeq, rows) {
+        keep: Effect.fn("SetAside.keep")(function* ({ run, replay, policy }, sliceSeq, rows) {
           if (replay !== null) {
             yield* Effect.forEach(
               rows,
@@ -95,7 +95,7 @@ export class SetAside extends Context.Service<
           const kept = yield* Effect.forEach(rows, (row) =>
             sealed(run, { generation, sliceSeq, position: row.position })(row)
           )
-          yield* quarantine.keep(run, { runId, generation, sliceSeq }, kept)
+          yield* quarantine.keep(run, { runId, generation, sliceSeq }, kept, policy)
         }),
         count: ({ run }, sliceSeq) => quarantine.settle(run, { generation: run.generation, sliceSeq }),
         reconcile: Effect.fn("SetAside.reconcile")(function* ({ run, replay }, newest) {

@@ -52,11 +52,20 @@ export const make = Effect.sync(() => {
     })
 
   return Quarantine.of({
-    keep: Effect.fnUntraced(function* (place, { runId, generation, sliceSeq }, rejected) {
+    keep: Effect.fnUntraced(function* (place, { runId, generation, sliceSeq }, rejected, policy) {
       const keptAt = yield* DateTime.now
       const path = pathOf(place)
       for (const row of rejected) {
-        const kept = { ...row, generation, sliceSeq, unit: place.unit, sinkId: place.sinkId, runId, keptAt }
+        const kept = {
+          ...row,
+          generation,
+          sliceSeq,
+          unit: place.unit,
+          sinkId: place.sinkId,
+          runId,
+          policy,
+          keptAt
+        }
         rows.set(keyOf(path, kept), { tenant: place.tenant, path, kept, isSeen: false, claim: null })
       }
     }),

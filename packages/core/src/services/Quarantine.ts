@@ -7,6 +7,7 @@
  * a replay: rows are claimed by a run, and settled by the slice that took them.
  */
 import { Context, type Effect, Schema } from "effect"
+import { JsonObject } from "../domain/Endpoint.ts"
 import { Generation, RunId, SliceSeq } from "../domain/Run.ts"
 import { RejectedRow } from "../domain/Slice.ts"
 import { SinkId, UnitKey } from "../domain/Unit.ts"
@@ -33,6 +34,8 @@ export const KeptRow = Schema.Struct({
   unit: UnitKey,
   sinkId: SinkId,
   runId: RunId,
+  /** What the run that set it aside was carried with; null of rows kept before this was remembered. */
+  policy: Schema.NullOr(JsonObject),
   keptAt: Schema.DateTimeUtc
 })
 export type KeptRow = typeof KeptRow.Type
@@ -57,11 +60,12 @@ export interface Replaying {
 export class Quarantine extends Context.Service<
   Quarantine,
   {
-    /** Keeps rows of a slice, unseen. A row kept before under the same key is replaced. */
+    /** Keeps rows of a slice, unseen, with the policy of its run. A row kept before under the same key is replaced. */
     readonly keep: (
       place: QuarantinePlace,
       slice: Replaying,
-      rows: ReadonlyArray<RejectedRow>
+      rows: ReadonlyArray<RejectedRow>,
+      policy: JsonObject | null
     ) => Effect.Effect<void, QuarantineError>
 
     /** The slice counts: rows kept of it can be seen, rows it was to take in are done with. Idempotent. */

@@ -45,7 +45,7 @@ const positions = (place: QuarantinePlace) =>
 const seen = (place: QuarantinePlace, of: Replaying, ...rows: ReadonlyArray<RejectedRow>) =>
   Effect.gen(function* () {
     const quarantine = yield* Quarantine
-    yield* quarantine.keep(place, of, rows)
+    yield* quarantine.keep(place, of, rows, null)
     yield* quarantine.settle(place, of)
   })
 
@@ -58,7 +58,7 @@ export const suite = <E>(adapter: string, layer: Layer.Layer<Quarantine, E>) =>
           const quarantine = yield* Quarantine
           const place = somewhere()
           const kept = row(7, { column: "kind", payload: null })
-          yield* quarantine.keep(place, slice(3), [kept])
+          yield* quarantine.keep(place, slice(3), [kept], null)
           assert.deepStrictEqual(yield* quarantine.rows(place, 100), [])
 
           yield* quarantine.settle(place, slice(3))
@@ -68,12 +68,34 @@ export const suite = <E>(adapter: string, layer: Layer.Layer<Quarantine, E>) =>
         })
       )
 
+      it.effect(
+        "a row remembers the policy of the run that kept it last, also when it is refused again",
+        () =>
+          Effect.gen(function* () {
+            const quarantine = yield* Quarantine
+            const place = somewhere()
+            const policy = { mode: "incremental", primaryKeys: ["id"], limits: { rowBytes: 1000 } }
+            yield* quarantine.keep(place, slice(0), [row(1)], { mode: "full" })
+            yield* quarantine.keep(place, slice(0), [row(1)], policy)
+            yield* quarantine.keep(place, slice(1), [row(2)], null)
+            yield* quarantine.reconcile(place, Generation.make(1), SliceSeq.make(1))
+
+            const claimed = yield* quarantine.claim(place, [keyOf(slice(0), 1)], slice(2))
+            yield* quarantine.refuse(place, keyOf(slice(0), 1), row(1))
+
+            assert.deepStrictEqual(
+              [...claimed, ...(yield* quarantine.rows(place, 100))].map((kept) => kept.policy),
+              [policy, policy, null]
+            )
+          })
+      )
+
       it.effect("settling a slice shows its own rows, and settling twice shows them once", () =>
         Effect.gen(function* () {
           const quarantine = yield* Quarantine
           const place = somewhere()
-          yield* quarantine.keep(place, slice(0), [row(1), row(2)])
-          yield* quarantine.keep(place, slice(1), [row(1)])
+          yield* quarantine.keep(place, slice(0), [row(1), row(2)], null)
+          yield* quarantine.keep(place, slice(1), [row(1)], null)
 
           yield* quarantine.settle(place, slice(0))
           yield* quarantine.settle(place, slice(0))
@@ -86,9 +108,9 @@ export const suite = <E>(adapter: string, layer: Layer.Layer<Quarantine, E>) =>
         Effect.gen(function* () {
           const quarantine = yield* Quarantine
           const place = somewhere()
-          yield* quarantine.keep(place, slice(0), [row(1), row(2)])
+          yield* quarantine.keep(place, slice(0), [row(1), row(2)], null)
           yield* quarantine.reconcile(place, Generation.make(1), null)
-          yield* quarantine.keep(place, slice(0, 1, "run-2"), [row(1, { reason: "another" })])
+          yield* quarantine.keep(place, slice(0, 1, "run-2"), [row(1, { reason: "another" })], null)
 
           yield* quarantine.settle(place, slice(0))
 
@@ -104,7 +126,7 @@ export const suite = <E>(adapter: string, layer: Layer.Layer<Quarantine, E>) =>
         Effect.gen(function* () {
           const quarantine = yield* Quarantine
           const place = somewhere()
-          for (const seq of [0, 1, 2]) yield* quarantine.keep(place, slice(seq), [row(seq)])
+          for (const seq of [0, 1, 2]) yield* quarantine.keep(place, slice(seq), [row(seq)], null)
 
           yield* quarantine.reconcile(place, Generation.make(1), SliceSeq.make(1))
 
@@ -132,7 +154,7 @@ export const suite = <E>(adapter: string, layer: Layer.Layer<Quarantine, E>) =>
           const quarantine = yield* Quarantine
           const place = somewhere()
           yield* seen(place, slice(0), row(1), row(2), row(3, { code: "SCHEMA" }))
-          yield* quarantine.keep(place, slice(1), [row(9)])
+          yield* quarantine.keep(place, slice(1), [row(9)], null)
 
           const summary = yield* quarantine.summary(place.tenant)
 

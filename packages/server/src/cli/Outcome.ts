@@ -131,7 +131,7 @@ export const report = Effect.fn("report")(function* (last: RunProgress, tally: T
       if (screen.format === "text") screen.print(successLine(figures, journey))
       if (figures.rowsRejected > 0)
         screen.tell(
-          `! ${rowsOf(figures.rowsRejected)} set aside. Why:  ${journey.showAside}\n  quarantine replay, with the flags of this command, tries them again.`
+          `! ${rowsOf(figures.rowsRejected)} set aside. Why:  ${journey.showAside}\n  quarantine replay tries them again.`
         )
       if (figures.leftForLater !== null)
         screen.tell(`! Newer rows wait for the next run: ${figures.leftForLater}`)

@@ -74,7 +74,8 @@ layer(Place.layer, live)("headrace quarantine", (it) => {
       const reset = yield* headrace("reset", ...pair)
 
       assert.match(show.stdout, /^line 3   MALFORMED\n/, show.stderr)
-      assert.strictEqual(replay.exit, 0, replay.stdout)
+      assert.strictEqual(replay.exit, 7, replay.stdout)
+      assert.match(replay.stdout, /^✗ torn\.csv   0 rows taken in   0 refused again\n$/)
       assert.match(replay.stderr, /1 row was never readable\. Correct it at the source, and ingest again\./)
       assert.match(reset.stdout, /^✓ torn\.csv into .* is forgotten/, reset.stderr)
     })
@@ -83,12 +84,10 @@ layer(Place.layer, live)("headrace quarantine", (it) => {
   it.effect("replays a row once, when the target takes it at last", () =>
     Effect.gen(function* () {
       const { headrace, pair, stored, relax } = yield* carried("later", "--write", "append")
-      const append = [...pair, "--write", "append"]
-
-      const tooEarly = yield* headrace("quarantine", "replay", ...append)
+      const tooEarly = yield* headrace("quarantine", "replay", ...pair)
       yield* relax
-      const replayed = yield* headrace("quarantine", "replay", ...append)
-      const again = yield* headrace("quarantine", "replay", ...append)
+      const replayed = yield* headrace("quarantine", "replay", ...pair)
+      const again = yield* headrace("quarantine", "replay", ...pair)
 
       assert.strictEqual(tooEarly.exit, 7, tooEarly.stderr)
       assert.match(tooEarly.stdout, /^✗ public\.later   0 rows taken in   2 refused again\n$/)
@@ -105,7 +104,7 @@ layer(Place.layer, live)("headrace quarantine", (it) => {
       const byChange = ["--mode", "incremental", "--cursor", "changed", "--key", "id"]
       const { headrace, pair, stored, relax } = yield* carried("onward", ...byChange)
       yield* relax
-      yield* headrace("quarantine", "replay", ...pair, ...byChange)
+      yield* headrace("quarantine", "replay", ...pair)
       const { shop } = yield* Place.Place
       yield* Shop.addRows(shop, "onward", 21, 22)
 
@@ -113,6 +112,45 @@ layer(Place.layer, live)("headrace quarantine", (it) => {
 
       assert.match(next.stdout, /^✓ public\.onward   2 rows/, next.stderr)
       assert.deepStrictEqual(yield* stored, [...all, 21, 22])
+    })
+  )
+
+  it.effect("puts a merged row back as its source has it now, and not beside or over a newer one", () =>
+    Effect.gen(function* () {
+      const byChange = ["--mode", "incremental", "--cursor", "changed", "--key", "id"]
+      const { headrace, pair, stored } = yield* carried("renewed", ...byChange)
+      const { shop } = yield* Place.Place
+      yield* shop.sql`update renewed set note = 'mended', changed = 21 where id = 3`
+      yield* shop.sql`delete from renewed where id = 5`
+      yield* headrace("ingest", ...pair, ...byChange, ...setAside)
+
+      const replayed = yield* headrace("quarantine", "replay", ...pair)
+      const show = yield* headrace("quarantine", "show", ...pair)
+
+      assert.strictEqual(replayed.exit, 7, replayed.stderr)
+      assert.match(replayed.stdout, /^! public\.renewed   1 row taken in   1 refused again\n$/)
+      assert.match(replayed.stderr, /Gone at the source: 1 row\./)
+      assert.notMatch(replayed.stderr, /never readable/)
+      assert.match(show.stdout, /^id = 5   GONE\n/)
+      assert.deepStrictEqual(
+        yield* stored,
+        all.filter((id) => id !== 5)
+      )
+      const notes = yield* shop.sql`select note from copy.renewed where id = 3`
+      assert.deepStrictEqual(notes, [{ note: "mended" }])
+    })
+  )
+
+  it.effect("refuses flags by which rows would land in another way, and tries none", () =>
+    Effect.gen(function* () {
+      const { headrace, pair, stored, relax } = yield* carried("otherwise", "--write", "append")
+      yield* relax
+
+      const merged = yield* headrace("quarantine", "replay", ...pair, "--write", "merge", "--key", "id")
+
+      assert.strictEqual(merged.exit, 2, merged.stdout)
+      assert.match(merged.stderr, /HR2106[^]*carried[^]*with(out)? --(key|write)/)
+      assert.lengthOf(yield* stored, 18)
     })
   )
 

@@ -9,7 +9,7 @@ import { Exit } from "../Exit.ts"
 import { refusedAction, refusedByStore } from "../Failures.ts"
 import { count } from "../Figures.ts"
 import { given, unregistered } from "../Given.ts"
-import { afterReplay, replayLine } from "../ReplayOutcome.ts"
+import { afterReplay, contradicted, replayLine } from "../ReplayOutcome.ts"
 import { refuse, Refused } from "../Message.ts"
 import { parsePolicy, type PolicyFlags } from "../Policy.ts"
 import type { Reference } from "../Reference.ts"
@@ -94,7 +94,7 @@ export const replay = (flags: Pair & PolicyFlags): Verb =>
       screen.print(replayLine(pair.unitId, done))
       afterReplay(pair, done, left).forEach(screen.tell)
     } else screen.print(JSON.stringify({ v: 1, type: "quarantine.replayed", unit: pair.unitId, ...done }))
-    return done.refused > 0 ? Exit.rejected : Exit.done
+    return done.refused + done.untried > 0 ? Exit.rejected : Exit.done
   })
 
 interface Carried {
@@ -134,6 +134,7 @@ const replayed = Effect.fn("quarantine.replayed")(function* (pair: Carried, poli
   return yield* (yield* Replay).all(yield* Owner, { ...namesOf(pair), policy }).pipe(
     Effect.catchTags({
       AlreadyRunning: ({ runId }) => isRunning(pair.unitId, { runId, state: "RUNNING" }),
+      ReplayContradicted: (error) => contradicted(error, pair),
       ReplayFailed: ({ reason }) => new Refused(messageFor(reason, pair.sink.shown))
     }),
     Effect.catchIf(
@@ -146,7 +147,7 @@ const replayed = Effect.fn("quarantine.replayed")(function* (pair: Carried, poli
 type Start = Parameters<Replay["Service"]["all"]>[1]
 type PairError = Exclude<
   Effect.Error<ReturnType<Replay["Service"]["all"]>>,
-  { readonly _tag: "AlreadyRunning" | "ReplayFailed" }
+  { readonly _tag: "AlreadyRunning" | "ReplayContradicted" | "ReplayFailed" }
 >
 
 const refusedPair = (error: PairError, { source, sink }: Carried): Refused =>
