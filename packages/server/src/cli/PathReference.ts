@@ -22,7 +22,7 @@ export const forms =
   "A reference is postgres://user:password@host:5432/database, a path, file:///path, or, as a sink, iceberg+ before a catalog's address."
 
 /** What may be said after the `?`: the parameters of `file.local` but its path, under their own names. */
-export const fileSettings = ["format", "delimiter", "column_types", "compression", "partition_by"]
+export const fileSettings = ["format", "delimiter", "header", "column_types", "compression", "partition_by"]
 
 const settingsShape = /^(?<place>[^?]*)\?(?<query>[A-Za-z_-]+=.*)$/
 

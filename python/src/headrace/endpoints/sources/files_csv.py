@@ -1,6 +1,6 @@
 """A CSV file as a part: RFC 4180 in UTF-8, its first line the header, its values text.
 
-Nothing is guessed: a column is text unless ``column_types`` says what it is, so
+No type is guessed: a column is text unless ``column_types`` says what it is, so
 leading zeros, wide numbers and decimals stay what they are. A field without
 anything is NULL, a quoted one with nothing in it is empty text.
 """
@@ -8,10 +8,8 @@ anything is NULL, a quoted one with nothing in it is empty text.
 from __future__ import annotations
 
 import io
-import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -21,32 +19,23 @@ import pyarrow.csv as csv
 from headrace.endpoint import Column
 from headrace.endpoints.sources.files_bytes import FileRange, SourceBytes
 from headrace.endpoints.sources.files_columns import NotExact, field_of, from_text
+from headrace.endpoints.sources.files_csv_header import Header, column_names, without_rows
 from headrace.endpoints.sources.files_csv_sifting import CsvSifting
-from headrace.endpoints.sources.files_delimiter import likely_delimiter, set_delimiter
+from headrace.endpoints.sources.files_delimiter import delimiter_of, likely_delimiter, set_delimiter
 from headrace.endpoints.sources.files_parts import (
     Cut,
     Mark,
     Shape,
     Want,
     chosen_columns,
-    refuse_too_many_columns,
     rejected,
 )
 from headrace.endpoints.sources.files_records import BOM, Block, Records, blocks, line_of, refuse_unreadable
 from headrace.endpoints.sources.files_text import cut_records, estimated_records, resumed, text_start
-from headrace.errors import Bug, ConfigInvalid, EndpointUnreachable, RowRejected
+from headrace.errors import Bug, EndpointUnreachable, RowRejected
 from headrace.refusals import Sifted
 
-_SEPARATOR = re.compile(rb'"?sep=([^"\w\s]|\t)"?', re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
-    names: tuple[str, ...]
-    body: Mark
-    """Where the rows begin."""
-    is_ended: bool
-    """It has its line feed."""
+_FIRST_LINE_BYTES = 64 * 1024
 
 
 class _ParsedStream(FileRange):
@@ -73,11 +62,16 @@ class _ParsedStream(FileRange):
 
 
 class CsvPart:
-    def __init__(self, file: SourceBytes, types: Mapping[str, str], delimiter: str, row_bytes: int) -> None:
+    """``delimiter`` is None where nobody said it: then the first line tells."""
+
+    def __init__(
+        self, file: SourceBytes, types: Mapping[str, str], delimiter: str | None, row_bytes: int, *, has_header: bool
+    ) -> None:
         self._file = file
         self._types = types
-        self._delimiter = delimiter
+        self._said_delimiter = delimiter
         self._row_bytes = row_bytes
+        self._has_header = has_header
 
     def shape(self) -> Shape:
         header = self._header
@@ -93,7 +87,7 @@ class CsvPart:
     def begin(self, *, is_growing: bool) -> Mark:
         if is_growing and not self._header.is_ended:
             raise EndpointUnreachable(
-                f"The header of {self._file.shown} has no line feed yet. Start again when its line is whole.",
+                f"The first line of {self._file.shown} has no line feed yet. Start again when it is whole.",
                 role="source",
                 details={"path": self._file.shown},
             )
@@ -169,9 +163,17 @@ class CsvPart:
         return Records(self._delimiter, counts_blank=len(self._header.names) == 1)
 
     @cached_property
+    def _delimiter(self) -> str:
+        if self._said_delimiter is not None:
+            return self._said_delimiter
+        start = text_start(self._file).at
+        head = self._file.read(start, min(_FIRST_LINE_BYTES, self._file.size - start))
+        return delimiter_of(head.lstrip(b"\r\n").partition(b"\n")[0])
+
+    @cached_property
     def _header(self) -> Header:
-        records = Records(self._delimiter)
-        for block in blocks(self._file, text_start(self._file), self._file.size, records, self._row_bytes):
+        records, start = Records(self._delimiter), text_start(self._file)
+        for block in blocks(self._file, start, self._file.size, records, self._row_bytes):
             span = next(records.spans(block.data), None)
             if span is None:
                 continue
@@ -179,44 +181,16 @@ class CsvPart:
             self._refuse_left_open(block, records)
             refuse_unreadable(self._file.shown, replace(block, data=block.data[:end]), records)
             line = block.line + block.data.count(b"\n", 0, begin) + 1
-            self._refuse_separator(block.data[begin:end], line)
-            names = self._names(block.data[begin:end], line)
-            body = Mark(at=block.at + end, line=block.line + block.data.count(b"\n", 0, end))
-            return Header(names=names, body=body, is_ended=block.is_whole)
-        raise ConfigInvalid(
-            f"{self._file.shown} is empty, and a CSV file names its columns in its first line. "
-            "Write the header, or remove the file.",
-            role="source",
-            details={"path": self._file.shown},
-        )
-
-    def _refuse_separator(self, header: bytes, line: int) -> None:
-        """The line by which Excel is told what divides fields would be taken for the header."""
-        found = _SEPARATOR.fullmatch(header.rstrip(b"\r\n"))
-        if found is None:
-            return
-        raise ConfigInvalid(
-            f"{self._file.shown}, line {line}: {found[0].decode().strip()} is for Excel and no header. "
-            f"Remove the line, and {set_delimiter(found[1].decode())}.",
-            role="source",
-            details={"path": self._file.shown, "line": line, "field": "delimiter"},
-        )
-
-    def _names(self, header: bytes, line: int) -> tuple[str, ...]:
-        count = header.count(self._delimiter.encode()) + 1
-        refuse_too_many_columns(self._file.shown, count, "Write a row for each value, beside the column's name.")
-        line_alone = BOM + header.rstrip(b"\r\n") + b"\n"
-        read = csv.ReadOptions(use_threads=False, block_size=len(line_alone) + 1)
-        found: list[str] = csv.read_csv(pa.BufferReader(line_alone), read, self._parsing()).column_names
-        names = tuple(name or f"column_{position}" for position, name in enumerate(found, 1))
-        twice = [name for name, count in Counter(names).items() if count > 1]
-        if twice:
-            raise ConfigInvalid(
-                f"Two columns of {self._file.shown} are called {twice[0]!r}. Rename one of them in the header.",
-                role="source",
-                details={"path": self._file.shown, "line": line, "column": twice[0]},
+            names = column_names(
+                self._file.shown, block.data[begin:end], line, self._parsing(), has_header=self._has_header
             )
-        return names
+            behind = Mark(at=block.at + end, line=block.line + block.data.count(b"\n", 0, end))
+            return Header(names=names, body=behind if self._has_header else start, is_ended=block.is_whole)
+        raise without_rows(self._file.shown, has_header=self._has_header)
+
+    @property
+    def _expected(self) -> str:
+        return f"the {'header names' if self._has_header else 'first row has'} {len(self._header.names)}"
 
     def _opened(self, cut: Cut, names: tuple[str, ...], chosen: tuple[str, ...], wrong: list[Any], answer: str) -> Any:
         def note(row: Any) -> str:
@@ -265,16 +239,15 @@ class CsvPart:
         return pa.record_batch(arrays, schema=pa.schema(fields))
 
     def _misshapen(self, cut: Cut, row: Any) -> Exception:
-        expected, found = row.expected_columns, row.actual_columns
         return rejected(
             self._file.shown,
             self._line(cut, row.number - 1),
-            f"there are {found} fields, and the header names {expected}. Quote fields that hold a "
+            f"there are {row.actual_columns} fields, and {self._expected}. Quote fields that hold a "
             f"{self._delimiter!r}, or {set_delimiter(likely_delimiter(self._header.names))}.",
         )
 
     def _sifting(self, cut: Cut, wrong: Sequence[Any], most: int) -> CsvSifting:
-        return CsvSifting(self._file.shown, len(self._header.names), wrong, most, lambda: self._first_line(cut))
+        return CsvSifting(self._file.shown, self._expected, wrong, most, lambda: self._first_line(cut))
 
     def _first_line(self, cut: Cut) -> int | None:
         """The line of the first record, where every record is just one line: others would be looked for one by one."""

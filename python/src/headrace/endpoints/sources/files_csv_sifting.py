@@ -17,16 +17,18 @@ from headrace.sifting import position_before
 class CsvSifting:
     """``wrong`` is filled by the parser with records it passes over, ahead of the batches that come around them.
 
+    ``expected`` says how many fields a record has.
+
     ``first_line`` is asked when a record is refused. It answers None where a
     record may have several lines, or none: then they are not told apart by line.
     """
 
     def __init__(
-        self, shown: str, fields: int, wrong: Sequence[Any], most: int, first_line: Callable[[], int | None]
+        self, shown: str, expected: str, wrong: Sequence[Any], most: int, first_line: Callable[[], int | None]
     ) -> None:
         self._shown = shown
         self._first_line = functools.cache(first_line)
-        self._fields = fields
+        self._expected = expected
         self._wrong = wrong
         self._most = most
         self._told = 0
@@ -67,8 +69,8 @@ class CsvSifting:
         return RefusedRow(
             position=row.number - 1 - before,
             code="MALFORMED",
-            reason=f"{self._place(row.number - 1)}: there are {row.actual_columns} fields, and the header names "
-            f"{self._fields}. Quote fields that hold the delimiter.",
+            reason=f"{self._place(row.number - 1)}: there are {row.actual_columns} fields, and {self._expected}. "
+            "Quote fields that hold the delimiter.",
             text=row.text,
         )
 

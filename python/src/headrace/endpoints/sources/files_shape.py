@@ -48,13 +48,24 @@ class UnitLike(Protocol[_Part]):
 Opener = Callable[[tuple[str, ...]], OpenPart]
 
 
-def opened_as(
-    format_: FileFormat, file: SourceBytes, types: Mapping[str, str], delimiter: str | None, row_bytes: int
-) -> OpenPart:
+class TextOptions(Protocol):
+    """What a person may say of text, which does not say it itself."""
+
+    @property
+    def column_types(self) -> Mapping[str, str]: ...
+    @property
+    def delimiter(self) -> str | None: ...
+    @property
+    def has_header(self) -> bool: ...
+
+
+def opened_as(format_: FileFormat, file: SourceBytes, options: TextOptions, row_bytes: int) -> OpenPart:
+    types = options.column_types
     match format_:
         case "csv":
             is_tabbed = without_compression(file.shown).lower().endswith((".tsv", ".tab"))
-            return CsvPart(decompressed(file, row_bytes), types, delimiter or ("\t" if is_tabbed else ","), row_bytes)
+            delimiter = options.delimiter or ("\t" if is_tabbed else None)
+            return CsvPart(decompressed(file, row_bytes), types, delimiter, row_bytes, has_header=options.has_header)
         case "jsonl":
             return JsonLinesPart(decompressed(file, row_bytes), types, row_bytes)
         case "parquet":

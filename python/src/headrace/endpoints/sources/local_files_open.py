@@ -24,7 +24,7 @@ def open_part(
     """Raises ``UnitNotFound`` when it is not there, ``ConfigInvalid`` when it holds something else."""
     file = open_file(config.base_path, path)
     try:
-        return opened_as(format_, file, config.column_types, config.delimiter, row_bytes)
+        return opened_as(format_, file, config, row_bytes)
     except BaseException:
         file.close()
         raise
@@ -40,7 +40,7 @@ def open_listed(config: LocalFilesConfig, unit: Unit, part: Part, row_bytes: int
     try:
         if unit.format in TEXT:
             file.size = min(file.size, part.size)
-        opened = opened_as(unit.format, file, config.column_types, config.delimiter, row_bytes)
+        opened = opened_as(unit.format, file, config, row_bytes)
         if part.rows is not None:
             refuse_other_rows(config.base_path, part, opened.estimated_rows())
         return opened

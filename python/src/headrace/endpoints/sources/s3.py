@@ -124,4 +124,4 @@ class _Prefix:
 
     def _opened(self, format_: FileFormat, there: Found, row_bytes: int) -> OpenPart:
         file = SourceObject(self._bucket, there)
-        return opened_as(format_, file, self._config.column_types, self._config.delimiter, row_bytes)
+        return opened_as(format_, file, self._config, row_bytes)

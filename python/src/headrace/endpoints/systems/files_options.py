@@ -1,4 +1,4 @@
-"""What a person may say of files wherever they lie: format, compression, delimiter. Parsed once."""
+"""What a person may say of files wherever they lie: format, compression, how CSV is written. Parsed once."""
 
 from __future__ import annotations
 
@@ -33,6 +33,13 @@ def parse_delimiter(text: str) -> str | None:
     if len(mark) != 1 or not mark.isascii() or mark in '"\r\n\0':
         raise _invalid("delimiter", f"delimiter is {text!r}. Give one ASCII character that is no quote, or 'tab'.")
     return mark
+
+
+def parse_header(text: str) -> bool:
+    """Whether a CSV file names its columns in its first line."""
+    if text in ("", "true", "false"):
+        return text != "false"
+    raise _invalid("header", f"header is {text!r}. Say true, or false of CSV files whose first line is a row.")
 
 
 def _invalid(field: str, message: str) -> ConfigInvalid:

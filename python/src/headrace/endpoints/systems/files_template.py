@@ -4,6 +4,27 @@ from __future__ import annotations
 
 from headrace.templates import Capability, TemplateField
 
+CSV = [
+    TemplateField(
+        key="delimiter",
+        label="CSV delimiter",
+        placeholder=",",
+        help_text=(
+            "One character, or 'tab'. Left out: a comma; where the first line has none, a semicolon, tab or bar that "
+            "it has; a tab by the ending .tsv."
+        ),
+        advanced=True,
+    ),
+    TemplateField(
+        key="header",
+        label="CSV header",
+        value_type="BOOLEAN",
+        default_value="true",
+        help_text="Off where the first line is a row: columns are then called column_1, column_2 and so on.",
+        advanced=True,
+    ),
+]
+
 COLUMN_TYPES = TemplateField(
     key="column_types",
     label="Column types",

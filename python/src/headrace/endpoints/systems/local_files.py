@@ -22,6 +22,7 @@ from headrace.endpoints.systems.files_options import (
     parse_compression,
     parse_delimiter,
     parse_format,
+    parse_header,
 )
 from headrace.endpoints.systems.files_partitions import parse_partition_by
 from headrace.endpoints.systems.local_files_descriptor import DESCRIPTOR
@@ -31,7 +32,7 @@ from headrace.errors import ConfigInvalid, DataPlaneError
 from headrace.protocol import Connection, ConnectionTest, Diagnostic, Json
 from headrace.templates import EndpointDescriptor
 
-_SHOWN = ("format", "compression", "partition_by", "delimiter", "column_types")
+_SHOWN = ("format", "compression", "partition_by", "delimiter", "header", "column_types")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ class LocalFilesConfig:
     compression: Compression
     partition_by: tuple[str, ...]
     delimiter: str | None
+    has_header: bool
     column_types: Mapping[str, str]
 
     @classmethod
@@ -54,6 +56,7 @@ class LocalFilesConfig:
             compression=parse_compression(parameters.get("compression", "")),
             partition_by=parse_partition_by(parameters.get("partition_by", "")),
             delimiter=parse_delimiter(parameters.get("delimiter", "")),
+            has_header=parse_header(parameters.get("header", "")),
             column_types=parse_column_types(parameters.get("column_types", "")),
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headrace.endpoints.systems.files_template import COLUMN_TYPES, READ_WHOLE
+from headrace.endpoints.systems.files_template import COLUMN_TYPES, CSV, READ_WHOLE
 from headrace.templates import (
     Capability,
     ConnectionTemplate,
@@ -54,13 +54,7 @@ _FIELDS = [
         ),
         advanced=True,
     ),
-    TemplateField(
-        key="delimiter",
-        label="CSV delimiter",
-        placeholder=",",
-        help_text="One character, or 'tab'. Left out: a comma, and a tab in .tsv files.",
-        advanced=True,
-    ),
+    *CSV,
     COLUMN_TYPES,
 ]
 

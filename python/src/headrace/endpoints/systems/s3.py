@@ -19,6 +19,7 @@ from headrace.endpoints.systems.files_options import (
     parse_compression,
     parse_delimiter,
     parse_format,
+    parse_header,
 )
 from headrace.endpoints.systems.s3_descriptor import DESCRIPTOR
 from headrace.errors import (
@@ -58,6 +59,7 @@ class S3Config:
     format: FileFormat | None
     compression: Compression
     delimiter: str | None
+    has_header: bool
     column_types: Mapping[str, str]
 
     @classmethod
@@ -70,6 +72,7 @@ class S3Config:
             format=parse_format(parameters.get("format", "")),
             compression=parse_compression(parameters.get("compression", "")),
             delimiter=parse_delimiter(parameters.get("delimiter", "")),
+            has_header=parse_header(parameters.get("header", "")),
             column_types=parse_column_types(parameters.get("column_types", "")),
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headrace.endpoints.systems.files_template import COLUMN_TYPES, READ_WHOLE
+from headrace.endpoints.systems.files_template import COLUMN_TYPES, CSV, READ_WHOLE
 from headrace.templates import (
     Capability,
     ConnectionTemplate,
@@ -81,13 +81,7 @@ _FIELDS = [
         help_text="How the Parquet files of a sink are compressed.",
         advanced=True,
     ),
-    TemplateField(
-        key="delimiter",
-        label="CSV delimiter",
-        placeholder=",",
-        help_text="One character, or 'tab'. Left out: a comma, and a tab in .tsv objects.",
-        advanced=True,
-    ),
+    *CSV,
     COLUMN_TYPES,
 ]
 
