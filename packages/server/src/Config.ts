@@ -23,6 +23,8 @@ export interface ServerConfig {
   readonly workers: number
   /** `HEADRACE_STALL_SECONDS`, default 900: a run in which no row moves for so long is ended; a slow query needs it. */
   readonly stallSeconds: number
+  /** `HEADRACE_LEASE_SECONDS`, default 30: how long a server may be silent before others take over its runs. */
+  readonly leaseSeconds: number
   /** `HEADRACE_PYTHON`, default `.venv/bin/python` in the current folder or in this repository, else `python3`. */
   readonly python: string
   /** `HEADRACE_LOG_LEVEL`, default `Info`: `Trace`, `Debug`, `Info`, `Warn`, `Error`, `Fatal`, `None`, `All`. */
@@ -136,6 +138,11 @@ export const load: Effect.Effect<ServerConfig, SettingInvalid> = Effect.gen(func
       "HEADRACE_STALL_SECONDS",
       Config.withDefault(wholeNumber("HEADRACE_STALL_SECONDS", 10, 86_400), 900),
       "a number of seconds from 10 to 86400"
+    ),
+    leaseSeconds: yield* setting(
+      "HEADRACE_LEASE_SECONDS",
+      Config.withDefault(wholeNumber("HEADRACE_LEASE_SECONDS", 1, 3600), 30),
+      "a number of seconds from 1 to 3600"
     ),
     python: yield* setting(
       "HEADRACE_PYTHON",

@@ -18,6 +18,7 @@ import { IngestionDefaults } from "@headrace/core/lifecycle/Lookups"
 import * as MemoryGraphStore from "@headrace/core/memory/MemoryGraphStore"
 import * as MemoryRunEvents from "@headrace/core/memory/MemoryRunEvents"
 import * as MemorySecrets from "@headrace/core/memory/MemorySecrets"
+import { LeaseTimes } from "@headrace/core/services/RunRepo"
 import { Duration, Effect, Layer, Option, Redacted } from "effect"
 import { join } from "node:path"
 import type { ServerConfig } from "./Config.ts"
@@ -77,6 +78,14 @@ export const defaults = ({ defaultSink, staging }: ServerConfig) =>
     stagingProviderId: Option.getOrNull(staging)
   })
 
+/** A run that was not heard of three times is given up, and looked for twice as often as that takes. */
+const leases = ({ leaseSeconds }: ServerConfig) =>
+  Layer.succeed(LeaseTimes, {
+    ttl: Duration.seconds(leaseSeconds),
+    renew: Duration.seconds(leaseSeconds / 3),
+    sweep: Duration.seconds(leaseSeconds / 2)
+  })
+
 /**
  * Headrace over real stores and workers. Fails when the data directory, the
  * key or the database cannot be used; workers start beside it and never fail it.
@@ -89,7 +98,7 @@ export const layer = (config: ServerConfig) =>
       const services = Layer.mergeAll(stores(config), inMemory, secrets, worker(config, data))
       return Headrace.layer.pipe(
         Layer.provideMerge(services),
-        Layer.provide([database(config, data), defaults(config)])
+        Layer.provide([database(config, data), defaults(config), leases(config)])
       )
     })
   )

@@ -27,6 +27,7 @@ describe("Config", () => {
         port: 4010,
         workers: 2,
         stallSeconds: 900,
+        leaseSeconds: 30,
         logLevel: "Info",
         defaultTenant: "dev"
       })

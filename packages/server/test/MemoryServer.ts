@@ -13,6 +13,7 @@ export const config: ServerConfig = {
   port: 0,
   workers: 1,
   stallSeconds: 900,
+  leaseSeconds: 30,
   python: "python3",
   logLevel: "None",
   defaultTenant: "dev",

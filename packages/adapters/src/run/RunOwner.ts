@@ -1,49 +1,54 @@
 /**
- * How a process shows that it lives: it holds a session lock made from its own
- * id. When it dies, however it dies, the server ends its session and frees the
- * lock; so whose lock is held, lives, and no clock is asked.
+ * Who holds a unit: a process, by an id of its own and by where it runs. What
+ * a dead one held passes with its lease; a process of the same machine need not
+ * wait so long, since the system says which of its processes are gone.
  */
-import type { PgClient } from "@effect/sql-pg"
-import { Data, Effect, type Scope } from "effect"
-import type { SqlError } from "effect/sql/SqlError"
-import type { Fragment } from "effect/sql/Statement"
-import * as SessionLock from "../sql/SessionLock.ts"
+import { readFileSync, readlinkSync } from "node:fs"
 
 export interface RunOwner {
   readonly id: string
-  /** Returns when the lock is held, as far as this process knows. */
-  readonly present: Effect.Effect<void>
+  /** Null where the system does not say; then only the lease tells. */
+  readonly place: string | null
 }
 
-/** Our session broke and its lock is not back yet: a run opened now would look like a dead one's. */
-export class OwnershipLost extends Data.TaggedError("OwnershipLost") {
-  override readonly message = "the database session that shows that this process lives is broken"
+const textOf = (path: string): string | null => {
+  try {
+    return readFileSync(path, "utf8").trim()
+  } catch {
+    return null
+  }
 }
 
-/** The number of an owner's lock; the seed keeps it apart from other locks made from text. */
-const numberOf = (id: string) => `hashtextextended(${id}::text, 4852)`
+/**
+ * This boot of this machine, and the processes that are numbered together with us: of two containers,
+ * each has its own process 7. Null outside of Linux.
+ */
+const machineOf = (): string | null => {
+  const boot = textOf("/proc/sys/kernel/random/boot_id")
+  try {
+    return boot === null ? null : `${boot} ${readlinkSync("/proc/self/ns/pid")}`
+  } catch {
+    return null
+  }
+}
 
-/** A new owner, alive as long as the scope. */
-export const make = (
-  sql: PgClient.PgClient
-): Effect.Effect<RunOwner, OwnershipLost | SqlError, Scope.Scope> =>
-  Effect.gen(function* () {
-    const id = crypto.randomUUID()
-    const { held } = yield* SessionLock.hold({
-      session: { ...sql.config, applicationName: "headrace owner" },
-      take: (query) =>
-        Effect.flatMap(query(`select pg_try_advisory_lock(${numberOf("$1")}) as got`, [id]), ([row]) =>
-          row?.["got"] === true ? Effect.void : new OwnershipLost()
-        ),
-      // Without it the server frees the lock only when it notices that we are gone.
-      farewell: (query) => Effect.asVoid(query(`select pg_advisory_unlock(${numberOf("$1")})`, [id]))
-    })
-    return { id, present: held }
-  })
+/** When the process began, in ticks since the boot, which tells it from a later one of its number. Null: it is gone. */
+const startOf = (pid: number): string | null => {
+  const stat = textOf(`/proc/${pid}/stat`)
+  // The name in parentheses is the process's own choice, so fields are counted from behind it: proc(5).
+  const [state, ...fields] = stat?.slice(stat.lastIndexOf(")") + 2).split(" ") ?? []
+  return state === undefined || state === "Z" || state === "X" ? null : (fields[18] ?? null)
+}
 
-/** Is the lock of the owner in the column or parameter `id` held by somebody, in this database? */
-export const lives = (sql: PgClient.PgClient, id: Fragment): Fragment => sql`exists (
-  select from pg_locks
-  where locktype = 'advisory' and granted and objsubid = 1
-    and database = (select oid from pg_database where datname = current_database())
-    and (classid::int8 << 32 | objid::int8) = hashtextextended(${id}::text, 4852))`
+export const machine = machineOf()
+
+export const make = (): RunOwner => ({
+  id: crypto.randomUUID(),
+  place: machine === null ? null : `${machine} ${process.pid} ${startOf(process.pid)}`
+})
+
+/** Is the process gone that ran at `place`? Asked of places on our machine. */
+export const isGone = (place: string): boolean => {
+  const [pid = "", start] = place.split(" ").slice(-2)
+  return startOf(Number(pid)) !== start
+}

@@ -5,12 +5,12 @@
  * for another that waits for it.
  */
 import type { PgClient } from "@effect/sql-pg"
-import type { Schema } from "effect"
+import { Duration, type Schema } from "effect"
 import { outcomeIn, type RunOutcome } from "@headrace/core/domain/RunOutcome"
 import type { SinkId, UnitKey } from "@headrace/core/domain/Unit"
 import type { Ending, Run, RunRepo } from "@headrace/core/services/RunRepo"
 import type { Fragment } from "effect/sql/Statement"
-import * as RunOwner from "./RunOwner.ts"
+import type { RunOwner } from "./RunOwner.ts"
 
 type Request = Parameters<RunRepo["Service"]["acquire"]>[0]
 
@@ -26,6 +26,14 @@ const outcomeFound = `case "state" ${Object.entries(outcomeIn)
 /** The client's own JSON parameter would make of null a value that is not missing. */
 const jsonOf = (sql: PgClient.PgClient, value: Schema.Json) => (value === null ? null : sql.json(value))
 
+/** Time is the database's: processes differ in theirs. */
+const leaseEnd = (sql: PgClient.PgClient, ttl: Duration.Duration) =>
+  sql`clock_timestamp() + ${Duration.toMillis(ttl)}::float8 * interval '1 millisecond'`
+
+/** Nobody holds the unit of this row of `hr_lease`. */
+const isFree = (row: string) =>
+  `(${row}.owner is null or ${row}.lease_until is null or ${row}.lease_until <= clock_timestamp())`
+
 /** A row of a unit; of a unit and its sink. */
 const keys = (sql: PgClient.PgClient) => {
   const ofUnit = ({ endpointId, unitId }: UnitKey) => sql`endpoint_id = ${endpointId} and unit_id = ${unitId}`
@@ -38,26 +46,27 @@ const keys = (sql: PgClient.PgClient) => {
 
 /**
  * The unit's new epoch, the generation of its sink, the run, and the state, all
- * of it or nothing. No row when a run whose owner lives holds the unit, or when
- * `owner` is dead. The last values are read where they are written, so that
- * whoever waited for another's transaction goes on from what that one left.
+ * of it or nothing. No row when another run holds the unit. The last values are
+ * read where they are written, so that whoever waited for another's transaction
+ * goes on from what that one left.
  */
 const acquire =
   (sql: PgClient.PgClient) =>
   (
     { runId, tenant, unit: { endpointId, unitId }, sinkId, fresh, continues = false }: Request,
-    owner: string,
+    { id, place }: RunOwner,
+    ttl: Duration.Duration,
     at: Date
   ) => {
     const isSpent = sql`(not ${continues} and (last.ended is not null or last.complete and ${fresh}))`
     return sql`
       with lease as (
-        insert into hr_lease as held (tenant, endpoint_id, unit_id, epoch, run_id, sink_id, owner)
-        select ${tenant}, ${endpointId}, ${unitId}, 1, ${runId}, ${sinkId}, ${owner}::uuid
-        where ${RunOwner.lives(sql, sql`${owner}`)}
+        insert into hr_lease as held (tenant, endpoint_id, unit_id, epoch, run_id, sink_id, owner, place, lease_until)
+        values (${tenant}, ${endpointId}, ${unitId}, 1, ${runId}, ${sinkId}, ${id}::uuid, ${place}, ${leaseEnd(sql, ttl)})
         on conflict (endpoint_id, unit_id) do update set tenant = excluded.tenant, epoch = held.epoch + 1,
-          run_id = excluded.run_id, sink_id = excluded.sink_id, owner = excluded.owner
-        where held.owner is null or not ${RunOwner.lives(sql, sql.literal("held.owner"))}
+          run_id = excluded.run_id, sink_id = excluded.sink_id, owner = excluded.owner, place = excluded.place,
+          lease_until = ${leaseEnd(sql, ttl)}
+        where ${sql.literal(isFree("held"))}
         returning epoch
       ), filling as (
         insert into hr_generation as last (tenant, endpoint_id, unit_id, sink_id, generation, reason)
@@ -125,7 +134,8 @@ const close =
     const filled = ending._tag === "Completed" ? ending.filled : "part"
     return sql`
       with freed as (
-        update hr_lease set owner = null where ${ofUnit(unit)} and epoch = ${epoch} returning 1
+        update hr_lease set owner = null, place = null, lease_until = null
+        where ${ofUnit(unit)} and epoch = ${epoch} returning 1
       ), found as (
         select "state", "lastRunId" = ${runId} as "isShown" from "IngestionUnitState"
         where ${ofState(unit)} and exists (select from freed) for update
@@ -152,9 +162,9 @@ const close =
 
 export const statements = (sql: PgClient.PgClient) => {
   const { ofSink, ofUnit } = keys(sql)
-  const isHeld = sql`exists (
-    select from hr_lease l
-    where l.endpoint_id = r.endpoint_id and l.unit_id = r.unit_id and l.run_id = r.run_id and ${RunOwner.lives(sql, sql.literal("l.owner"))})`
+  const isHeld = sql.literal(`exists (
+    select from hr_lease l where l.endpoint_id = r.endpoint_id and l.unit_id = r.unit_id and l.run_id = r.run_id
+      and not ${isFree("l")})`)
   const open = (where: Fragment) =>
     sql`select ${sql.literal(columns)} from hr_run r where closed_at is null and ${where}`
   return {
@@ -162,10 +172,41 @@ export const statements = (sql: PgClient.PgClient) => {
     advance: advance(sql),
     close: close(sql),
 
-    /** The unit's run whose owner lives. */
+    renew: ({ unit, epoch }: Run, ttl: Duration.Duration) => sql`
+      update hr_lease set lease_until = ${leaseEnd(sql, ttl)}
+      where ${ofUnit(unit)} and epoch = ${epoch} and owner is not null returning epoch`,
+
+    /** The unit's run that holds it. */
     live: (unit: UnitKey) => open(sql`${ofUnit(unit)} and ${isHeld}`),
     openRuns: open(sql`${isHeld} order by started_at`),
-    orphans: open(sql`not ${isHeld} order by started_at`),
+
+    /** What has passed is taken, so that nobody renews it afterwards; what others take at this moment they tell. */
+    orphans: sql`
+      with passed as (
+        select endpoint_id, unit_id from hr_lease l where owner is not null and ${sql.literal(isFree("l"))}
+        for update skip locked
+      ), taken as (
+        update hr_lease l set owner = null from passed p
+        where l.endpoint_id = p.endpoint_id and l.unit_id = p.unit_id returning l.run_id
+      )
+      select ${sql.literal(columns)} from hr_run r
+      where closed_at is null and (run_id in (select run_id from taken) or not exists (
+        select from hr_lease l
+        where l.endpoint_id = r.endpoint_id and l.unit_id = r.unit_id and l.run_id = r.run_id and l.owner is not null))
+      order by started_at`,
+
+    /** Where the processes of this machine run that hold units. */
+    places: (machine: string) => sql`
+      select distinct place from hr_lease l
+      where not ${sql.literal(isFree("l"))} and starts_with(place, ${`${machine} `})`,
+
+    /** What processes at these places hold has passed. */
+    letGo: (places: ReadonlyArray<string>) =>
+      sql`update hr_lease set lease_until = clock_timestamp() where ${sql.in("place", places)}`,
+
+    /** What this owner holds has passed. */
+    leave: ({ id }: RunOwner) =>
+      sql`update hr_lease set lease_until = clock_timestamp() where owner = ${id}::uuid`,
 
     endGeneration: (tenant: string, unit: UnitKey, sinkId: SinkId) =>
       sql`update hr_generation set ended = 'RESET' where ${ofSink(tenant, unit, sinkId)}`

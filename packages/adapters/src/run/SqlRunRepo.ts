@@ -8,8 +8,8 @@ import { EndpointId } from "@headrace/core/domain/Endpoint"
 import { Epoch, Generation, RunId, SliceSeq } from "@headrace/core/domain/Run"
 import { RunOutcome } from "@headrace/core/domain/RunOutcome"
 import { SinkId, UnitId, UnitKey } from "@headrace/core/domain/Unit"
-import { Run, RunRepo, RunRepoError, UnitBusy } from "@headrace/core/services/RunRepo"
-import { Data, DateTime, Effect, Layer, Option, Schedule, Schema } from "effect"
+import { LeaseTimes, Run, RunRepo, RunRepoError, UnitBusy } from "@headrace/core/services/RunRepo"
+import { Data, DateTime, Effect, Layer, Option, Schema } from "effect"
 import * as RunOwner from "./RunOwner.ts"
 import { statements } from "./RunStatements.ts"
 
@@ -28,6 +28,8 @@ const Row = Schema.Struct({
 })
 const decodeRows = Schema.decodeUnknownEffect(Schema.Array(Row))
 
+const decodePlaces = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ place: Schema.String })))
+
 /** The one row that closing answers. */
 const decodeReached = Schema.decodeUnknownEffect(
   Schema.Tuple([Schema.Struct({ outcome: RunOutcome, isShown: Schema.Boolean })])
@@ -38,29 +40,26 @@ const runOf = ({ endpointId, unitId, ...row }: typeof Row.Type): Run =>
 
 const failed = (cause: unknown) => new RunRepoError({ cause })
 
-/** Our session is broken, so that a run of ours would look like a dead one's; or who was first has ended since. */
+/** Who held the unit has just let it go: it is there to be acquired. */
 class NotAcquired extends Data.TaggedError("NotAcquired") {
-  override readonly message = "the database session that shows that this process lives is broken"
+  override readonly message = "the unit was held and let go again and again"
 }
 
-/** A broken session is replaced within moments; nothing was acquired until then. */
 const untilAcquired = <A, E>(acquiring: Effect.Effect<A, E | NotAcquired>) =>
-  acquiring.pipe(
-    Effect.retry({
-      while: (error) => error instanceof NotAcquired,
-      schedule: Schedule.spaced("50 millis")
-    }),
-    Effect.timeoutOrElse({
-      duration: "10 seconds",
-      orElse: () => Effect.fail(new NotAcquired())
-    })
-  )
+  Effect.retry(acquiring, { while: (error) => error instanceof NotAcquired, times: 20 })
 
 export const make = Effect.gen(function* () {
   const sql = yield* PgClient.PgClient
-  const owner = yield* Effect.mapError(RunOwner.make(sql), failed)
+  const { ttl } = yield* LeaseTimes
+  const owner = RunOwner.make()
   const say = statements(sql)
   const now = Effect.map(DateTime.now, DateTime.toDateUtc)
+
+  yield* Effect.addFinalizer(() =>
+    Effect.catchCause(say.leave(owner), (cause) =>
+      Effect.logDebug("What this process held could not be let go, and passes by itself", cause)
+    )
+  )
 
   const runsOf = (rows: ReturnType<typeof say.live>) =>
     rows.pipe(
@@ -68,20 +67,34 @@ export const make = Effect.gen(function* () {
       Effect.map((found) => found.map(runOf))
     )
 
+  /** Lets go what dead processes of this machine hold. Was there any? */
+  const buried = Effect.gen(function* () {
+    if (RunOwner.machine === null) return false
+    const held = yield* Effect.flatMap(say.places(RunOwner.machine), decodePlaces)
+    const gone = held.map(({ place }) => place).filter(RunOwner.isGone)
+    if (gone.length > 0) yield* say.letGo(gone)
+    return gone.length > 0
+  })
+
   const acquire = Effect.fnUntraced(function* (request: Request) {
-    const [run] = yield* runsOf(say.acquire(request, owner.id, yield* now))
+    const [run] = yield* runsOf(say.acquire(request, owner, ttl, yield* now))
     if (run !== undefined) return run
     const [busy] = yield* runsOf(say.live(request.unit))
-    if (busy !== undefined) return yield* new UnitBusy({ unit: request.unit, runId: busy.runId })
-    return yield* new NotAcquired()
+    if (busy === undefined || (yield* buried)) return yield* new NotAcquired()
+    return yield* new UnitBusy({ unit: request.unit, runId: busy.runId })
   })
 
   return RunRepo.of({
     acquire: Effect.fn("SqlRunRepo.acquire")((request) =>
-      owner.present.pipe(
-        Effect.andThen(acquire(request)),
+      acquire(request).pipe(
         untilAcquired,
         Effect.mapError((error) => (error._tag === "UnitBusy" ? error : failed(error)))
+      )
+    ),
+    renew: Effect.fn("SqlRunRepo.renew")((run) =>
+      say.renew(run, ttl).pipe(
+        Effect.map((rows) => rows.length > 0),
+        Effect.mapError(failed)
       )
     ),
     advance: Effect.fn("SqlRunRepo.advance")((run, to) =>
@@ -102,9 +115,12 @@ export const make = Effect.gen(function* () {
     endGeneration: Effect.fn("SqlRunRepo.endGeneration")((tenant: string, unit: UnitKey, sinkId: SinkId) =>
       say.endGeneration(tenant, unit, sinkId).pipe(Effect.asVoid, Effect.mapError(failed))
     ),
-    orphans: runsOf(say.orphans).pipe(Effect.mapError(failed), Effect.withSpan("SqlRunRepo.orphans"))
+    orphans: Effect.andThen(buried, runsOf(say.orphans)).pipe(
+      Effect.mapError(failed),
+      Effect.withSpan("SqlRunRepo.orphans")
+    )
   })
 })
 
-/** One process: while the layer lives, so do its runs. */
-export const layer: Layer.Layer<RunRepo, RunRepoError, PgClient.PgClient> = Layer.effect(RunRepo, make)
+/** One process; what its runs hold when the layer ends is free. */
+export const layer: Layer.Layer<RunRepo, never, PgClient.PgClient> = Layer.effect(RunRepo, make)

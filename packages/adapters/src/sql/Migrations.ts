@@ -9,6 +9,7 @@ import { createRun } from "./migrations/0004_create_run.ts"
 import { createLeaseAndGeneration } from "./migrations/0005_create_lease_and_generation.ts"
 import { createQuarantine } from "./migrations/0006_create_quarantine.ts"
 import { addQuarantinePolicy } from "./migrations/0007_add_quarantine_policy.ts"
+import { addLeaseExpiry } from "./migrations/0008_add_lease_expiry.ts"
 
 export const migrations = {
   "0001_create_existing_tables": createExistingTables,
@@ -17,7 +18,8 @@ export const migrations = {
   "0004_create_run": createRun,
   "0005_create_lease_and_generation": createLeaseAndGeneration,
   "0006_create_quarantine": createQuarantine,
-  "0007_add_quarantine_policy": addQuarantinePolicy
+  "0007_add_quarantine_policy": addQuarantinePolicy,
+  "0008_add_lease_expiry": addLeaseExpiry
 } as const
 
 /** Runs what has not run yet, and says what that was. Several processes may start at once: one of them does it. */

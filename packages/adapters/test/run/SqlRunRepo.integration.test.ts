@@ -3,5 +3,11 @@ import * as SqlUnitStateRepo from "@headrace/adapters/unit-state/SqlUnitStateRep
 import * as RunRepoSuite from "@headrace/core/testing/RunRepoSuite"
 import { Layer } from "effect"
 import * as Database from "../Database.ts"
+import { lapse } from "./Lapse.ts"
 
-RunRepoSuite.suite("sql", SqlUnitStateRepo.layer.pipe(Layer.provideMerge(Database.layer)), SqlRunRepo.layer)
+RunRepoSuite.suite(
+  "sql",
+  SqlUnitStateRepo.layer.pipe(Layer.provideMerge(Database.layer)),
+  SqlRunRepo.layer,
+  lapse
+)

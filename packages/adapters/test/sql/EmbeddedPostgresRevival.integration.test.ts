@@ -113,7 +113,6 @@ layer(Folders.Template.layer, { timeout: "60 seconds", excludeTestServices: true
           }
           // Each connection of the pool finds out for itself that its server is gone.
           yield* again(repo.acquire(other))
-          // And until the session that shows that this process lives is there again, no run of it is live.
           const live = yield* again(Effect.flatMap(repo.live(unit), Effect.fromOption))
           assert.strictEqual(live.runId, run.runId)
           yield* again(repo.close(run, { _tag: "Failed", reason: "BUG: It broke." }))

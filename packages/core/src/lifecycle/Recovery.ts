@@ -1,16 +1,13 @@
 /**
  * What was left behind: an end of a run that no store would take, a run whose
- * owner is gone, the staging that belongs to no living run. Done at the start
+ * lease has passed, the staging that belongs to no living run. Done at the start
  * and again and again, since any process may find what another left.
  */
 import { Cause, Context, Effect, Layer, Schedule } from "effect"
 import { PythonWorker, type PythonWorkerError } from "../services/PythonWorker.ts"
-import { RunRepo, type RunRepoError } from "../services/RunRepo.ts"
+import { LeaseTimes, RunRepo, type RunRepoError } from "../services/RunRepo.ts"
 import { lastErrorOf, OwnerLost } from "./RunFailure.ts"
 import { RunSettlement } from "./RunSettlement.ts"
-
-/** No unit stays RUNNING much longer than this after its process died. */
-const every = "15 seconds"
 
 export class Recovery extends Context.Service<
   Recovery,
@@ -56,15 +53,16 @@ export class Recovery extends Context.Service<
     })
   )
 
-  /** Recovers when it is built and every 15 seconds while it lives. A round that fails, whatever the reason, is logged; the next one comes. */
+  /** Recovers when it is built and again and again (`LeaseTimes`) while it lives. A round that fails, whatever the reason, is logged; the next one comes. */
   static readonly layerRounds: Layer.Layer<never, never, Recovery> = Layer.effectDiscard(
     Effect.gen(function* () {
       const { recover } = yield* Recovery
+      const { sweep } = yield* LeaseTimes
       const round = recover.pipe(
         Effect.catchCause((cause) => Effect.logWarning("Orphaned runs could not be ended", cause))
       )
       yield* round
-      yield* Effect.forkScoped(Effect.repeat(Effect.delay(round, every), Schedule.forever))
+      yield* Effect.forkScoped(Effect.repeat(Effect.delay(round, sweep), Schedule.forever))
     })
   )
 }

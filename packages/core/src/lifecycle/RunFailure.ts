@@ -44,7 +44,7 @@ export class CheckpointMismatch extends Schema.TaggedError<CheckpointMismatch>()
 /** The unit is no longer this run's: it was paused too long ago, reset, or taken over. */
 export class RunRevoked extends Schema.TaggedError<RunRevoked>()("RunRevoked", {}) {}
 
-/** The process that carried the run died or lost its place among the living. */
+/** The process that carried the run died, or was not heard of for as long as its lease lasts. */
 export class OwnerLost extends Schema.TaggedError<OwnerLost>()("OwnerLost", {}) {}
 
 export type RunError =
@@ -173,7 +173,7 @@ const tell: (error: RunError) => Told = Match.type<RunError>().pipe(
     }),
     OwnerLost: (): Told => ({
       kind: "WorkerLost",
-      message: `The process that carried the run died. ${goesOn}`
+      message: `The process that carried the run died, or was not heard of for too long. ${goesOn}`
     })
   })
 )

@@ -1,15 +1,24 @@
 /**
  * The reference `RunRepo`. The store and its owners are apart: `layerStore` is
- * what would be the database, each `layerProcess` over it is one process, alive
- * as long as its scope. `layer` is one process with a store of its own.
+ * what would be the database, each `layerProcess` over it is one process, which
+ * is known to be gone when its scope closes. `layer` is one process with a store
+ * of its own.
  */
-import { Context, DateTime, Effect, Layer, Option, Semaphore } from "effect"
+import { Clock, Context, DateTime, Duration, Effect, Layer, Option, Semaphore } from "effect"
 import { unitPath } from "../domain/Checkpoint.ts"
 import { IngestionUnitEvent } from "../domain/IngestionUnitState.ts"
 import { Epoch, Generation, type RunId, SliceSeq } from "../domain/Run.ts"
 import { type Reached, reachedBefore } from "../domain/RunOutcome.ts"
 import type { SinkId, UnitKey } from "../domain/Unit.ts"
-import { type Ending, type Filled, Run, RunRepo, RunRepoError, UnitBusy } from "../services/RunRepo.ts"
+import {
+  type Ending,
+  type Filled,
+  LeaseTimes,
+  Run,
+  RunRepo,
+  RunRepoError,
+  UnitBusy
+} from "../services/RunRepo.ts"
 import { UnitStateRepo } from "../services/UnitStateRepo.ts"
 
 const { Completed, Failed, Started } = IngestionUnitEvent.cases
@@ -18,6 +27,8 @@ interface Row {
   readonly run: Run
   readonly owner: symbol
   readonly open: boolean
+  /** Milliseconds of the clock; null once the unit was taken from it. */
+  readonly leaseUntil: number | null
 }
 
 /** Where the next run into a sink goes on; `spent` once its generation is whole or was reset. */
@@ -48,11 +59,16 @@ export class RunStore extends Context.Service<
 
 const sameUnit = (a: UnitKey, b: UnitKey) => a.endpointId === b.endpointId && a.unitId === b.unitId
 
-const openRows = ({ rows, alive }: RunStore["Service"], ownerLives: boolean) =>
-  [...rows.values()].filter((row) => row.open && alive.has(row.owner) === ownerLives)
+const openRows = ({ rows }: RunStore["Service"]) => [...rows.values()].filter((row) => row.open)
 
-const liveRow = (store: RunStore["Service"], unit: UnitKey) =>
-  openRows(store, true).find((row) => sameUnit(row.run.unit, unit))
+/** Does the run hold its unit at that time? */
+const isHeld =
+  ({ alive }: RunStore["Service"], now: number) =>
+  ({ owner, leaseUntil }: Row): boolean =>
+    alive.has(owner) && leaseUntil !== null && leaseUntil > now
+
+const liveRow = (store: RunStore["Service"], unit: UnitKey, now: number) =>
+  openRows(store).find((row) => sameUnit(row.run.unit, unit) && isHeld(store, now)(row))
 
 const nextEpoch = ({ rows }: RunStore["Service"], unit: UnitKey) =>
   Epoch.make(
@@ -123,6 +139,7 @@ const showing = (units: UnitStateRepo["Service"]) => {
 const failed = (cause: unknown) => new RunRepoError({ cause })
 
 export const make = Effect.gen(function* () {
+  const { ttl } = yield* LeaseTimes
   const store = yield* RunStore
   const units = yield* UnitStateRepo
   const shown = showing(units)
@@ -134,10 +151,18 @@ export const make = Effect.gen(function* () {
 
   const inTurn = store.turn.withPermits(1)
 
-  /** The run's row while it holds its unit: nobody acquired the unit after it. */
+  const leaseEnd = Effect.map(Clock.currentTimeMillis, (now) => now + Duration.toMillis(ttl))
+
+  /** The run's row while it is open and nobody acquired the unit after it. */
   const rowOf = ({ runId, unit, epoch }: Run) => {
     const row = store.rows.get(runId)
     return row !== undefined && row.open && nextEpoch(store, unit) === epoch + 1 ? row : undefined
+  }
+
+  /** The same while its lease was not taken from it. */
+  const heldRow = (run: Run) => {
+    const row = rowOf(run)
+    return row?.leaseUntil === null ? undefined : row
   }
 
   const acquire: RunRepo["Service"]["acquire"] = Effect.fnUntraced(function* ({
@@ -145,7 +170,7 @@ export const make = Effect.gen(function* () {
     continues = false,
     ...request
   }) {
-    const busy = liveRow(store, request.unit)
+    const busy = liveRow(store, request.unit, yield* Clock.currentTimeMillis)
     if (busy !== undefined) return yield* new UnitBusy({ unit: request.unit, runId: busy.run.runId })
     const startedAt = yield* DateTime.now
     const filling = nextFilling(store.fillings.get(pathOf(request)), fresh, continues)
@@ -154,13 +179,28 @@ export const make = Effect.gen(function* () {
     const run = Run.make({ ...request, epoch, generation, nextSeq, startedAt })
     yield* Effect.mapError(shown.begin(run), failed)
     store.fillings.set(pathOf(run), filling)
-    store.rows.set(run.runId, { run, owner, open: true })
+    store.rows.set(run.runId, { run, owner, open: true, leaseUntil: yield* leaseEnd })
     return run
+  })
+
+  const renew: RunRepo["Service"]["renew"] = Effect.fnUntraced(function* (run) {
+    const row = heldRow(run)
+    if (row === undefined) return false
+    store.rows.set(run.runId, { ...row, leaseUntil: yield* leaseEnd })
+    return true
+  })
+
+  /** What has passed is taken, so that nobody renews it afterwards. */
+  const orphans = Effect.gen(function* () {
+    const now = yield* Clock.currentTimeMillis
+    const lost = openRows(store).filter((row) => !isHeld(store, now)(row))
+    for (const row of lost) store.rows.set(row.run.runId, { ...row, leaseUntil: null })
+    return lost.map(({ run }) => run)
   })
 
   const advance: RunRepo["Service"]["advance"] = Effect.fnUntraced(function* (run, { nextSeq, checkpoint }) {
     const filling = store.fillings.get(pathOf(run))
-    if (rowOf(run) === undefined || filling === undefined) return
+    if (heldRow(run) === undefined || filling === undefined) return
     yield* Effect.mapError(units.copyCheckpoint(run.unit, checkpoint), failed)
     store.fillings.set(pathOf(run), { ...filling, nextSeq })
   })
@@ -177,20 +217,34 @@ export const make = Effect.gen(function* () {
 
   return RunRepo.of({
     acquire: (request) => inTurn(acquire(request)),
+    renew: (run) => inTurn(renew(run)),
     advance: (run, to) => inTurn(advance(run, to)),
     close: (run, ending) => inTurn(close(run, ending)),
     live: (unit) =>
-      Effect.sync(() => Option.map(Option.fromNullishOr(liveRow(store, unit)), (row) => row.run)),
-    openRuns: Effect.sync(() => openRows(store, true).map((row) => row.run)),
+      Effect.map(Clock.currentTimeMillis, (now) =>
+        Option.map(Option.fromNullishOr(liveRow(store, unit, now)), (row) => row.run)
+      ),
+    openRuns: Effect.map(Clock.currentTimeMillis, (now) =>
+      openRows(store)
+        .filter(isHeld(store, now))
+        .map((row) => row.run)
+    ),
     endGeneration: (tenant, unit, sinkId) =>
       Effect.sync(() => {
         const path = unitPath(tenant, unit, sinkId)
         const filling = store.fillings.get(path)
         if (filling !== undefined) store.fillings.set(path, { ...filling, spent: true })
       }),
-    orphans: Effect.sync(() => openRows(store, false).map((row) => row.run))
+    orphans: inTurn(orphans)
   })
 })
+
+/** As if the run had not renewed its lease for too long. */
+export const lapse = ({ runId }: Run): Effect.Effect<void, never, RunStore> =>
+  Effect.map(RunStore, ({ rows }) => {
+    const row = rows.get(runId)
+    if (row?.leaseUntil != null) rows.set(runId, { ...row, leaseUntil: 0 })
+  })
 
 export const layerStore: Layer.Layer<RunStore> = Layer.sync(RunStore, RunStore.make)
 

@@ -2,18 +2,34 @@
  * RunRepo — who holds each unit, which runs were accepted, and where in a sink
  * the next one takes over.
  *
- * It is what keeps a unit single: while a run holds the unit and its owner
- * lives, no other can acquire it, from whatever process. An owner is one
- * process; it lives as long as its layer's scope, and how a store notices a
- * death is the adapter's affair (Postgres: the end of a session, no clock).
+ * It is what keeps a unit single: a run holds its unit by a lease, which passes
+ * unless its owner renews it, by the store's clock alone. Until then no other run
+ * can acquire the unit, from whatever process; afterwards the old one can do
+ * nothing more, however late it wakes. An owner is one process. One that leaves
+ * in order, and one that is known to be dead, is not waited for.
  *
  * Acquiring and closing write the unit's state with them, all of it or nothing:
  * a unit is RUNNING from the moment it is held, and free once its end is shown.
  */
-import { Context, type Effect, type Option, Schema } from "effect"
+import { Context, Duration, type Effect, type Option, Schema } from "effect"
 import { Epoch, Generation, RunId, type RunStats, SliceSeq } from "../domain/Run.ts"
 import type { Reached } from "../domain/RunOutcome.ts"
 import { SinkId, UnitKey } from "../domain/Unit.ts"
+
+/** `ttl`: when a lease passes that is not renewed. Shorter ones find the dead sooner, and take a slow process for one. */
+export const LeaseTimes = Context.Reference<{
+  readonly ttl: Duration.Duration
+  /** How often a run renews its lease. */
+  readonly renew: Duration.Duration
+  /** How often each process looks for leases that have passed. */
+  readonly sweep: Duration.Duration
+}>("@headrace/core/services/RunRepo/LeaseTimes", {
+  defaultValue: () => ({
+    ttl: Duration.seconds(30),
+    renew: Duration.seconds(10),
+    sweep: Duration.seconds(15)
+  })
+})
 
 /**
  * How much of a generation is there when a run has ended: a part, all there was
@@ -54,8 +70,7 @@ export class RunRepo extends Context.Service<
      * begins a larger one at slice 0: when there is none, when the last one is whole
      * or was reset, and, `fresh`, when all there was so far is in it. One that
      * `continues` goes on with the last one in any case, which stays as spent as it was.
-     * Fails with `UnitBusy` while another run holds the unit and its owner lives;
-     * then nothing has changed.
+     * Fails with `UnitBusy` while another run holds the unit; then nothing has changed.
      */
     readonly acquire: (run: {
       readonly runId: RunId
@@ -65,6 +80,9 @@ export class RunRepo extends Context.Service<
       readonly fresh: boolean
       readonly continues?: boolean
     }) => Effect.Effect<Run, UnitBusy | RunRepoError>
+
+    /** From now on the lease lasts as long as a new one. False once the unit is not the run's any more, and for ever. */
+    readonly renew: (run: Run) => Effect.Effect<boolean, RunRepoError>
 
     /**
      * Notes that the slice before `nextSeq` is committed, and the copy of the
@@ -82,10 +100,10 @@ export class RunRepo extends Context.Service<
      */
     readonly close: (run: Run, ending: Ending) => Effect.Effect<Reached, RunRepoError>
 
-    /** The unit's open run whose owner lives, if any. */
+    /** The open run that holds the unit, if any. */
     readonly live: (unit: UnitKey) => Effect.Effect<Option.Option<Run>, RunRepoError>
 
-    /** Open runs whose owner lives, of every tenant: those whose staging must be left alone. */
+    /** Open runs that hold their units, of every tenant: those whose staging must be left alone. */
     readonly openRuns: Effect.Effect<ReadonlyArray<Run>, RunRepoError>
 
     /** Makes the next run into this sink begin a new generation: the checkpoint was reset. */
@@ -95,7 +113,7 @@ export class RunRepo extends Context.Service<
       sinkId: SinkId
     ) => Effect.Effect<void, RunRepoError>
 
-    /** Open runs whose owner has died, of every tenant. They stay until somebody closes them. */
+    /** Open runs that have lost their units, of every tenant: by now whoever's lease has passed. They stay until somebody closes them. */
     readonly orphans: Effect.Effect<ReadonlyArray<Run>, RunRepoError>
   }
 >()("@headrace/core/services/RunRepo") {}

@@ -4,7 +4,7 @@ import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { EndpointId } from "../domain/Endpoint.ts"
 import { RunId, SliceSeq } from "../domain/Run.ts"
 import { SinkId, UnitId, UnitKey } from "../domain/Unit.ts"
-import { type Ending, RunRepo } from "../services/RunRepo.ts"
+import { type Ending, type Run, RunRepo } from "../services/RunRepo.ts"
 import type { UnitStateRepo } from "../services/UnitStateRepo.ts"
 
 export const lake = SinkId.make("lake")
@@ -57,17 +57,22 @@ export interface Processes<R, E> {
     E,
     R | UnitStateRepo | Scope.Scope
   >
+  /** The run's lease passes, whether its process lives or not. */
+  readonly lapse: (run: Run) => Effect.Effect<unknown, unknown, R>
 }
 
 /** Processes, each built fresh over one store. */
-export const processesOf = <R, E>(process: Layer.Layer<RunRepo, E, R | UnitStateRepo>): Processes<R, E> => {
+export const processesOf = <R, E>(
+  process: Layer.Layer<RunRepo, E, R | UnitStateRepo>,
+  lapse: Processes<R, E>["lapse"]
+): Processes<R, E> => {
   const living = Effect.map(Layer.build(Layer.fresh(process)), Context.get(RunRepo))
   const mortal = Effect.gen(function* () {
     const scope = yield* Scope.make()
     const runs = yield* Scope.provide(living, scope)
     return { runs, dies: Scope.close(scope, Exit.void) }
   })
-  return { living, mortal }
+  return { living, mortal, lapse }
 }
 
 export type Clauses<R> = Vitest.MethodsNonLive<R | UnitStateRepo>

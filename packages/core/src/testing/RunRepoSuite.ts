@@ -1,8 +1,9 @@
 /**
  * The contract of `RunRepo`, executable. The suite plays several processes: each
- * is `process`, built fresh over one `store`, and dies when its scope closes. What
- * the next run is given is in `RunRepoGenerations.ts`, what its unit shows meanwhile
- * in `RunRepoStates.ts`.
+ * is `process`, built fresh over one `store`, and dies when its scope closes; `lapse`
+ * makes a run's lease pass. What the next run is given is in `RunRepoGenerations.ts`,
+ * how long it holds its unit in `RunRepoLeases.ts`, what its unit shows meanwhile in
+ * `RunRepoStates.ts`.
  */
 import { assert, layer as shared } from "@effect/vitest"
 import { Effect, Exit, type Layer, Option } from "effect"
@@ -24,6 +25,7 @@ import {
   unitOf
 } from "./RunRepoFixtures.ts"
 import { generationClauses } from "./RunRepoGenerations.ts"
+import { leaseClauses } from "./RunRepoLeases.ts"
 import { stateClauses } from "./RunRepoStates.ts"
 
 const holdingClauses = <R, E>(it: Clauses<R>, { living, mortal }: Processes<R, E>) => {
@@ -152,13 +154,15 @@ const holdingClauses = <R, E>(it: Clauses<R>, { living, mortal }: Processes<R, E
 export const suite = <Store, E, E2>(
   adapter: string,
   store: Layer.Layer<Store | UnitStateRepo, E>,
-  process: Layer.Layer<RunRepo, E2, Store | UnitStateRepo>
+  process: Layer.Layer<RunRepo, E2, Store | UnitStateRepo>,
+  lapse: Processes<Store, E2>["lapse"]
 ) =>
   shared(store, { timeout: "60 seconds", excludeTestServices: true })(
     `RunRepo contract: ${adapter}`,
     (it) => {
-      const processes = processesOf<Store, E2>(process)
+      const processes = processesOf<Store, E2>(process, lapse)
       holdingClauses(it, processes)
+      leaseClauses(it, processes)
       generationClauses(it, processes)
       stateClauses(it, processes)
     }

@@ -1,13 +1,13 @@
 /** Several processes over the same stores: what one asks of a unit whose run another carries. */
 import { assert, it } from "@effect/vitest"
-import { Context, Effect, Exit, Layer, Scope } from "effect"
+import { Context, Duration, Effect, Exit, Layer, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { RunId } from "../../src/domain/Run.ts"
 import * as Headrace from "../../src/lifecycle/Headrace.ts"
 import * as MemoryDataPlane from "../../src/memory/MemoryDataPlane.ts"
 import * as MemoryPythonWorker from "../../src/memory/MemoryPythonWorker.ts"
 import * as MemoryRunRepo from "../../src/memory/MemoryRunRepo.ts"
-import { RunRepo } from "../../src/services/RunRepo.ts"
+import { LeaseTimes, RunRepo } from "../../src/services/RunRepo.ts"
 import * as Shop from "./Shop.ts"
 
 /** One process of several over the same stores. */
@@ -46,7 +46,12 @@ it.effect("gives up on a run elsewhere that does not end in half a minute, and l
     const shop = yield* Shop.opened()
     yield* Shop.run(shop.name)
     const before = yield* Shop.kept(shop)
-    const there = Context.get(yield* Layer.build(Layer.fresh(MemoryRunRepo.layerProcess)), RunRepo)
+    const times = yield* LeaseTimes
+    const patient = Layer.succeed(LeaseTimes, { ...times, ttl: Duration.hours(1) })
+    const there = Context.get(
+      yield* Layer.build(Layer.fresh(MemoryRunRepo.layerProcess).pipe(Layer.provide(patient))),
+      RunRepo
+    )
     const { runId } = yield* there.acquire({ ...shop.place, runId: RunId.make("hung"), fresh: false })
 
     const error = yield* Shop.whileTimePasses(Effect.flip(Shop.reset(shop.name)))

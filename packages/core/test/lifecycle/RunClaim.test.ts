@@ -1,14 +1,15 @@
 /** When a run must stop: what it reads from the state of its unit, and how soon. */
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Effect, Fiber, Layer } from "effect"
+import { DateTime, Effect, Fiber, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { EndpointId } from "../../src/domain/Endpoint.ts"
 import { IngestionUnitEvent } from "../../src/domain/IngestionUnitState.ts"
 import { Epoch, Generation, RunId, SliceSeq } from "../../src/domain/Run.ts"
 import { SinkId, UnitId, UnitKey } from "../../src/domain/Unit.ts"
 import { RunClaim } from "../../src/lifecycle/RunClaim.ts"
+import * as MemoryRunRepo from "../../src/memory/MemoryRunRepo.ts"
 import * as MemoryUnitStateRepo from "../../src/memory/MemoryUnitStateRepo.ts"
-import { Run } from "../../src/services/RunRepo.ts"
+import { Run, RunRepo } from "../../src/services/RunRepo.ts"
 import { UnitStateRepo, UnitStateRepoError } from "../../src/services/UnitStateRepo.ts"
 
 const { Failed, Paused, Reset, Started } = IngestionUnitEvent.cases
@@ -37,7 +38,12 @@ const failed = apply(Failed.make({ runId: mine, reason: "BUG", at }))
 const takenOver = Effect.andThen(failed, apply(Started.make({ runId: theirs, sinkId, at })))
 
 const holds = Effect.flatMap(RunClaim, (claim) => claim.holds(run))
-const layer = RunClaim.layer.pipe(Layer.provideMerge(MemoryUnitStateRepo.layer))
+const layerOver = (units: Layer.Layer<UnitStateRepo>) =>
+  RunClaim.layer.pipe(
+    Layer.provideMerge(MemoryRunRepo.layerProcess),
+    Layer.provideMerge(Layer.mergeAll(MemoryRunRepo.layerStore, units))
+  )
+const layer = layerOver(MemoryUnitStateRepo.layer)
 
 describe("a slice counts", () => {
   it.effect("only while the unit is RUNNING under the run's own id (D2, D16)", () =>
@@ -62,12 +68,14 @@ describe("a slice counts", () => {
 
 /** Is the run revoked once as much time has passed since `order`? */
 const revokedAfter = Effect.fnUntraced(function* (
-  order: Effect.Effect<unknown, unknown, UnitStateRepo>,
+  order: Effect.Effect<unknown, unknown, MemoryRunRepo.RunStore | RunRepo | UnitStateRepo>,
   ...steps: ReadonlyArray<`${number} seconds`>
 ) {
-  yield* started
+  const acquired = yield* Effect.flatMap(RunRepo, (runs) =>
+    runs.acquire({ runId: mine, tenant: "acme", unit, sinkId, fresh: false })
+  )
   const waiting = yield* Effect.forkChild(
-    Effect.flatMap(RunClaim, (claim) => Effect.flip(claim.untilRevoked(run))),
+    Effect.flatMap(RunClaim, (claim) => Effect.flip(claim.untilRevoked(acquired))),
     { startImmediately: true }
   )
   yield* Effect.orDie(order)
@@ -112,6 +120,33 @@ describe("a run is revoked", () => {
   )
 })
 
+describe("a lease", () => {
+  const taken = Effect.gen(function* () {
+    yield* MemoryRunRepo.lapse(run)
+    yield* Effect.flatMap(RunRepo, ({ orphans }) => orphans)
+  })
+
+  it.effect("is renewed every ten seconds, and a run from which it was taken learns of it then", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* revokedAfter(taken, "9 seconds", "1 seconds"), [false, true])
+    }).pipe(Effect.provide(layer))
+  )
+
+  it.effect("is kept while the run goes on, and passes when the run stands still", () =>
+    Effect.gen(function* () {
+      yield* revokedAfter(Effect.void, "300 seconds")
+      const runs = yield* RunRepo
+      const meanwhile = yield* runs.live(unit)
+      yield* TestClock.adjust("29 seconds")
+      const afterIt = yield* runs.live(unit)
+      yield* TestClock.adjust("1 seconds")
+
+      assert.isTrue(Option.isSome(meanwhile) && Option.isSome(afterIt))
+      assert.deepStrictEqual(yield* runs.live(unit), Option.none())
+    }).pipe(Effect.provide(layer))
+  )
+})
+
 describe("the store of states", () => {
   let isAway = false
   let asked = 0
@@ -140,7 +175,7 @@ describe("the store of states", () => {
       yield* revokedAfter(Effect.void, "10 seconds")
 
       assert.strictEqual(asked, 10)
-    }).pipe(Effect.provide(RunClaim.layer.pipe(Layer.provideMerge(forgetful))))
+    }).pipe(Effect.provide(layerOver(forgetful)))
   )
 
   it.effect(
@@ -149,9 +184,10 @@ describe("the store of states", () => {
       Effect.gen(function* () {
         const whileAway = yield* revokedAfter(Effect.andThen(reset, goesAway), "120 seconds")
         yield* comesBack
+        yield* TestClock.adjust("30 seconds")
 
         assert.deepStrictEqual(whileAway, [false])
         assert.deepStrictEqual(yield* revokedAfter(reset, "1 seconds"), [true])
-      }).pipe(Effect.provide(RunClaim.layer.pipe(Layer.provideMerge(forgetful))))
+      }).pipe(Effect.provide(layerOver(forgetful)))
   )
 })

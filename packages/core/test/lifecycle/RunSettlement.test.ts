@@ -18,7 +18,8 @@ const { Failed, Paused, Reset, Started } = IngestionUnitEvent.cases
 const unit = UnitKey.make({ endpointId: EndpointId.make("shop"), unitId: UnitId.make("orders") })
 const sinkId = SinkId.make("lake")
 
-const stores = Layer.mergeAll(MemoryRunEvents.layer, MemoryRunRepo.layer, RunClaim.layer).pipe(
+const stores = Layer.mergeAll(MemoryRunEvents.layer, RunClaim.layer).pipe(
+  Layer.provideMerge(MemoryRunRepo.layer),
   Layer.provideMerge(MemoryUnitStateRepo.layer)
 )
 
@@ -57,7 +58,11 @@ const completed = { _tag: "Completed", stats: { exported_rows: 3 }, filled: "so 
 const failed = { _tag: "Failed", reason: "BUG: It broke." } as const
 
 const state = Effect.flatMap(UnitStateRepo, (units) => Effect.map(units.get(unit), Option.getOrThrow))
-const isOpen = Effect.flatMap(RunRepo, (runs) => Effect.map(runs.live(unit), Option.isSome))
+/** Whether its lease has passed meanwhile or not. */
+const isOpen = Effect.gen(function* () {
+  const runs = yield* RunRepo
+  return Option.isSome(yield* runs.live(unit)) || (yield* runs.orphans).length > 0
+})
 
 describe("a run that ends", () => {
   it.effect("well is SUCCEEDED in the state, closed, and told with its stats", () =>

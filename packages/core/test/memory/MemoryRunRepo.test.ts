@@ -6,5 +6,6 @@ import * as RunRepoSuite from "../../src/testing/RunRepoSuite.ts"
 RunRepoSuite.suite(
   "memory",
   Layer.merge(MemoryRunRepo.layerStore, MemoryUnitStateRepo.layer),
-  MemoryRunRepo.layerProcess
+  MemoryRunRepo.layerProcess,
+  MemoryRunRepo.lapse
 )

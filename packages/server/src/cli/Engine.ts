@@ -76,8 +76,6 @@ export const unusable = (error: EngineUnusable): Refused => {
       return refused("The embedded PostgreSQL cannot be used", "HR1301", error.where, error.message)
     case "DatabaseUnavailable":
       return refused("The database cannot be used", "HR1302", error.where, error.message)
-    case "RunRepoError":
-      return refused("The database cannot be used", "HR1302", null, String(error.cause))
   }
 }
 

@@ -11,9 +11,6 @@ const reasons: ReadonlySet<SqlError["reason"]["_tag"]> = new Set([
 /** What PostgreSQL says while it shuts down or starts, or has no connection left. */
 const states = /^(?:57P0|53)/
 
-/** Of the session by which a process shows that it lives, and without which it acquires nothing. */
-const ownSession: ReadonlySet<unknown> = new Set(["NotAcquired", "OwnershipLost"])
-
 const has = <Key extends string>(value: unknown, key: Key): value is Record<Key, unknown> =>
   typeof value === "object" && value !== null && key in value
 
@@ -34,6 +31,5 @@ export const isDatabaseAway = (failure: unknown): boolean =>
   causesOf(failure).some(
     (cause) =>
       (isSqlError(cause) && reasons.has(cause.reason._tag)) ||
-      (has(cause, "code") && typeof cause.code === "string" && states.test(cause.code)) ||
-      (has(cause, "_tag") && ownSession.has(cause._tag))
+      (has(cause, "code") && typeof cause.code === "string" && states.test(cause.code))
   )
