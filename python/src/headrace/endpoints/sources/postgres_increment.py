@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from headrace.endpoint import Plan
 from headrace.endpoints.sources.postgres_cursor import CursorBound, may_grow_ties
 from headrace.endpoints.sources.postgres_lookback import begin_of
-from headrace.endpoints.sources.postgres_plan import Planning, last_of, row_bytes, slice_of
+from headrace.endpoints.sources.postgres_plan import Planning, last_of, slice_of
 from headrace.endpoints.sources.postgres_position import CursorPosition, Mark, to_json
 from headrace.endpoints.sources.postgres_ranges import CursorRange
 from headrace.endpoints.sources.postgres_survey import Survey
+from headrace.endpoints.sources.postgres_widths import Portion
 from headrace.protocol import Json
 from headrace.staging import Slice
 
@@ -84,19 +85,19 @@ def _increment_slices(
 
 def _cursor_ranges(planning: Planning, after: Mark | None, top: Mark) -> Iterator[CursorRange]:
     """One after the other, up to ``top``, which ends the last and no other."""
-    rows = planning.policy.slice_size(row_bytes(planning), is_file=False)
+    portion = Portion.of(planning.widths(), planning.policy, is_file=False)
     while True:
-        upto = _cursor_boundary(planning, after, top, rows)
+        upto = _cursor_boundary(planning, after, top, portion)
         yield CursorRange(field=planning.order.field, after=after, upto=upto or top)
         if upto is None:
             return
         after = upto
 
 
-def _cursor_boundary(planning: Planning, after: Mark | None, top: Mark, rows: int) -> Mark | None:
+def _cursor_boundary(planning: Planning, after: Mark | None, top: Mark, portion: Portion) -> Mark | None:
     order = planning.order
     wanted = f"{order.cursor_text()}, {order.key_texts()}"
-    found = last_of(planning, wanted, _between(planning, after, top), order.full_list(), rows)
+    found = last_of(planning, wanted, _between(planning, after, top), order.full_list(), portion)
     return None if found is None else Mark(cursor=found[0], key=tuple(found[1]))
 
 

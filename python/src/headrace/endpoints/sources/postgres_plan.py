@@ -32,12 +32,13 @@ from headrace.endpoints.sources.postgres_ranges import (
 )
 from headrace.endpoints.sources.postgres_ranges import to_json as bounds_json
 from headrace.endpoints.sources.postgres_snapshot import Snapshot
-from headrace.endpoints.systems.postgres_session import quote_identifier, quote_qualified
+from headrace.endpoints.sources.postgres_widths import Portion, Widths, widths_of
+from headrace.endpoints.systems.postgres_session import quote_qualified
 from headrace.errors import ConfigInvalid
 from headrace.protocol import Json
 from headrace.staging import Slice
 
-_SAMPLE_ROWS, _SAMPLE_CTIDS = 50, 2000
+_SAMPLE_CTIDS = 2000
 _FILE_ROW_BYTES = 4096
 """DuckDB takes two thousand rows at a time, however wide they are."""
 
@@ -83,6 +84,9 @@ class Planning:
     @property
     def table(self) -> str:
         return f"{quote_qualified(self.order.relation.schema, self.order.relation.name)} t"
+
+    def widths(self) -> Widths:
+        return widths_of(self.snapshot, self.order.relation, self.table, self.columns)
 
 
 def plan_load(planning: Planning, position: LoadPosition | None, bound: CursorBound | None) -> Plan:
@@ -161,10 +165,10 @@ def _key_slices(planning: Planning, position: LoadPosition | None, bound: Cursor
     after = None if position is None else position.after
     if after is None and not _has_rows(planning, "" if until is None else planning.order.until(until)):
         return
-    rows, is_file = _slice_size(planning)
+    portion, is_file = _portion(planning)
     seq, start = planning.next_seq, planning.checkpoint
     while True:
-        upto = _key_boundary(planning, after, until, rows)
+        upto = _key_boundary(planning, after, until, portion)
         end = final
         if upto is not None:
             order = planning.order
@@ -193,26 +197,39 @@ def slice_of(planning: Planning, seq: int, bounds: Range, start: Json, end: Json
 
 
 def _key_boundary(
-    planning: Planning, after: tuple[str, ...] | None, until: Until | None, rows: int
+    planning: Planning, after: tuple[str, ...] | None, until: Until | None, portion: Portion
 ) -> tuple[str, ...] | None:
-    """The last key of a slice of ``rows`` rows; None when no row would be left after it."""
+    """The last key of a slice; None when no row would be left after it."""
     order = planning.order
     parts = [
         "" if after is None else order.after_key(after), "" if until is None else order.until(until), planning.kept
     ]  # fmt: skip
     where = " and ".join(part for part in parts if part)
-    found = last_of(planning, order.key_texts(), where, order.key_list(), rows)
+    found = last_of(planning, order.key_texts(), where, order.key_list(), portion)
     return None if found is None else tuple(found[0])
 
 
-def last_of(planning: Planning, wanted: str, where: str, by: str, rows: int) -> tuple[Any, ...] | None:
-    """What is wanted of the last of ``rows`` rows, and of no row before it; None when no row comes after it."""
-    some = f"select {planning.order.plain_list()} from {planning.table} {f'where {where}' if where else ''}"
+def last_of(planning: Planning, wanted: str, where: str, by: str, portion: Portion) -> tuple[Any, ...] | None:
+    """What is wanted of the last row of a portion, and of no row before it; None when no row comes after it."""
+    listed = planning.order.plain_list()
+    condition = f"where {where}" if where else ""
+    if not portion.sized:
+        found = planning.snapshot.ask(
+            f"select {wanted} from (select {listed} from {planning.table} {condition} "
+            f"order by {by} offset {portion.rows - 1} limit 2) t order by {by}",
+            where=planning.unit_id,
+        )
+        return found[0] if len(found) == 2 else None
     found = planning.snapshot.ask(
-        f"select {wanted} from ({some} order by {by} offset {rows - 1} limit 2) t order by {by}",
+        f"select {wanted}, t._headrace_row = t._headrace_rows from (select t.*, row_number() over w as _headrace_row, "
+        "count(*) over () as _headrace_rows, sum(t._headrace_size) over w as _headrace_upto "
+        f"from (select {listed}, {portion.sized} as _headrace_size from {planning.table} {condition} "
+        f"order by {by} limit {portion.rows + 1}) t window w as (order by {by} rows unbounded preceding)) t "
+        f"where t._headrace_row <= {portion.rows} and (t._headrace_row = 1 or t._headrace_upto <= {portion.bytes}) "
+        "order by t._headrace_row desc limit 1",
         where=planning.unit_id,
     )
-    return found[0] if len(found) == 2 else None
+    return None if not found or found[0][-1] else found[0][:-1]
 
 
 def _has_rows(planning: Planning, where: str) -> bool:
@@ -222,33 +239,20 @@ def _has_rows(planning: Planning, where: str) -> bool:
     return bool(rows[0][0])
 
 
-def _slice_size(planning: Planning) -> tuple[int, bool]:
-    """Rows of a slice, and whether slices are to be files. A load of one slice is read sooner than DuckDB begins."""
-    width = row_bytes(planning)
-    is_file = planning.is_for_files and width <= _FILE_ROW_BYTES
-    return planning.policy.slice_size(width, is_file=is_file), is_file
-
-
-def row_bytes(planning: Planning) -> int:
-    """Estimated width: of a sample, and of the table with what it keeps out of line, whichever is more."""
-    names = ", ".join(f"t.{quote_identifier(name)}" for name in planning.columns)
-    (sampled, stored), *_ = planning.snapshot.ask(
-        "select (select avg(octet_length((s.*)::text)) "
-        f"from (select {names} from {planning.table} limit {_SAMPLE_ROWS}) s)::int8, "
-        "(select case when reltuples > 0 then pg_table_size(oid) / reltuples end from pg_class where oid = $1)::int8",
-        [planning.order.relation.oid],
-        where=planning.unit_id,
-    )
-    return max(1, int(sampled or 1), int(stored or 1))
+def _portion(planning: Planning) -> tuple[Portion, bool]:
+    """Of a slice, and whether slices are to be files. A load of one slice is read sooner than DuckDB begins."""
+    widths = planning.widths()
+    is_file = planning.is_for_files and widths.row_bytes <= _FILE_ROW_BYTES
+    return Portion.of(widths, planning.policy, is_file=is_file), is_file
 
 
 def _page_ends(planning: Planning) -> tuple[list[int | None], bool]:
     """The pages each slice stops before, and whether slices are to be files. The last has no end: new pages are its."""
     if not planning.policy.is_staged_in_memory and not planning.policy.is_for_blocks:
         return [None], False
-    rows, is_file = _slice_size(planning)
+    portion, is_file = _portion(planning)
     pages = planning.order.relation.pages
-    slices = max(1, math.ceil(pages * _rows_of_a_page(planning) / rows))
+    slices = max(1, math.ceil(pages * _rows_of_a_page(planning) / portion.rows))
     if slices > 1:  # as many for each reader, so that none is idle in the end
         slices = math.ceil(slices / planning.policy.readers) * planning.policy.readers
     per_slice = max(1, math.ceil(pages / slices))

@@ -36,6 +36,9 @@ DEFAULT_SLICE_BYTES = 128 * 1024 * 1024
 FILE_SLICE_BYTES = 64 * 1024 * 1024
 """Of a slice that becomes a file without passing through memory: its size need not follow from the rows' number."""
 
+UNEVEN_SLICE_BYTES = 16 * 1024 * 1024
+"""Of a table with long values, each of which is in memory more than once on its way."""
+
 _UNDERSTOOD = ("deletes", "lookback")
 BLOCK_SLICE_BYTES = 32 * 1024 * 1024
 """Of a slice that goes on as it comes. The last ones of a load leave connections idle: the smaller, the shorter."""
@@ -123,14 +126,20 @@ class ReadPolicy:
             return "keyDiff: at the end of a run the keys of the sink are compared with those of the source"
         return "not captured"
 
-    def slice_size(self, row_bytes: int, *, is_file: bool = False) -> int:
-        """Rows of a slice of rows of that width: as many as asked for, fewer when they are wide."""
-        if is_file or self.is_for_blocks:
-            most = FILE_SLICE_BYTES if is_file else BLOCK_SLICE_BYTES
-            rows, size = self.slice_rows or sys.maxsize, self.slice_bytes or most
-        else:
-            rows, size = self.slice_rows or DEFAULT_SLICE_ROWS, self.slice_bytes or DEFAULT_SLICE_BYTES
-        return max(1, min(rows, size // row_bytes))
+    def slice_rows_of(self, budget: int, row_bytes: int, *, is_file: bool = False) -> int:
+        """Rows of a slice of so many bytes: as many as asked for, fewer when they are wide."""
+        fallback = sys.maxsize if is_file or self.is_for_blocks else DEFAULT_SLICE_ROWS
+        return max(1, min(self.slice_rows or fallback, budget // row_bytes))
+
+    def slice_budget(self, *, is_file: bool = False, is_uneven: bool = False) -> int:
+        """Bytes of a slice: those asked for, else what suits the way it goes."""
+        if self.slice_bytes is not None:
+            return self.slice_bytes
+        if is_uneven:
+            return UNEVEN_SLICE_BYTES
+        if is_file:
+            return FILE_SLICE_BYTES
+        return BLOCK_SLICE_BYTES if self.is_for_blocks else DEFAULT_SLICE_BYTES
 
 
 def _native_file(raw: Policy) -> Mapping[str, Json] | None:

@@ -35,8 +35,15 @@ from headrace.endpoints.systems.postgres_session import (
 )
 from headrace.errors import DataPlaneError
 
-ROW_GROUP_ROWS = 122_880
-"""DuckDB's own: sixty of its vectors."""
+VECTOR_ROWS = 2048
+"""What DuckDB takes at once."""
+
+ROW_GROUP_ROWS = 60 * VECTOR_ROWS
+"""DuckDB's own."""
+
+MANY_COLUMNS = 16
+ROW_GROUP_VALUES = 8 * ROW_GROUP_ROWS
+"""Of a row group of more columns than that: all of its values are in memory before it is written."""
 
 CANCEL_AGAIN_SECONDS = 0.1
 
@@ -54,6 +61,12 @@ class Rows:
     def having(self, rest: str) -> Rows:
         """The same with ``rest`` (where, order by) behind the statement."""
         return replace(self, statement=self.statement + rest)
+
+
+def _row_group_rows(columns: int) -> int:
+    if columns <= MANY_COLUMNS:
+        return ROW_GROUP_ROWS
+    return max(1, ROW_GROUP_VALUES // columns // VECTOR_ROWS) * VECTOR_ROWS
 
 
 class DuckDBFailed(Exception):
@@ -121,7 +134,7 @@ class DuckDBReader:
             ((written,),) = self._do(
                 f"copy (select {_selected(rows)} from postgres_query('pg', {quote_literal(rows.statement)})) "
                 f"to {quote_literal(str(path))} "
-                f"(format parquet, compression {quote_literal(codec)}, row_group_size {ROW_GROUP_ROWS}, "
+                f"(format parquet, compression {quote_literal(codec)}, row_group_size {_row_group_rows(len(schema))}, "
                 f"use_tmp_file false, kv_metadata {{{said}}})"
             )
         self._see(path, schema, written)
