@@ -31,7 +31,6 @@ MOST_ATTEMPTS = 100
 LARGEST = 999_999_999_999_999
 """Of any other number: what every part of Headrace, and JSON between them, keeps exact."""
 
-
 _ROW_BYTES = 16 * 1024 * 1024
 """What a row may weigh where the policy names no bound and rows are looked at."""
 

@@ -23,22 +23,23 @@ const opening = (unit: UnitKey, runId: string) => ({
   fresh: false
 })
 
+/** The unit is held by a run of another process, which can be killed. */
+const heldElsewhere = Effect.fnUntraced(function* (unit: UnitKey) {
+  const sql = yield* PgClient.PgClient
+  const script = new URL("OpenRun.ts", import.meta.url)
+  const database = sql.config.database ?? ""
+  const child = yield* OtherProcess.start(script, inject("postgres"), database, unit.endpointId)
+  return { child, runId: yield* OtherProcess.firstLine(child) }
+})
+
 layer(Database.layer, { timeout: "60 seconds", excludeTestServices: true })("the owner of runs", (it) => {
   it.effect(
     "P21 the runs of a process that was killed with SIGKILL are orphans as soon as somebody looks",
     () =>
       Effect.gen(function* () {
-        const sql = yield* PgClient.PgClient
         const survivor = yield* SqlRunRepo.make
         const unit = unitOf("killed")
-        const script = new URL("OpenRun.ts", import.meta.url)
-        const child = yield* OtherProcess.start(
-          script,
-          inject("postgres"),
-          sql.config.database ?? "",
-          unit.endpointId
-        )
-        const runId = yield* OtherProcess.firstLine(child)
+        const { child, runId } = yield* heldElsewhere(unit)
         const before = yield* survivor.live(unit)
 
         yield* OtherProcess.end(child, "SIGKILL")
@@ -55,17 +56,9 @@ layer(Database.layer, { timeout: "60 seconds", excludeTestServices: true })("the
 
   it.effect("a unit that such a process held is acquired without waiting for its lease", () =>
     Effect.gen(function* () {
-      const sql = yield* PgClient.PgClient
       const survivor = yield* SqlRunRepo.make
       const unit = unitOf("inherited")
-      const script = new URL("OpenRun.ts", import.meta.url)
-      const child = yield* OtherProcess.start(
-        script,
-        inject("postgres"),
-        sql.config.database ?? "",
-        unit.endpointId
-      )
-      yield* OtherProcess.firstLine(child)
+      const { child } = yield* heldElsewhere(unit)
       const refused = yield* Effect.flip(survivor.acquire(opening(unit, "too-early")))
       yield* OtherProcess.end(child, "SIGKILL")
 

@@ -27,7 +27,7 @@ export interface Replayed {
   readonly untried: number
 }
 
-/** Rows of a policy that says otherwise cannot be tried so: they would land twice, or over newer ones. None of them was tried. */
+/** Rows of a policy that says otherwise are not tried so: they would land twice, or over newer ones. */
 export class ReplayContradicted extends Schema.TaggedError<ReplayContradicted>()("ReplayContradicted", {
   key: Schema.String,
   asked: Schema.Json,
@@ -156,7 +156,7 @@ const agreed = (carriedWith: JsonObject | null, asked: JsonObject = {}) => {
   return contradiction === null ? Effect.void : Effect.fail(new ReplayContradicted(contradiction))
 }
 
-/** Rows of one slice: they have the same columns, came under the same policy, and are not too many for one request. */
+/** Rows that one run tries: they have the same columns, came under the same policy, and are not too many for one request. */
 interface Group {
   readonly carriedWith: JsonObject | null
   readonly rows: ReadonlyArray<ReplayedRow>

@@ -6,7 +6,6 @@ Rows that are to be taken away, or compared by their keys, would stay unseen.
 
 from __future__ import annotations
 
-from headrace.endpoints.sinks.postgres_columns import OPERATION
 from headrace.endpoints.sinks.postgres_stage import Stage
 from headrace.endpoints.sinks.postgres_table import Table
 from headrace.endpoints.systems.postgres_session import Connection, query
@@ -30,9 +29,5 @@ def require_all_rows(connection: Connection, table: Table) -> None:
 
 def require_deleted_seen(connection: Connection, stage: Stage | None, table: Table) -> None:
     """Raises as ``require_all_rows`` when staged rows say that rows of the table were deleted."""
-    columns = () if stage is None else stage.columns
-    place = next((index for index, column in enumerate(columns) if column.name == OPERATION), None)
-    if stage is None or place is None:
-        return
-    if query(connection, f"select from {stage.table.sql} where c{place} = 1 limit 1"):
+    if stage is not None and stage.has_deleted(connection):
         require_all_rows(connection, table)

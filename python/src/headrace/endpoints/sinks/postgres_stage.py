@@ -100,6 +100,11 @@ class Stage:
                 raise rejected(column, f"{why} in {rows} rows")
         return int(deleted)
 
+    def has_deleted(self, connection: Connection) -> bool:
+        """Whether a row says that one of the target was deleted."""
+        place = self._place(OPERATION)
+        return place is not None and bool(query(connection, f"select from {self.table.sql} where {place} = 1 limit 1"))
+
     def misfits(
         self, connection: Connection, present: Mapping[str, TableColumn], key: Sequence[str], most: int
     ) -> list[tuple[int, str, str]]:

@@ -15,7 +15,7 @@ from headrace.endpoints.sources.postgres_snapshot import Snapshot
 from headrace.endpoints.systems.postgres_catalog import Relation
 from headrace.endpoints.systems.postgres_session import quote_identifier
 
-_SAMPLE_ROWS, _SPREAD_ROWS, _SPREAD_PAGES, _LONGEST_ROWS = 50, 10_000, 1000, 20
+_SAMPLE_ROWS, _SAMPLE_PAGES, _LONGEST_ROWS = 50, 1000, 20
 _TEXTS = ("text", "varchar", "bytea")
 _PACKED = ("json", "jsonb", "")
 """Of these, and of arrays, PostgreSQL does not know how long they are but by unpacking them."""
@@ -61,13 +61,11 @@ def widths_of(snapshot: Snapshot, relation: Relation, table: str, columns: tuple
     average = max(1, int(sampled or 1), int(stored or 1))
     if not has_long:
         return Widths(row_bytes=average)
-    percent = min(100.0, 100.0 * _SPREAD_PAGES / max(1, relation.pages))
+    percent = min(100.0, 100.0 * _SAMPLE_PAGES / max(1, relation.pages))
     sample = f"{table} tablesample system ({percent})"
     sized = _sized(relation, columns, _unpacked(snapshot, relation, sample, columns))
-    ((spread,),) = snapshot.ask(
-        f"select avg(s.size)::int8 from (select {sized} as size from {sample} limit {_SPREAD_ROWS}) s",
-        where=relation.unit_id,
-    )
+    # All rows of the sampled pages: the first so many would be of the beginning of the table.
+    ((spread,),) = snapshot.ask(f"select avg({sized})::int8 from {sample}", where=relation.unit_id)
     return Widths(row_bytes=max(average, int(spread or 1)), sized=sized)
 
 
