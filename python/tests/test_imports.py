@@ -84,6 +84,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "tally": (CARRYING | {"exporting"}, set()),
     "ahead": (CARRYING | {"exporting"}, set()),
     "blame": (CONTRACTS, set()),
+    "loading_rows": (CARRYING | {"blame", "importing"}, set()),
     "itself": (CONTRACTS | {"blame"}, set()),
     "gone": (CARRYING | {"keydiff"}, {"pyarrow"}),
     "judging": (
@@ -92,7 +93,18 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     ),
     "run": (
         CARRYING
-        | {"ahead", "blame", "deletions", "exporting", "filtering", "gone", "importing", "judging", "loading"}
+        | {
+            "ahead",
+            "blame",
+            "deletions",
+            "exporting",
+            "filtering",
+            "gone",
+            "importing",
+            "judging",
+            "loading",
+            "loading_rows",
+        }
         | {"itself", "negotiation", "saying", "setting_aside", "tally"},
         set(),
     ),
@@ -135,7 +147,7 @@ SHARED = "files"
 FAMILIES: dict[str, set[str]] = {
     SHARED: set(),
     "local_files": set(),
-    "postgres": {"adbc_driver_postgresql", "asyncpg", "duckdb", "psycopg"},
+    "postgres": {"adbc_driver_postgresql", "asyncpg", "duckdb", "pgpq", "psycopg"},
     "s3": set(),
     "iceberg": {"pydantic", "pyiceberg", "requests", "sqlalchemy"},
 }

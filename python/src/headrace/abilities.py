@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from headrace.endpoint import Applied, Policy, Target
 from headrace.protocol import CommitRecord
 from headrace.refusals import RefusedRow, Sifted
-from headrace.staging import BlockLoad, RecordReader, Slice
+from headrace.staging import BlockLoad, RecordReader, RowLoad, Slice
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -96,6 +96,26 @@ class BlockSink(Protocol):
 
         Raises:
             SinkAmbiguous: The answer was lost, and the loaded rows with it. The next run knows, and reads them again.
+        """
+        ...
+
+
+@runtime_checkable
+class RowLoadingSink(Protocol):
+    """A sink that takes the rows of several slices at once, each into a place nobody reads, and shows them in order.
+
+    Asked after ``prepare`` for these columns, and not again before all loads were given up. Loads may be filled
+    in any order, and beside ``write``; ``write_loaded`` comes in order of ``seq``.
+    """
+
+    def load_rows(self, target: Target, slice_: Slice, schema: pa.Schema) -> RowLoad:
+        """A place for the rows of one slice."""
+        ...
+
+    def write_loaded(self, target: Target, slice_: Slice, load: RowLoad, commit: CommitRecord) -> Applied:
+        """Make what was loaded part of the target, with its record: ``write`` of a ``SinkEndpoint``.
+
+        After any error but ``SinkFenced`` and ``RowRejected`` the same slice may be given to ``write``.
         """
         ...
 

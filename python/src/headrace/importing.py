@@ -7,6 +7,7 @@ records, and for which columns the target was prepared.
 from __future__ import annotations
 
 import functools
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,11 +15,11 @@ from typing import Protocol, TypeVar
 
 import pyarrow as pa
 
-from headrace.abilities import BlockSink
+from headrace.abilities import BlockSink, RowLoadingSink
 from headrace.commit import commit_record, first_hash, record_hash, unit_path
 from headrace.deletions import OPERATION_COLUMN
 from headrace.endpoint import Applied, Column, DatasetSchema, HighWater, Policy, SinkEndpoint, Target
-from headrace.errors import ConfigInvalid, SinkAmbiguous
+from headrace.errors import ConfigInvalid, DataPlaneError, SinkAmbiguous
 from headrace.events import Committed
 from headrace.observer import Observer
 from headrace.policy import RunPolicy
@@ -29,10 +30,13 @@ from headrace.staging import (
     NativeFile,
     RecordReader,
     Row,
+    RowLoad,
     Seal,
     Slice,
     StagingSession,
 )
+
+log = logging.getLogger("headrace.run")
 
 _Batch = TypeVar("_Batch")
 
@@ -70,6 +74,8 @@ class SinkRun:
     high_water: CommitRecord | None = None
     prepared: pa.Schema | None = None
     is_prepared: bool = False
+    make_way: Callable[[], None] = lambda: None
+    """What is done before a prepared target changes."""
 
     @staticmethod
     def make(
@@ -145,9 +151,12 @@ class SinkRun:
         return last.slice_seq > 0 or last.rows > 0
 
     def write(
-        self, slice_: Slice, session: StagingSession, seal: Seal, observer: Observer
+        self, slice_: Slice, session: StagingSession, seal: Seal, observer: Observer, load: RowLoad | None = None
     ) -> tuple[Committed, Applied, int]:
-        """Store a slice and its record. Returns what to tell of it, and how many milliseconds it took."""
+        """Store a slice and its record; its rows may be there in ``load``.
+
+        Returns what to tell of it, and how many milliseconds it took.
+        """
         began = time.monotonic()
         record = commit_record(
             unit=self.target.unit,
@@ -157,10 +166,24 @@ class SinkRun:
             seal=seal,
             prev_hash=self.prev_hash,
         )
-        applied = self._stored(slice_, session, record, observer)
+        applied = self._shown(slice_, load, record) or self._stored(slice_, session, record, observer)
         self.prev_hash = record_hash(applied.record)
         event = Committed(commit_record=applied.record, adopted=applied.adopted, location=applied.location)
         return event, applied, round((time.monotonic() - began) * 1000)
+
+    def _shown(self, slice_: Slice, load: RowLoad | None, record: CommitRecord) -> Applied | None:
+        """None: nothing was loaded, or the loaded rows were lost with their connection and are to be stored anew."""
+        if load is None or not isinstance(self.sink, RowLoadingSink):
+            return None
+        try:
+            return self.sink.write_loaded(self.target, slice_, load, record)
+        except DataPlaneError as error:
+            if error.retry != "Later" or error.role != "sink":
+                raise
+            log.info("slice %s is stored once more, since %s", slice_.seq, error.message)
+            return None
+        finally:
+            load.abandon()
 
     def _stored(self, slice_: Slice, session: StagingSession, record: CommitRecord, observer: Observer) -> Applied:
         load = session.handed_on
@@ -192,6 +215,8 @@ class SinkRun:
         """Have the target take rows of these columns; with None, of those the source describes."""
         if self.is_prepared and (arrow is None or (self.prepared is not None and arrow.equals(self.prepared))):
             return
+        if self.is_prepared:
+            self.make_way()
         self.sink.prepare(self.target, self._dataset(arrow), self.policy)
         self.prepared, self.is_prepared = arrow, True
 

@@ -31,6 +31,7 @@ from headrace.importing import SinkRun
 from headrace.itself import refuse_itself
 from headrace.judging import judged
 from headrace.loading import BlockLoads
+from headrace.loading_rows import RowLoads
 from headrace.negotiation import reading_policy, slice_policy
 from headrace.observer import Observer, RunInterrupted
 from headrace.policy import RunPolicy, parse
@@ -97,6 +98,7 @@ class _Run:
     into: SinkRun | None = field(init=False, default=None)
     next_seq: int = field(init=False, default=0)
     blocks: BlockLoads | None = field(init=False, default=None)
+    rows: RowLoads = field(init=False, default_factory=lambda: RowLoads(None, None))
 
     def __post_init__(self) -> None:
         self.tally = Tally(self.provider.id, self.policy.data_engine)
@@ -128,6 +130,7 @@ class _Run:
             refuse_itself(self.source, self.sink, self.into.target)
             high_water = self.into.open()
         self.blocks = BlockLoads.of(self.run.unit_id, self.source, self.sink, self.into)
+        self.rows = RowLoads.of(self.sink, self.into)
         self.observer.tell(Opened(fenced=True, high_water=high_water))
         if high_water is None:
             return self.run.next_seq
@@ -191,7 +194,7 @@ class _Run:
             return False
         width = min(self.policy.max_parallel_slices, source.capabilities().parallel_reads)
         ahead = ReadAhead(slices, partial(self._export, source), width, self.observer, self.source.close)
-        with closing(ahead):
+        with closing(ahead), closing(self.rows):
             for staged in ahead:
                 with closing(staged.session):
                     if self._is_late() or self._carry(staged) != "commit":
@@ -206,9 +209,9 @@ class _Run:
                 policy = slice_policy(self._reading_policy(), session, self.sink)
                 if self.blocks is not None:
                     policy = self.blocks.policy_for(slice_, session, policy)
-                exported = export_slice(
-                    source, self.run.unit_id, [slice_], policy, self.policy, session, observer, self._key
-                )
+                unit_id, parsed = self.run.unit_id, self.policy
+                exported = export_slice(source, unit_id, [slice_], policy, parsed, session, observer, self._key)
+            self.rows.begin(slice_, session, exported.seal, observer)
         except BaseException:
             session.close()
             raise
@@ -218,13 +221,11 @@ class _Run:
         if self.into is not None:
             with blamed("sink"):
                 staged = judged(staged, self.into, self.observer)
+        rejected = staged.exported.rejected
         self.tally.exported(staged.exported, staged.slice.seq)
-        counts = self.tally.counts
-        require_within(
-            self.policy.quarantine, staged.exported.rejected, counts["rejected_rows"], counts["exported_rows"],
-            self._key,
-        )  # fmt: skip
-        tell_rejected(self.observer, staged.slice.seq, staged.exported.rejected)
+        so_far, read = self.tally.counts["rejected_rows"], self.tally.counts["exported_rows"]
+        require_within(self.policy.quarantine, rejected, so_far, read, self._key)
+        tell_rejected(self.observer, staged.slice.seq, rejected)
         verdict = self._asked(staged)
         if verdict == "commit":
             self._commit(staged)
@@ -246,7 +247,8 @@ class _Run:
             self.checkpoint = staged.slice.to_checkpoint
             return
         with blamed("sink"):
-            event, applied, duration_ms = self.into.write(staged.slice, staged.session, seal, self.observer)
+            load = self.rows.taken(staged.slice, staged.session, seal, self.observer)
+            event, applied, duration_ms = self.into.write(staged.slice, staged.session, seal, self.observer, load)
         self.checkpoint = applied.record.to_ckpt
         self.tally.applied(seal.rows, applied.bytes, applied.location, duration_ms, deleted=staged.exported.deleted)
         self.observer.tell(event)
@@ -261,8 +263,7 @@ class _Run:
             if self.blocks is not None and nothing and is_first:
                 self.blocks.agree(self._reading_policy())
             location = self.into.complete(nothing=nothing, is_first=is_first)
-        if location is not None:
-            self.tally.location = location
+        self.tally.location = location or self.tally.location
 
     def _reading_policy(self) -> Policy:
         disposition = None if self.into is None else self.into.target.disposition
@@ -292,8 +293,7 @@ class _Run:
         return () if self.into is None else self.into.target.primary_key
 
     def _is_late(self) -> bool:
-        deadline = self.run.deadline
-        if deadline is None or datetime.datetime.now(datetime.UTC) < deadline:
-            return False
-        log.warning("the deadline has passed; the run ends at this slice boundary")
-        return True
+        is_late = self.run.deadline is not None and datetime.datetime.now(datetime.UTC) >= self.run.deadline
+        if is_late:
+            log.warning("the deadline has passed; the run ends at this slice boundary")
+        return is_late

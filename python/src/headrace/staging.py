@@ -117,6 +117,22 @@ class BlockLoad(Protocol):
         ...
 
 
+class RowLoad(Protocol):
+    """Where the rows of one sealed slice wait for their commit: a place of the sink that nobody reads yet."""
+
+    def fill(self, reader: RecordReader, rows: int) -> None:
+        """Bring all rows there. Raises when the sink counted others than ``rows``, or does not take them."""
+        ...
+
+    def cancel(self) -> None:
+        """End a ``fill`` in progress, in another thread, and refuse those to come."""
+        ...
+
+    def abandon(self) -> None:
+        """Leave nothing behind but what was committed. Idempotent."""
+        ...
+
+
 class RecordWriter(Protocol):
     """One writer a session. Every batch has the columns of the first."""
 

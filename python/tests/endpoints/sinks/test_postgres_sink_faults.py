@@ -78,7 +78,7 @@ def test_a_connection_that_breaks_at_any_message_doubles_and_loses_nothing(
     while not is_over:
         generation += 1
         writing.server.run("shop", "drop table if exists orders")
-        target, left = writing.to(disposition, generation=generation), [3 * generation - 2]
+        target, left = writing.to(disposition, generation=generation), [2 * generation - 1]
 
         def countdown(_: bytes, left: list[int] = left) -> bool:
             left[0] -= 1
@@ -269,9 +269,8 @@ def test_a_server_that_stores_nothing_is_refused(writing: PostgresWriting) -> No
 
 
 def test_a_user_with_no_connection_left_is_told_so(writing: PostgresWriting) -> None:
-    """A sink needs two: one for its statements, one for the rows."""
     writing.parameters = reader(writing.server, "shop", "usage, create on schema public")
-    writing.server.run("postgres", f"alter role {READER} connection limit 1")
+    writing.server.run("postgres", f"alter role {READER} connection limit 0")
     try:
         with pytest.raises(EndpointUnreachable, match="no connection left for user reader: too many connections"):
             writing.put(writing.to("append"), ROWS)

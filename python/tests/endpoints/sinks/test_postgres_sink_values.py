@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import uuid
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -134,6 +135,7 @@ def put(writing: PostgresWriting, values: list[Any], kind: pa.DataType) -> None:
         (pa.decimal128(5, -2), ["12300"], "numeric(7,0)", ["12300"]),
         (pa.list_(pa.int32()), [[1, None], []], "integer[]", ["{1,NULL}", "{}"]),
         (pa.large_list(pa.string()), [["a,b", ""]], "text[]", ['{"a,b",""}']),
+        (pa.list_(pa.decimal256(60, 5)), [[Decimal("1.5"), None]], "numeric[]", ["{1.50000,NULL}"]),
     ],
     ids=str,
 )

@@ -51,7 +51,7 @@ from headrace.endpoints.systems.postgres_session import Connection, quote_identi
 from headrace.errors import Bug
 from headrace.protocol import CommitRecord
 from headrace.refusals import RefusedRow
-from headrace.staging import BlockLoad, RecordReader, Slice
+from headrace.staging import BlockLoad, RecordReader, RowLoad, Slice
 
 
 class PostgresSink:
@@ -150,8 +150,8 @@ class PostgresSink:
             place = place_of(Ledger(connection, table.schema), target, table)
             stage = stage_for(table.schema, target.unit, epoch, slice_.seq, stored_columns(reader.schema))
             judging = JudgingReader(reader, stage.columns, most)
-            with stage.made(connection), self._connection.loading() as arrow:
-                stage.load(arrow, judging)
+            with stage.made(connection):
+                stage.load(connection, judging)
             self._judged = Judged(slice_.seq, stage)
             return judged_rows(connection, stage, judging, target, table, place)
 
@@ -188,9 +188,12 @@ class PostgresSink:
         return self._loading.can_fill(self._places(target), schema)
 
     def load(self, target: Target, slice_: Slice, schema: pa.Schema) -> CopyLoad:
-        return self._loading.begin(target, self._epoch(target), slice_.seq, self._places(target), schema)
+        return self._loading.blocks(target, self._epoch(target), slice_.seq, self._places(target), schema)
 
-    def write_loaded(self, target: Target, slice_: Slice, load: BlockLoad, commit: CommitRecord) -> Applied:
+    def load_rows(self, target: Target, slice_: Slice, schema: pa.Schema) -> CopyLoad:
+        return self._loading.rows(target, self._epoch(target), slice_.seq, self._places(target), schema)
+
+    def write_loaded(self, target: Target, slice_: Slice, load: BlockLoad | RowLoad, commit: CommitRecord) -> Applied:
         table = self._table(target)
 
         def found(connection: Connection) -> Applied | None:
@@ -199,6 +202,7 @@ class PostgresSink:
         def moved(connection: Connection, stage: Stage) -> Applied:
             ledger = Ledger(connection, table.schema)
             with ledger.explaining(commit.unit, commit.epoch):
+                require_deleted_seen(connection, stage, place_of(ledger, target, table))
                 return self._commits.settled(connection, ledger, stage, target, table, commit)
 
         return self._loading.committed(load, commit, self._location(table), found, moved)
@@ -268,8 +272,8 @@ class PostgresSink:
             return kept.stage
         columns = stored_columns(reader.schema)
         stage = stage_for(table.schema, target.unit, commit.epoch, commit.slice_seq, columns)
-        with stage.made(connection), self._connection.loading() as arrow:
-            stage.load(arrow, reader)
+        with stage.made(connection):
+            stage.load(connection, reader)
         return stage
 
     def _leave_judged(self, connection: Connection) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -96,23 +96,38 @@ def _stored(field: Any) -> StoredColumn:
     if isinstance(field.type, pa.UuidType):
         return StoredColumn(name=field.name, arrow=pa.binary(), stage_type="bytea", target_type="uuid")
     kind = _plain(field.type)
-    native = _native(field)
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         element = _scalar(_plain(kind.value_type))
         if element is not None:
-            arrow, stage = element
-            return _column(field.name, pa.list_(arrow), f"{stage}[]", native)
+            return _restored(_listed(field.name, *element), _native(field))
     elif (scalar := _scalar(kind)) is not None:
-        return _column(field.name, *scalar, native)
+        return _restored(_single(field.name, *scalar), _native(field))
     raise refused(
         field.name, f"is {field.type}, which jdbc.postgres cannot store yet; leave it out with the policy's columns"
     )
 
 
-def _column(name: str, arrow: pa.DataType, stage: str, native: str | None) -> StoredColumn:
-    is_text = stage in ("text", "text[]")
-    target = native if native is not None and is_text and native.endswith("[]") == stage.endswith("[]") else stage
-    return StoredColumn(name=name, arrow=arrow, stage_type=stage, target_type=target)
+def _single(name: str, arrow: pa.DataType, type_: str) -> StoredColumn:
+    """Decimals that binary COPY is not written for wait as text, which becomes them by a cast."""
+    is_wide = pa.types.is_decimal256(arrow)
+    sent, stage = (pa.string(), "text") if is_wide else (arrow, type_)
+    return StoredColumn(name=name, arrow=sent, stage_type=stage, target_type=type_)
+
+
+def _listed(name: str, arrow: pa.DataType, type_: str) -> StoredColumn:
+    """Moments in lists wait without their time zone, which is that of the session: UTC."""
+    one = _single(name, arrow, type_)
+    sent, stage = one.arrow, one.stage_type
+    if pa.types.is_timestamp(sent):
+        sent, stage = pa.timestamp("us"), "timestamp without time zone"
+    return replace(one, arrow=pa.list_(sent), stage_type=f"{stage}[]", target_type=f"{type_}[]")
+
+
+def _restored(column: StoredColumn, native: str | None) -> StoredColumn:
+    """Text that stands for a type of PostgreSQL's own is kept as that."""
+    is_text = column.target_type in ("text", "text[]")
+    is_restored = native is not None and is_text and native.endswith("[]") == column.target_type.endswith("[]")
+    return replace(column, target_type=native) if is_restored else column
 
 
 def _scalar(kind: pa.DataType) -> tuple[pa.DataType, str] | None:
@@ -153,7 +168,12 @@ def normalised(batch: pa.RecordBatch, columns: Sequence[StoredColumn]) -> pa.Rec
         RowRejected: A value would lose something, such as nanoseconds.
     """
     arrays = [_cast(array, column) for array, column in zip(batch.columns, columns, strict=True)]
-    return pa.record_batch(arrays, names=[f"c{index}" for index in range(len(arrays))])
+    return pa.record_batch(arrays, schema=sent_schema(columns))
+
+
+def sent_schema(columns: Sequence[StoredColumn]) -> pa.Schema:
+    """That of the batches that ``normalised`` makes."""
+    return pa.schema([(f"c{index}", column.arrow) for index, column in enumerate(columns)])
 
 
 def _cast(array: Any, column: StoredColumn) -> Any:

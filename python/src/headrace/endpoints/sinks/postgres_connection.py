@@ -70,15 +70,6 @@ class SinkConnection:
             self._arrow = connect_arrow(self._parameters, "sink")
         return self._arrow
 
-    @contextlib.contextmanager
-    def loading(self) -> Generator[Any]:
-        """The connection for COPY, given up when it breaks off."""
-        try:
-            yield self.arrow()
-        except BaseException:
-            self.drop_arrow()
-            raise
-
     def batches(self, statement: str, where: str) -> Generator[Any]:
         """Record batches of a query, streamed. Not tried again: its rows were handed out."""
         with self._busy:

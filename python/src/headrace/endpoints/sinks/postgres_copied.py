@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from headrace.endpoints.sinks.postgres_columns import StoredColumn, can_hold, parsed_type, stored_columns
+from headrace.endpoints.sinks.postgres_columns import OPERATION, StoredColumn, can_hold, parsed_type, stored_columns
 from headrace.endpoints.sinks.postgres_table import Table, TableColumn, columns_of
 from headrace.endpoints.systems.postgres_session import Connection
 from headrace.endpoints.systems.postgres_types import PGCOPY
@@ -40,6 +40,15 @@ def can_fill(connection: Connection, place: Table, columns: Sequence[StoredColum
     """Whether each of the columns that is there takes what is sent."""
     present = columns_of(connection, place) or {}
     return all(takes(present[column.name], column) for column in columns if column.name in present)
+
+
+def fills_as_sent(connection: Connection, place: Table, columns: Sequence[StoredColumn]) -> bool:
+    """Whether rows of Arrow can go where they belong at once: nothing has to be cast, compared or checked there."""
+    present = columns_of(connection, place) or {}
+    return all(
+        column.name != OPERATION and takes(present.get(column.name), _of_type(column, column.stage_type))
+        for column in columns
+    )
 
 
 def copied_columns(schema: pa.Schema) -> tuple[StoredColumn, ...]:

@@ -1,4 +1,4 @@
-"""A slice's rows on their way into a table by binary COPY, while they are still being read.
+"""A slice's rows on their way into a table by binary COPY, while they are still being read or wait for their turn.
 
 A replacement's rows go straight into its hidden table, within a transaction
 that stays open until the slice is judged: the commit record is its last row but
@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
 import psycopg
+import pyarrow as pa
 
-from headrace.endpoints.sinks.postgres_columns import StoredColumn, rejected
+from headrace.endpoints.sinks.postgres_columns import StoredColumn, normalised, rejected, sent_schema
+from headrace.endpoints.sinks.postgres_encoding import encoded
 from headrace.endpoints.sinks.postgres_ledger import SETTINGS, Ledger
 from headrace.endpoints.sinks.postgres_stage import Stage
 from headrace.endpoints.sinks.postgres_table import Table
@@ -27,8 +29,12 @@ from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.endpoints.systems.postgres_session import Connection, connect, quote_identifier, run
 from headrace.errors import Bug, DataPlaneError, EndpointUnreachable
 from headrace.protocol import CommitRecord
+from headrace.staging import RecordReader
 
 CANCEL_AGAIN_SECONDS = 0.1
+
+FILLED_AT_ONCE = 2 * 2**20
+"""Bytes of Arrow. Several loads are filled at once, so each has less in its hands than a single one would."""
 
 RefuseLate: TypeAlias = Callable[[], None]
 
@@ -179,6 +185,22 @@ class CopyLoad:
         with self._opened():
             self._copy.write(data)
             self.bytes += len(data)
+
+    def fill(self, reader: RecordReader, rows: int) -> None:
+        """Raises what ``write`` and ``finish`` do, and ``RowRejected`` for a value that no column can hold."""
+        columns = [column for _, column in self.into.sent()]
+        size = 0
+
+        def ready() -> Iterator[pa.RecordBatch]:
+            nonlocal size
+            for batch in reader.iter_arrow(FILLED_AT_ONCE):
+                size += batch.nbytes
+                yield normalised(batch, columns)
+
+        for block in encoded(sent_schema(columns), ready()):
+            self.write(block)
+        self.finish(rows)
+        self.bytes = size
 
     def finish(self, rows: int) -> None:
         """PostgreSQL takes a COPY that was cut between two rows for a whole one, so both ends count."""

@@ -1,4 +1,4 @@
-"""Slices that are loaded by binary COPY: where each goes, and how it becomes part of the target.
+"""Slices that are loaded by binary COPY before their turn: where each goes, and how it becomes part of the target.
 
 A replacement's slice is committed by the connection that holds its rows. If
 that one breaks, so do the rows, and the next run reads them again; whether the
@@ -14,8 +14,9 @@ import psycopg
 import pyarrow as pa
 
 from headrace.endpoint import Applied, Target
+from headrace.endpoints.sinks.postgres_columns import stored_columns
 from headrace.endpoints.sinks.postgres_connection import SinkConnection, is_passing
-from headrace.endpoints.sinks.postgres_copied import block_columns, can_fill
+from headrace.endpoints.sinks.postgres_copied import block_columns, can_fill, fills_as_sent
 from headrace.endpoints.sinks.postgres_ledger import Ledger
 from headrace.endpoints.sinks.postgres_load import CopyLoad, HiddenTable, LoadConnections, StageTable
 from headrace.endpoints.sinks.postgres_stage import Stage, stage_for
@@ -25,7 +26,7 @@ from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.endpoints.systems.postgres_session import Connection
 from headrace.errors import Bug, DataPlaneError, SinkAmbiguous
 from headrace.protocol import CommitRecord
-from headrace.staging import BlockLoad
+from headrace.staging import BlockLoad, RowLoad
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Places:
 
 
 class Loading:
-    """The loads of one sink. ``begin`` may be called by any thread."""
+    """The loads of one sink. ``blocks`` and ``rows`` may be called by any thread."""
 
     def __init__(self, parameters: PostgresParameters, connection: SinkConnection) -> None:
         self._connection = connection
@@ -53,7 +54,9 @@ class Loading:
             self._connections.open_ahead()
         return can
 
-    def begin(self, target: Target, epoch: int, seq: int, places: Places, schema: pa.Schema) -> CopyLoad:
+    def blocks(self, target: Target, epoch: int, seq: int, places: Places, schema: pa.Schema) -> CopyLoad:
+        """For what a source sends as PostgreSQL has it."""
+
         def chosen(connection: Connection) -> HiddenTable | StageTable:
             place = places.place(connection)
             columns = block_columns(connection, place, places.table, schema, ())
@@ -61,6 +64,22 @@ class Loading:
                 return HiddenTable(place, columns, target.unit, epoch)
             return StageTable(stage_for(place.schema, target.unit, epoch, seq, columns))
 
+        return self._begun(target, epoch, places, chosen)
+
+    def rows(self, target: Target, epoch: int, seq: int, places: Places, schema: pa.Schema) -> CopyLoad:
+        """For Arrow. What a replacement's columns do not take as it is waits in a stage table."""
+
+        def chosen(connection: Connection) -> HiddenTable | StageTable:
+            place, columns = places.place(connection), stored_columns(schema)
+            if place != places.table and fills_as_sent(connection, place, columns):
+                return HiddenTable(place, columns, target.unit, epoch)
+            return StageTable(stage_for(place.schema, target.unit, epoch, seq, columns))
+
+        return self._begun(target, epoch, places, chosen)
+
+    def _begun(
+        self, target: Target, epoch: int, places: Places, chosen: Callable[[Connection], HiddenTable | StageTable]
+    ) -> CopyLoad:
         def refuse_late() -> None:
             def look(connection: Connection) -> None:
                 Ledger(connection, places.table.schema).require_owner(target.unit, epoch)
@@ -72,7 +91,7 @@ class Loading:
 
     def committed(
         self,
-        load: BlockLoad,
+        load: BlockLoad | RowLoad,
         commit: CommitRecord,
         location: str,
         found: Callable[[Connection], Applied | None],

@@ -12,16 +12,15 @@ import hashlib
 import re
 import uuid
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import psycopg
 import pyarrow as pa
 
-from headrace.endpoints.sinks.postgres_columns import OPERATION, StoredColumn, normalised, rejected
+from headrace.endpoints.sinks.postgres_columns import OPERATION, StoredColumn, normalised, rejected, sent_schema
+from headrace.endpoints.sinks.postgres_encoding import encoded
 from headrace.endpoints.sinks.postgres_ledger import BEGIN
 from headrace.endpoints.sinks.postgres_table import Table, TableColumn
-from headrace.endpoints.systems.postgres_adbc import adbc
 from headrace.endpoints.systems.postgres_errors import sqlstate
 from headrace.endpoints.systems.postgres_session import (
     Connection,
@@ -43,8 +42,6 @@ class Stage:
     columns: tuple[StoredColumn, ...]
     rows: int = 0
     bytes: int = 0
-    failure: Exception | None = field(default=None)
-    """What the staged rows' own reader raised while the driver was asking it."""
     is_gone: bool = False
     """Dropped by a transaction that has committed."""
 
@@ -64,17 +61,16 @@ class Stage:
                 self.drop(connection)
             raise
 
-    def load(self, arrow_connection: Any, reader: RecordReader) -> None:
-        """COPY every staged row. Raises what the driver or the reader raised."""
-        schema = pa.schema([(f"c{index}", column.arrow) for index, column in enumerate(self.columns)])
-        batches = pa.lib.RecordBatchReader.from_batches(schema, self._counted(reader))
-        with arrow_connection.cursor() as cursor:
-            try:
-                cursor.adbc_ingest(self.table.name, batches, mode="append", db_schema_name=self.table.schema)
-            except (adbc.Error, OSError, pa.ArrowException) as error:
-                if self.failure is not None:
-                    raise self.failure from None
-                raise self._explained(error) from None
+    def load(self, connection: Connection, reader: RecordReader) -> None:
+        """COPY every staged row. Raises what psycopg or the reader raised."""
+        schema = sent_schema(self.columns)
+        statement = f"copy {self.table.sql} ({', '.join(schema.names)}) from stdin (format binary)"
+        try:
+            with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+                for block in encoded(schema, self._counted(reader)):
+                    copy.write(block)
+        except psycopg.Error as error:
+            raise self._explained(error) from None
 
     def drop(self, connection: Connection) -> None:
         if not self.is_gone:
@@ -149,7 +145,8 @@ class Stage:
                 is_wrong, how = (">", "is longer than") if limit[1] else ("<>", "is longer or shorter than")
                 yield f"char_length({place}) {is_wrong} {limit[2]}", column.name, f"{how} {declared}"
             elif column.stage_type.startswith("time") and declared != column.stage_type and "(" in declared:
-                yield f"{place} is distinct from {place}::{declared}", column.name, f"is more precise than {declared}"
+                kept = f"{place}::{column.target_type}"
+                yield f"{kept} is distinct from {place}::{declared}", column.name, f"is more precise than {declared}"
 
     def append_to(
         self,
@@ -226,11 +223,9 @@ class Stage:
         keys = ", ".join(by_name[name] for name in key)
         return f"select distinct on ({keys}) s.* from {self.table.sql} s where {among} order by {keys}, s.r desc"
 
-    def _explained(self, error: Exception) -> Exception:
+    def _explained(self, error: psycopg.Error) -> Exception:
         """The failure of COPY, by column where the server names one: text it cannot hold, above all."""
-        details: Sequence[tuple[bytes, bytes]] = getattr(error, "details", None) or ()
-        context = b"".join(value for name, value in details if name == b"PG_DIAG_CONTEXT").decode(errors="replace")
-        found = re.search(r"column c(\d+)", context)
+        found = re.search(r"column c(\d+)", error.diag.context or "")
         if found is None or (sqlstate(error) or "")[:2] != "22":
             return error
         column = self.columns[int(found[1])]
@@ -246,15 +241,11 @@ class Stage:
     def _place(self, name: str) -> str | None:
         return next((f"c{index}" for index, column in enumerate(self.columns) if column.name == name), None)
 
-    def _counted(self, reader: RecordReader) -> Iterator[Any]:
-        try:
-            for batch in reader.iter_arrow(DEFAULT_BATCH_BYTES):
-                self.rows += batch.num_rows
-                self.bytes += batch.nbytes
-                yield normalised(batch, self.columns)
-        except Exception as error:
-            self.failure = error
-            raise
+    def _counted(self, reader: RecordReader) -> Iterator[pa.RecordBatch]:
+        for batch in reader.iter_arrow(DEFAULT_BATCH_BYTES):
+            self.rows += batch.num_rows
+            self.bytes += batch.nbytes
+            yield normalised(batch, self.columns)
 
 
 def stage_for(schema: str, unit: str, epoch: int, seq: int, columns: tuple[StoredColumn, ...]) -> Stage:
