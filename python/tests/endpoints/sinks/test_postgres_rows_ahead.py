@@ -15,7 +15,7 @@ import pytest
 from carrying import Watching, unit_run
 from cutting_proxy import CuttingProxy
 from peer import SECONDS
-from postgres_reading import ArrowSource, carried
+from postgres_reading import READER, ArrowSource, carried, reader
 from postgres_server import PostgresServer, postgres_server
 
 from headrace import loading_rows
@@ -182,6 +182,22 @@ def test_rows_whose_connection_breaks_while_they_wait_are_stored_from_staging(
 
         assert (found.errors, found.stats["applied_rows"], proxy.cuts) == ([], 8, 1)
     assert (stored(server), left(server)) == (STORED, [])
+
+
+def test_a_user_who_may_connect_only_once_has_the_rows_stored_from_staging(
+    server: PostgresServer, filled: Filled
+) -> None:
+    parameters = reader(server, "shop", "create on database shop")
+    server.run("postgres", f"alter role {READER} connection limit 1")
+    try:
+        policy = {"mode": "full", "targetSliceSize": 2}
+        to = {**parameters, "schemas": "lake"}
+        found = carried(server.parameters("shop"), to, UNIT, policy, reads=ArrowSource)
+    finally:
+        server.run("postgres", f"alter role {READER} connection limit -1")
+
+    assert (found.errors, filled.places) == ([], [])
+    assert stored(server) == STORED
 
 
 @pytest.fixture
