@@ -107,9 +107,11 @@ def test_a_field_without_anything_is_null_and_a_quoted_one_is_empty(tmp_path: Pa
 def test_a_blank_line_is_a_null_in_a_file_of_one_column_and_nothing_in_others(tmp_path: Path) -> None:
     csv(tmp_path, "a\nx\n\ny\n", "one.csv")
     csv(tmp_path, "a,b\nx,1\n\n\r\ny,2\n", "two.csv")
+    csv(tmp_path, "a,b\r\nx,1\r\n\r\ny,2\r\n", "crlf.csv")
 
     assert rows_of(tmp_path, "one.csv") == [{"a": "x"}, {"a": None}, {"a": "y"}]
-    assert rows_of(tmp_path, "two.csv") == [{"a": "x", "b": "1"}, {"a": "y", "b": "2"}]
+    for name in ("two.csv", "crlf.csv"):
+        assert rows_of(tmp_path, name) == [{"a": "x", "b": "1"}, {"a": "y", "b": "2"}]
 
 
 FIELD = st.none() | st.text(
@@ -231,3 +233,13 @@ def test_a_bad_row_late_in_the_file_lets_the_slices_before_it_go(tmp_path: Path)
             done.append([batch.num_rows for batch in opened.read("f.csv", each, policy)])
 
     assert done == [[2], [2]]
+
+
+def test_a_bad_row_behind_values_of_several_lines_is_named_by_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files_records, "BLOCK_BYTES", 16)
+
+    refusal = refused(tmp_path, 'a,b\n"1\n2",3\n"4\n5",6\n7,x\n', {"b": "int64"})
+
+    assert refusal.details["line"] == 6

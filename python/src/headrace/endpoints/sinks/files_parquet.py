@@ -15,12 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headrace.endpoint import Target
+from headrace.endpoints.systems.files_encoding import ROW_GROUP_BYTES
 from headrace.errors import SchemaChanged
 from headrace.footers import footer
 from headrace.staging import NativeFile, RecordReader
-
-ROW_GROUP_BYTES = 32 * 1024 * 1024
-"""Of Arrow memory: what is held while a row group fills."""
 
 _WIDER: dict[str, tuple[str, ...]] = {
     "int8": ("int16", "int32", "int64"),

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headrace.endpoints.sinks.files_parquet import adoptable, refuse_unfit, row_groups
+from headrace.endpoints.systems.files_encoding import parquet_writer
 from headrace.endpoints.systems.local_files_failures import reported
 from headrace.endpoints.systems.local_files_slot import flush_path
 from headrace.staging import NativeFile, RecordReader
@@ -58,7 +59,7 @@ def opened(path: Path, schema: pa.Schema, compression: str) -> tuple[pq.ParquetW
     refuse_unfit(schema)
     with reported("write in", path.parent, "sink"):
         sink = pa.OSFile(str(path), "wb")
-        return pq.ParquetWriter(sink, schema, compression=compression, write_page_index=True), sink
+        return parquet_writer(sink, schema, compression), sink
 
 
 def finished(path: Path, writer: pq.ParquetWriter, sink: pa.NativeFile, *, complete: bool) -> None:

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from headrace.endpoints.sinks.files_parquet import adoptable, refuse_unfit, row_groups
+from headrace.endpoints.systems.files_encoding import parquet_writer
 from headrace.endpoints.systems.files_record import SlotFile, encode_record
 from headrace.endpoints.systems.s3_layout import commit_key, part_name, slot_key
 from headrace.errors import (
@@ -182,7 +182,7 @@ def _files(tables: Iterator[pa.Table], schema: pa.Schema, compression: str) -> I
     """Whole Parquet files of about ``FILE_BYTES``, and their rows; one without rows when there are none."""
     refuse_unfit(schema)
     buffer, rows, count = pa.BufferOutputStream(), 0, 0
-    writer = pq.ParquetWriter(buffer, schema, compression=compression, write_page_index=True)
+    writer = parquet_writer(buffer, schema, compression)
     for table in tables:
         writer.write_table(table.cast(schema), row_group_size=max(table.num_rows, 1))
         rows += table.num_rows
@@ -190,7 +190,7 @@ def _files(tables: Iterator[pa.Table], schema: pa.Schema, compression: str) -> I
             writer.close()
             yield memoryview(buffer.getvalue()).cast("B"), rows
             buffer, rows, count = pa.BufferOutputStream(), 0, count + 1
-            writer = pq.ParquetWriter(buffer, schema, compression=compression, write_page_index=True)
+            writer = parquet_writer(buffer, schema, compression)
     writer.close()
     if rows > 0 or count == 0:
         yield memoryview(buffer.getvalue()).cast("B"), rows

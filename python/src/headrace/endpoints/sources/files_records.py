@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headrace.endpoints.sources.files_bytes import SourceBytes
 from headrace.endpoints.sources.files_parts import Mark, rejected
@@ -17,6 +17,7 @@ from headrace.endpoints.sources.files_parts import Mark, rejected
 BLOCK_BYTES = 1024 * 1024
 BOM = b"\xef\xbb\xbf"
 
+_BLANK = re.compile(rb"\n\r?\n")
 _LONE_RETURN = re.compile(rb"\r(?!\n)")
 
 
@@ -46,15 +47,17 @@ class Records:
                 return
             at = quoted.end()
 
-    def measured(self, data: bytes) -> tuple[int, int]:
-        """How many bytes of ``data`` are whole records, and how many records those are, blank lines apart."""
-        whole = count = 0
+    def measured(self, data: bytes) -> tuple[int, int, int]:
+        """How many bytes of ``data`` are whole records, how many records those are, blank lines apart, and lines."""
+        whole = count = regions = 0
         for start, end in self.regions(data):
             whole = max(whole, data.rfind(b"\n", start, end) + 1)
             count += data.count(b"\n", start, end)
-        if self.counts_blank or not _has_blank(data):
-            return whole, count
-        return whole, sum(1 for _ in self.spans(data[:whole]))
+            regions += 1
+        lines = count if regions <= 1 else data.count(b"\n", 0, whole)
+        if not self.counts_blank and _has_blank(data):
+            count = sum(1 for _ in self.spans(data[:whole]))
+        return whole, count, lines
 
     def spans(self, data: bytes) -> Iterator[tuple[int, int]]:
         """Beginning and end of each record, blank lines apart; the last may have no line feed."""
@@ -89,7 +92,14 @@ class Block:
     at: int
     line: int
     records: int
+    lines: int
+    """Line feeds in it, of quoted values too."""
     is_whole: bool
+
+    def part(self, begin: int, end: int, line: int, records: int) -> Block:
+        data = self.data[begin:end]
+        lines = self.lines if len(data) == len(self.data) else data.count(b"\n")
+        return replace(self, data=data, at=self.at + begin, line=line, records=records, lines=lines)
 
 
 def blocks(file: SourceBytes, start: Mark, end: int, records: Records, row_bytes: int) -> Iterator[Block]:
@@ -105,15 +115,15 @@ def blocks(file: SourceBytes, start: Mark, end: int, records: Records, row_bytes
             break
         data = kept + piece
         reading = at + len(data)
-        whole, count = records.measured(data)
+        whole, count, lines = records.measured(data)
         if whole > 0:
-            yield Block(data=data[:whole], at=at, line=line, records=count, is_whole=True)
+            yield Block(data=data[:whole], at=at, line=line, records=count, lines=lines, is_whole=True)
         kept = data[whole:]
-        at, line = at + whole, line + data.count(b"\n", 0, whole)
+        at, line = at + whole, line + lines
         if len(kept) > row_bytes:
             raise _too_long(file.shown, line + 1, row_bytes, is_quoted=records.is_left_open(kept))
     if kept:
-        yield Block(data=kept, at=at, line=line, records=0, is_whole=False)
+        yield Block(data=kept, at=at, line=line, records=0, lines=kept.count(b"\n"), is_whole=False)
 
 
 def parts_of(block: Block, records: Records, rows: int) -> Iterator[Block]:
@@ -125,11 +135,11 @@ def parts_of(block: Block, records: Records, rows: int) -> Iterator[Block]:
     for _, end in records.spans(block.data):
         count += 1
         if count == rows or end == len(block.data):
-            data = block.data[begin:end]
-            yield Block(data=data, at=block.at + begin, line=line, records=count, is_whole=block.is_whole)
-            begin, line, count = end, line + data.count(b"\n"), 0
+            part = block.part(begin, end, line, count)
+            yield part
+            begin, line, count = end, line + part.lines, 0
     if count > 0:
-        yield Block(data=block.data[begin:], at=block.at + begin, line=line, records=count, is_whole=block.is_whole)
+        yield block.part(begin, len(block.data), line, count)
 
 
 def refuse_unreadable(shown: str, block: Block, records: Records) -> None:
@@ -172,7 +182,7 @@ def line_of(file: SourceBytes, start: Mark, end: int, records: Records, row_byte
 
 
 def _has_blank(data: bytes) -> bool:
-    return b"\n\n" in data or data[:1] in (b"\n", b"\r") or (b"\r" in data and b"\n\r\n" in data)
+    return data[:1] in (b"\n", b"\r") or _BLANK.search(data) is not None
 
 
 def _line(block: Block, offset: int) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 
 from headrace.endpoints.sources.files_bytes import SourceBytes
 from headrace.endpoints.sources.files_compressed import refuse_compressed
@@ -70,19 +69,19 @@ def cut_records(
         room = want.size - (at - start.at)
         if rows == want.rows or (rows > 0 and room <= 0):
             break
-        data, count = block.data, block.records
+        end, count = len(block.data), block.records
         if not block.is_whole:
             count = takes(block)
             if count == 0:
                 break
-        elif len(data) > room or count > want.rows - rows:
-            taken, count = records.fitting(data, want.rows - rows, room)
-            data = data[:taken]
+        elif end > room or count > want.rows - rows:
+            end, count = records.fitting(block.data, want.rows - rows, room)
+        taken = block.part(0, end, block.line, count)
         if want.most_set_aside is None or records.has_quotes:
-            refuse_unreadable(file.shown, replace(block, data=data), records)
-        at, line, rows = at + len(data), line + data.count(b"\n"), rows + count
-        longest = max(longest, len(data))
-        if len(data) < len(block.data):
+            refuse_unreadable(file.shown, taken, records)
+        at, line, rows = at + end, line + taken.lines, rows + count
+        longest = max(longest, end)
+        if end < len(block.data):
             break
     return None if rows == 0 else Cut(start=start, end=Mark(at=at, line=line), rows=rows, longest=longest)
 
@@ -114,7 +113,7 @@ def estimated_records(file: SourceBytes, body: Mark, records: Records) -> int:
     """By the length of the first records; exact when the file is small."""
     left = file.likely_size() - body.at
     sample = file.read(body.at, min(file.size - body.at, _ESTIMATE_BYTES))
-    whole, count = records.measured(sample)
+    whole, count, _ = records.measured(sample)
     rest = sample[whole:].strip()
     if len(sample) == left or whole == 0:
         return count + (1 if rest else 0)
