@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,35 @@ def test_no_more_than_the_slice_being_stored_and_the_next_one_are_staged(runs: R
     assert len(sessions) == 10
     assert max(sessions) <= 2
     assert runs.leftovers == []
+
+
+@pytest.mark.parametrize(("said", "drawn"), [(None, 3), (1, 2)])
+def test_a_plan_may_say_that_fewer_slices_are_read_at_once(runs: Runs, said: int | None, drawn: int) -> None:
+    """While the first is stored the next are being read, and each was drawn for it."""
+    source, when_asked = ReadsTwoAtOnce(said), list[int]()
+
+    runs.carry(Watching(on_ask=lambda: when_asked.append(source.drawn)), source=source)
+
+    assert when_asked[0] == drawn
+
+
+class ReadsTwoAtOnce(RowsSource):
+    def __init__(self, said: int | None) -> None:
+        super().__init__(rows_parameters(20))
+        self._said = said
+        self.drawn = 0
+
+    def capabilities(self) -> SourceCapabilities:
+        return replace(super().capabilities(), parallel_reads=2)
+
+    def plan(self, unit_id: str, checkpoint: Json, policy: Policy, next_seq: int = 0) -> Plan:
+        plan = super().plan(unit_id, checkpoint, policy, next_seq)
+        return replace(plan, slices=self._counted(plan.slices), parallel_reads=self._said)
+
+    def _counted(self, slices: Iterator[Slice]) -> Iterator[Slice]:
+        for slice_ in slices:
+            self.drawn += 1
+            yield slice_
 
 
 class NativeSource(RowsSource):

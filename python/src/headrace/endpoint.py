@@ -108,6 +108,8 @@ class Plan:
     """False: a run that breaks off among the slices cannot be gone on with; the next one gets no checkpoint."""
     delivery: Mapping[str, Json] = field(default_factory=dict[str, Json])
     """What the source weakens, such as ``{"deletes": "not captured"}``."""
+    parallel_reads: int | None = None
+    """How many of these slices may be read at once, where those are fewer than the source can."""
 
 
 class DescribedEndpoint(Protocol):

@@ -112,7 +112,8 @@ class _Run:
         self.observer.tell(planned(plan))
         slices = self._drawn(plan)
         first = next(slices, None)
-        error = self._carry_all(slices if first is None else itertools.chain([first], slices), nothing=first is None)
+        slices = itertools.chain([] if first is None else [first], slices)
+        error = self._carry_all(slices, plan.parallel_reads, nothing=first is None)
         return Finished(
             new_checkpoint=self.checkpoint,
             stats=self.tally.stats(delivery(plan, self.into)),
@@ -164,10 +165,10 @@ class _Run:
                 return
             yield slice_
 
-    def _carry_all(self, slices: Iterator[Slice] | itertools.chain[Slice], *, nothing: bool) -> Problem | None:
+    def _carry_all(self, slices: Iterator[Slice], at_once: int | None, *, nothing: bool) -> Problem | None:
         """Carry slice after slice until the plan ends or somebody stops it. Returns what ended the run early."""
         try:
-            if not self._carry_each(slices, self.source) or not self._carry_gone():
+            if not self._carry_each(slices, self.source, at_once) or not self._carry_gone():
                 return None
             self._complete(nothing=nothing and self.tally.is_empty)
         except RunInterrupted:
@@ -188,11 +189,11 @@ class _Run:
         rows = self.policy.slice_rows or ROWS_OF_A_SLICE
         return self._carry_each(gone.slices(self.sink, self.into.target, self.next_seq, self.checkpoint, rows), gone)
 
-    def _carry_each(self, slices: Iterator[Slice] | itertools.chain[Slice], source: SliceReader) -> bool:
+    def _carry_each(self, slices: Iterator[Slice], source: SliceReader, at_once: int | None = None) -> bool:
         """Whether the plan was carried to its end, and nobody stopped it before."""
         if self._is_late():
             return False
-        width = min(self.policy.max_parallel_slices, source.capabilities().parallel_reads)
+        width = min(self.policy.max_parallel_slices, at_once or source.capabilities().parallel_reads)
         ahead = ReadAhead(slices, partial(self._export, source), width, self.observer, self.source.close)
         with closing(ahead), closing(self.rows):
             for staged in ahead:

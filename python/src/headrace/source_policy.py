@@ -111,6 +111,12 @@ def most_set_aside(raw: Policy) -> int | None:
             return None
 
 
+def native_file_of(raw: Policy) -> Mapping[str, Json] | None:
+    """Where a slice is to be one file, and how; None where it is not."""
+    said = raw.get("nativeFile")
+    return cast("dict[str, Json]", said) if isinstance(said, dict) else None
+
+
 def columns_of(raw: Policy) -> tuple[str, ...] | None:
     """None: all of them."""
     value: Json = raw.get("columns")

@@ -6,6 +6,7 @@ refused by name; keys of staging, sink and control plane are left to them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from headrace.endpoint import Policy
@@ -17,6 +18,7 @@ from headrace.source_policy import (
     invalid,
     limit_of,
     most_set_aside,
+    native_file_of,
     refuse_unsupported,
 )
 
@@ -39,6 +41,7 @@ class ReadPolicy:
     """Records that the policy sets aside, at most; None: the first that is no row is raised."""
     is_merged: bool
     """Rows that are read again replace themselves in the sink."""
+    native_file: Mapping[str, Json] | None
 
     @classmethod
     def parse(cls, raw: Policy) -> ReadPolicy:
@@ -57,6 +60,7 @@ class ReadPolicy:
             row_bytes=_row_bytes(raw),
             most_set_aside=most_set_aside(raw),
             is_merged=raw.get("writeDisposition", "merge" if raw.get("primaryKeys") else None) == "merge",
+            native_file=native_file_of(raw) if raw.get("nativeFormat") == "parquet" else None,
         )
 
 

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from headrace.datasets import dataset_records
 from headrace.endpoint import DatasetSchema, Plan, Policy
-from headrace.endpoints.sources.files_compressed import without_compression
+from headrace.endpoints.sources.files_compressed import compression_of, without_compression
 from headrace.endpoints.sources.files_dataset import Keeper, dataset_of, unit_descriptor
+from headrace.endpoints.sources.files_kept import KeptParts
 from headrace.endpoints.sources.files_names import TEXT, Named, table_name
+from headrace.endpoints.sources.files_native import parquet_file
 from headrace.endpoints.sources.files_parts import Cut, OpenPart, cut_from_json
 from headrace.endpoints.sources.files_policy import DEFAULT_ROW_BYTES, ReadPolicy
 from headrace.endpoints.sources.files_shape import Opener, PartLike, UnitLike, estimated_rows, shape
@@ -31,6 +35,9 @@ from headrace.suggestions import did_you_mean
 
 _MOST_ESTIMATES = 1000
 """Of more units than this nobody wants to wait for the number of rows."""
+
+MANY_COLUMNS = 1000
+"""Of CSV with more than these one slice is read at a time: each column takes tens of KiB while it is."""
 
 _Unit = TypeVar("_Unit", bound=UnitLike[PartLike])
 
@@ -73,8 +80,9 @@ class Place(Protocol[_Unit]):
 class FilesReading(Generic[_Unit]):
     def __init__(self, place: Place[_Unit]) -> None:
         self._place = place
-        self._kept: tuple[tuple[str, ...], OpenPart] | None = None
+        self._kept = KeptParts()
         self._closing = threading.Event()
+        self._turn = threading.Lock()
 
     def list_units(self) -> Sequence[UnitDescriptor]:
         found = self._place.units()
@@ -125,6 +133,7 @@ class FilesReading(Generic[_Unit]):
             estimated_rows=estimate if asked.limit is None or estimate is None else min(asked.limit, estimate),
             strategy="byte ranges" if unit.format in TEXT else "row ranges",
             delivery=self._place.delivery(unit, asked),
+            parallel_reads=_parallel_reads(unit),
         )
 
     def read(self, unit_id: str, slice_: Slice, policy: Policy) -> Iterator[Any]:
@@ -133,29 +142,26 @@ class FilesReading(Generic[_Unit]):
             return
         part, cut = self._planned_part(slice_.bounds, asked)
         try:
-            for batch in part.read(cut, asked.columns, asked.batch_bytes, asked.most_set_aside):
-                if closing.is_set():
-                    raise EndpointUnreachable(f"The source was closed while {unit_id} was read.", role="source")
-                yield batch
+            is_csv = slice_.bounds["format"] == "csv"
+            batches = partial(_batches, part, cut, asked, closing, unit_id)
+            with self._turn if is_csv and len(part.shape().columns) > MANY_COLUMNS else nullcontext():
+                file = None
+                if is_csv and asked.native_file is not None and asked.most_set_aside is None:
+                    file = parquet_file(batches(), asked.native_file)
+                yield from batches() if file is None else (file,)
         except BaseException:
             part.close()
             raise
-        self._keep((tuple(slice_.bounds["path"]), part))
+        self._kept.keep(tuple(slice_.bounds["path"]), part, closing)
 
     def close(self) -> None:
-        """A read in progress in another thread ends at its next batch, and closes its own file."""
+        """Reads in progress in other threads end at their next batch, and close their own files."""
         self._closing.set()
         self._closing = threading.Event()
-        self._keep(None)
+        self._kept.close()
 
     def _opener(self, unit: _Unit) -> Opener:
         return lambda path: self._place.open(unit.format, path, DEFAULT_ROW_BYTES)
-
-    def _keep(self, part: tuple[tuple[str, ...], OpenPart] | None) -> None:
-        """Leave a part open for the next slice, instead of the one that was."""
-        before, self._kept = self._kept, part
-        if before is not None:
-            before[1].close()
 
     def _planned_part(self, bounds: Any, asked: ReadPolicy) -> tuple[OpenPart, Cut]:
         """The part of a slice: the one that the slice before left open, or opened anew; never another file."""
@@ -172,11 +178,9 @@ class FilesReading(Generic[_Unit]):
         return part, cut
 
     def _opened(self, path: tuple[str, ...], format_: FileFormat, asked: ReadPolicy) -> OpenPart:
-        kept, self._kept = self._kept, None
-        if kept is not None and kept[0] == path:
-            return kept[1]
+        kept = self._kept.take(path)
         if kept is not None:
-            kept[1].close()
+            return kept
         try:
             return self._place.open(format_, path, asked.row_bytes)
         except UnitNotFound as error:
@@ -221,6 +225,20 @@ class FilesReading(Generic[_Unit]):
                     hint = did_you_mean(name, known)
                     later = " If it comes later, say its type in column_types." if unit.format == "jsonl" else ""
                     raise invalid("columns", f"{unit.unit_id} shows no column {name}.{hint}{later}")
+
+
+def _batches(part: OpenPart, cut: Cut, asked: ReadPolicy, closing: threading.Event, unit_id: str) -> Iterator[Any]:
+    for batch in part.read(cut, asked.columns, asked.batch_bytes, asked.most_set_aside):
+        if closing.is_set():
+            raise EndpointUnreachable(f"The source was closed while {unit_id} was read.", role="source")
+        yield batch
+
+
+def _parallel_reads(unit: UnitLike[PartLike]) -> int | None:
+    """Text that is decompressed, and columns that are decoded, are best gone on with where the slice before ended."""
+    names = [unit.unit_id, *(part.path[-1] for part in unit.parts if part.path)]
+    is_compressed = any(compression_of(name) is not None for name in names)
+    return None if unit.format == "csv" and not is_compressed else 1
 
 
 def refuse_other_mode(phase: str, asked: ReadPolicy, unit_id: str) -> None:

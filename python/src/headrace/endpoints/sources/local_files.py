@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from headrace.endpoint import DatasetSchema, Plan, Policy, SourceCapabilities
+from headrace.endpoint import DEFAULT_PARALLEL_SLICES, DatasetSchema, Plan, Policy, SourceCapabilities
 from headrace.endpoints.sources.files_dataset import Keeper
 from headrace.endpoints.sources.files_names import Named
 from headrace.endpoints.sources.files_parts import OpenPart
@@ -37,7 +37,9 @@ class LocalFilesSource:
         self._reading = FilesReading(_Folder(self._config))
 
     def capabilities(self) -> SourceCapabilities:
-        return SourceCapabilities(full=True, incremental=True)
+        return SourceCapabilities(
+            full=True, incremental=True, native_formats=("parquet",), parallel_reads=DEFAULT_PARALLEL_SLICES
+        )
 
     def list_units(self) -> Sequence[UnitDescriptor]:
         return self._reading.list_units()

@@ -10,7 +10,7 @@ import hashlib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 from headrace import filters
 from headrace.endpoint import DEFAULT_PARALLEL_SLICES, Deletes, Policy
@@ -26,6 +26,7 @@ from headrace.source_policy import (
     lookback_of,
     most_set_aside,
     names_of,
+    native_file_of,
     refuse_unsupported,
 )
 
@@ -103,7 +104,7 @@ class ReadPolicy:
             is_staged_in_memory=_is_in_memory(raw),
             is_for_files=raw.get("nativeFormat") == "parquet",
             is_for_blocks=raw.get("nativeFormat") == "pgcopy",
-            native_file=_native_file(raw),
+            native_file=native_file_of(raw),
             most_set_aside=most_set_aside(raw),
             is_merged=raw.get("writeDisposition") == "merge",
             is_appended=raw.get("writeDisposition") == "append",
@@ -140,11 +141,6 @@ class ReadPolicy:
         if is_file:
             return FILE_SLICE_BYTES
         return BLOCK_SLICE_BYTES if self.is_for_blocks else DEFAULT_SLICE_BYTES
-
-
-def _native_file(raw: Policy) -> Mapping[str, Json] | None:
-    said = raw.get("nativeFile")
-    return cast("dict[str, Json]", said) if isinstance(said, dict) else None
 
 
 def _text(raw: Policy, key: str) -> str | None:
