@@ -8,7 +8,7 @@ import { PassThrough } from "node:stream"
 import * as PrivateDirectory from "../../src/worker/PrivateDirectory.ts"
 import { logLine, readLines } from "../../src/worker/WorkerLog.ts"
 import * as WorkerProcess from "../../src/worker/WorkerProcess.ts"
-import { temporaryDirectory } from "./RealWorker.ts"
+import { python, temporaryDirectory } from "./RealWorker.ts"
 
 /** A shell script in the place of the interpreter. */
 const script = Effect.fnUntraced(function* (body: string) {
@@ -137,6 +137,20 @@ describe("a process that is no worker", () => {
       assert.match(seen, /^HEADRACE_PLUGINS=a:B$/m)
       assert.match(seen, /^PATH=/m)
       assert.notMatch(seen, /hunter2/)
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe.skipIf(process.platform !== "linux")("the memory of a worker", () => {
+  it.live("is Arrow's by the allocator that gives back what it does not need", () =>
+    Effect.gen(function* () {
+      const asks = "import pyarrow; print(pyarrow.default_memory_pool().backend_name)"
+      const options = yield* script(`${python} -c '${asks}' > $HEADRACE_STAGING_DIR/pool`)
+
+      const running = yield* WorkerProcess.make(options, Duration.zero)
+      yield* running.exited
+
+      assert.strictEqual(fs.readFileSync(join(options.stagingDir, "pool"), "utf8"), "jemalloc\n")
     }).pipe(Effect.scoped)
   )
 })
