@@ -12,11 +12,12 @@ from __future__ import annotations
 import atexit
 import contextlib
 import hashlib
+import math
 import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -24,7 +25,7 @@ import psycopg
 
 from headrace.endpoints.systems.postgres_errors import is_crowded
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
-from headrace.endpoints.systems.postgres_session import Connection, connect, connection_string, run_unseen, settle
+from headrace.endpoints.systems.postgres_session import Connection, answers, connect, connection_string, settle_again
 from headrace.errors import EndpointUnreachable
 from headrace.protocol import Role
 
@@ -67,16 +68,19 @@ class KeptSessions:
     """Those of a process, one for the same use of the same endpoint. Everything may be called from any thread."""
 
     def __init__(self) -> None:
-        self._sessions: dict[str, tuple[Session, threading.Timer]] = {}
-        self._lock = threading.Lock()
+        self._sessions: dict[str, tuple[Session, float]] = {}
+        """Each with the moment at which it is closed."""
+        self._changing = threading.Condition()
+        self._closing: threading.Thread | None = None
+        """One for all of them, for to start a thread and to end it costs a short run more than what it asks."""
+        self._looks_again_at = math.inf
 
     def take(self, parameters: PostgresParameters, role: Role) -> Session:
         """A session of ours alone: the one that was kept if it still answers, else a new one. Raises as ``connect``."""
         session = self._taken(_key(parameters, role))
         if session is not None:
             try:
-                with _answering(session.connection, parameters):
-                    settle(session.connection, parameters)
+                settle_again(session.connection, parameters)
                 return session
             except psycopg.Error:
                 _close(session)
@@ -97,26 +101,22 @@ class KeptSessions:
             _close(session)
             return
         try:
-            with _answering(session.connection, parameters):
-                run_unseen(session.connection, "; ".join(_FORGET))
+            answers(session.connection, "; ".join(_FORGET), parameters.connect_timeout_seconds)
         except psycopg.Error:
             _close(session)
             return
-        key = _key(parameters, session.role)
-        timer = threading.Timer(IDLE_SECONDS, self._expire, (key, session))
-        timer.daemon = True
-        with self._lock:
+        key, until = _key(parameters, session.role), time.monotonic() + IDLE_SECONDS
+        with self._changing:
             is_kept = key not in self._sessions and len(self._sessions) < MOST
             if is_kept:
-                self._sessions[key] = (session, timer)
-        if is_kept:
-            timer.start()
-        else:
+                self._sessions[key] = (session, until)
+                self._see_to(until)
+        if not is_kept:
             _close(session)
 
     def __len__(self) -> int:
         """How many there are, each of other parameters."""
-        with self._lock:
+        with self._changing:
             return len(self._sessions)
 
     def close(self) -> None:
@@ -126,7 +126,7 @@ class KeptSessions:
 
     def forget(self) -> None:
         """Leave all of them to the process this one was forked from: closed here, they would end there."""
-        self._sessions, self._lock = {}, threading.Lock()
+        self._sessions, self._changing, self._closing = {}, threading.Condition(), None
 
     def _make_room(self) -> bool:
         """Whether there were any."""
@@ -136,26 +136,37 @@ class KeptSessions:
         return bool(sessions)
 
     def _emptied(self) -> list[Session]:
-        with self._lock:
+        with self._changing:
             kept, self._sessions = [*self._sessions.values()], {}
-        for _, timer in kept:
-            timer.cancel()
         return [session for session, _ in kept]
 
     def _taken(self, key: str) -> Session | None:
-        with self._lock:
-            session, timer = self._sessions.pop(key, (None, None))
-        if timer is not None:
-            timer.cancel()
+        with self._changing:
+            session, _ = self._sessions.pop(key, (None, 0))
         return session
 
-    def _expire(self, key: str, session: Session) -> None:
-        with self._lock:
-            is_still_kept = self._sessions.get(key, (None, None))[0] is session
-            if is_still_kept:
-                del self._sessions[key]
-        if is_still_kept:
-            _close(session)
+    def _see_to(self, until: float) -> None:
+        """Somebody closes what is still kept then."""
+        if self._closing is None:
+            self._closing = threading.Thread(target=self._close_in_time, name="kept sessions", daemon=True)
+            self._closing.start()
+        elif until < self._looks_again_at:
+            self._changing.notify()
+
+    def _close_in_time(self) -> None:
+        while True:
+            for session in self._expired():
+                _close(session)
+
+    def _expired(self) -> list[Session]:
+        """Those whose time is over; waits, if it is over for none, until it may be for one."""
+        with self._changing:
+            now = time.monotonic()
+            late = [key for key, (_, until) in self._sessions.items() if until <= now]
+            if not late:
+                self._looks_again_at = min((until for _, until in self._sessions.values()), default=math.inf)
+                self._changing.wait(None if self._looks_again_at == math.inf else self._looks_again_at - now)
+            return [self._sessions.pop(key)[0] for key in late]
 
 
 KEPT = KeptSessions()
@@ -187,28 +198,6 @@ def _see_off(session: Session) -> None:
         with contextlib.suppress(OSError):  # broken is gone, and one that does not go makes no room
             while wire.recv(4096):
                 pass
-
-
-@contextlib.contextmanager
-def _answering(connection: Connection, parameters: PostgresParameters) -> Generator[None]:
-    """A server that is silent for as long as a connection may take is gone: ``OperationalError``, as if it said so."""
-    late = threading.Event()
-
-    def cut() -> None:
-        late.set()
-        with contextlib.suppress(OSError, psycopg.Error), _wire(connection) as wire:
-            wire.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(parameters.connect_timeout_seconds, cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()
-    if late.is_set():
-        raise psycopg.OperationalError("The server did not answer in time.")
 
 
 def _wire(connection: Connection) -> socket.socket:

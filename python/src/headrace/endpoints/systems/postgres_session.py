@@ -7,11 +7,14 @@ Values are bound; where COPY cannot bind them they pass ``quote_literal``.
 from __future__ import annotations
 
 import contextlib
+import select
+import time
 from collections.abc import Generator, Sequence
 from typing import Any, TypeAlias
 
 import psycopg
 from psycopg.conninfo import make_conninfo
+from psycopg.pq.abc import PGresult
 
 from headrace.endpoints.systems.postgres_adbc import adbc
 from headrace.endpoints.systems.postgres_errors import (
@@ -117,10 +120,23 @@ def settle(connection: Connection, parameters: PostgresParameters) -> None:
     Statements are prepared where the process that answers is the one that was connected to. Behind a pooler the next
     transaction may be another's, which knows nothing of them.
     """
-    settings: Question = (f"{settings_statement(parameters)}, pg_backend_pid()", ())
-    role: list[Question] = [] if parameters.role is None else [(f"set role {quote_identifier(parameters.role)}", ())]
-    (told,), *_ = pipelined(connection, [settings, *role])
-    connection.prepare_threshold = PREPARED_AFTER if told[-1] == connection.info.backend_pid else None
+    (told,), *_ = pipelined(connection, [(statement, ()) for statement in _settling_statements(parameters)])
+    _prepare_where_possible(connection, told[-1])
+
+
+def settle_again(connection: Connection, parameters: PostgresParameters) -> None:
+    """The same for a session that was kept, whose server may have gone since: silence is an ``OperationalError``."""
+    told, *_ = answers(connection, "; ".join(_settling_statements(parameters)), parameters.connect_timeout_seconds)
+    _prepare_where_possible(connection, int(told.get_value(0, told.nfields - 1) or 0))
+
+
+def _settling_statements(parameters: PostgresParameters) -> list[str]:
+    role = [] if parameters.role is None else [f"set role {quote_identifier(parameters.role)}"]
+    return [f"{settings_statement(parameters)}, pg_backend_pid()", *role]
+
+
+def _prepare_where_possible(connection: Connection, answering: int) -> None:
+    connection.prepare_threshold = PREPARED_AFTER if answering == connection.info.backend_pid else None
 
 
 def connect_arrow(parameters: PostgresParameters, role: Role | None) -> Any:
@@ -170,6 +186,26 @@ def run_unseen(connection: Connection, statements: str) -> None:
     result = connection.pgconn.exec_(statements.encode())
     if result.status == psycopg.pq.ExecStatus.FATAL_ERROR:
         raise psycopg.errors.error_from_result(result)
+
+
+def answers(connection: Connection, statements: str, seconds: float) -> list[PGresult]:
+    """As ``run_unseen``, of a server that may be silent. Raises ``OperationalError`` when it is for so long; the
+    connection is of no use then."""
+    wire, until, arriving = connection.pgconn, time.monotonic() + seconds, select.poll()
+    arriving.register(wire.socket, select.POLLIN)
+    wire.send_query(statements.encode())
+    results: list[PGresult] = []
+    while True:
+        while wire.is_busy():
+            if not arriving.poll(1000 * max(0, until - time.monotonic())):
+                raise psycopg.OperationalError("The server did not answer in time.")
+            wire.consume_input()
+        result = wire.get_result()
+        if result is None:
+            return results
+        if result.status == psycopg.pq.ExecStatus.FATAL_ERROR:
+            raise psycopg.errors.error_from_result(result)
+        results.append(result)
 
 
 def query(connection: Connection, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
