@@ -7,10 +7,11 @@ from postgres_reading import taken
 from postgres_server import PostgresServer, postgres_server
 from postgres_writing import NOTES, PostgresWriting, note
 
+from headrace.endpoint import Target
 from headrace.endpoints.systems.postgres_kept import KEPT
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.endpoints.systems.postgres_session import PREPARED_AFTER, SINK_APPLICATION, query
-from headrace.errors import SchemaChanged
+from headrace.errors import DataPlaneError, SchemaChanged
 
 
 @pytest.fixture
@@ -112,3 +113,60 @@ def test_a_source_does_not_come_in_by_the_session_of_a_sink(orders: PostgresWrit
 
     assert taken(server.parameters("shop"), "public.orders").ids == [1]
     assert (once_there_is_one(server), len(KEPT)) == (kept, 2)
+
+
+# ---- a target that a run before left ready
+
+
+@pytest.fixture
+def left_ready(orders: PostgresWriting) -> Target:
+    """The first run makes the table, and the second finds that there is nothing to make."""
+    orders.parameters["statement_timeout_ms"] = "3000"
+    target = orders.to("merge")
+    orders.put(target, [note(1)])
+    orders.put(target, [note(1)], [note(2)], epoch=2)
+    return target
+
+
+def test_a_target_that_is_as_a_run_left_it_is_not_made_ready_again(
+    server: PostgresServer, orders: PostgresWriting, left_ready: Target
+) -> None:
+    """Whoever makes a target ready waits for the schema's lock, and here it would wait in vain."""
+    with server.connect("shop") as holding:
+        holding.execute("select pg_advisory_lock(hashtext('headrace'), hashtext('public'))")
+
+        orders.put(left_ready, [note(1)], [note(2)], [note(3)], epoch=3)
+
+    assert len(orders.rows()) == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "alter table orders drop constraint orders_pkey",
+        "alter table orders alter note type int using 1",
+        "alter table orders rename id to number",
+        "alter table orders rename to former; create view orders as select * from former",
+        "update _hr_target set unit = 'another'",
+    ],
+)
+def test_whatever_was_changed_of_a_target_since_is_seen(
+    server: PostgresServer, orders: PostgresWriting, left_ready: Target, change: str
+) -> None:
+    server.run("shop", *change.split("; "))
+
+    with pytest.raises(DataPlaneError) as refused:
+        orders.put(left_ready, [note(1)], [note(2)], [note(3)], epoch=3)
+
+    assert refused.value.tag in ("SchemaChanged", "ConfigInvalid", "CheckpointAheadOfSink"), refused.value
+    assert len(orders.rows("1, 2", "former" if "former" in change else "")) == 2
+
+
+def test_a_column_that_was_dropped_since_is_there_again(
+    server: PostgresServer, orders: PostgresWriting, left_ready: Target
+) -> None:
+    server.run("shop", "alter table orders drop column note")
+
+    orders.put(left_ready, [note(1)], [note(2)], [note(3)], epoch=3)
+
+    assert sorted(orders.rows("id, note"), key=str) == [(1, None), (2, None), (3, "old")]

@@ -14,36 +14,21 @@ from typing import Any
 import pyarrow as pa
 
 from headrace.endpoint import Applied, DatasetSchema, HighWater, Policy, SinkCapabilities, Target
-from headrace.endpoints.sinks.postgres_columns import StoredColumn, stored_columns
+from headrace.endpoints.sinks.postgres_columns import stored_columns
 from headrace.endpoints.sinks.postgres_committing import Commits, place_of
 from headrace.endpoints.sinks.postgres_connection import SinkConnection
-from headrace.endpoints.sinks.postgres_copied import as_before, block_columns
 from headrace.endpoints.sinks.postgres_judging import Judged, JudgingReader, judged_rows
 from headrace.endpoints.sinks.postgres_ledger import BEGIN, Ledger, lock_schema
 from headrace.endpoints.sinks.postgres_load import CopyLoad
 from headrace.endpoints.sinks.postgres_loading import Loading, Places
 from headrace.endpoints.sinks.postgres_names import table_for
-from headrace.endpoints.sinks.postgres_owner import (
-    disown_another,
-    note_again,
-    own,
-    refuse_lost,
-    refuse_others,
-    require_own,
-)  # fmt: skip
+from headrace.endpoints.sinks.postgres_owner import refuse_lost, require_own
 from headrace.endpoints.sinks.postgres_policy import refuse_unmet
-from headrace.endpoints.sinks.postgres_replacement import end_older_loads, make_room, replace
+from headrace.endpoints.sinks.postgres_preparing import Preparing, prepare
+from headrace.endpoints.sinks.postgres_replacement import end_older_loads, replace
 from headrace.endpoints.sinks.postgres_row_security import require_all_rows, require_deleted_seen
 from headrace.endpoints.sinks.postgres_stage import Stage, drop_leftovers, stage_for
-from headrace.endpoints.sinks.postgres_table import (
-    Table,
-    columns_of,
-    create,
-    evolve,
-    hidden_table,
-    require_key,
-    require_table,
-)
+from headrace.endpoints.sinks.postgres_table import Table, columns_of, hidden_table
 from headrace.endpoints.sinks.postgres_there import schema_of_table
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.endpoints.systems.postgres_places import places
@@ -107,20 +92,13 @@ class PostgresSink:
         columns = stored_columns(schema.arrow)
         refuse_unmet(target, columns, policy)
         table, epoch = self._table(target), self._epoch(target)
+        preparing = Preparing(
+            target=target, epoch=epoch, table=table, arrow=schema.arrow, columns=columns, policy=policy
+        )
 
         def make(connection: Connection) -> None:
             drop_leftovers(connection, table.schema, target.unit, epoch)
-            ledger = Ledger(connection, table.schema)
-            with transaction(connection, BEGIN):
-                lock_schema(connection, table.schema)
-                require_table(connection, table)
-                filled = as_before(columns, columns_of(connection, table) or {})
-                if policy.get("nativeFormat") == CopyLoad.format:
-                    place = place_of(ledger, target, table)
-                    key = target.primary_key if place != table else ()
-                    filled = block_columns(connection, place, table, schema.arrow, key)
-                self._make(connection, ledger, target, table, filled, policy)
-                ledger.pass_fence(target.unit, epoch)
+            prepare(connection, self._connection.known, preparing)
 
         self._connection.tried(make, str(table))
 
@@ -210,36 +188,6 @@ class PostgresSink:
     def close(self) -> None:
         self._loading.close()
         self._connection.close(self._leave_judged)
-
-    def _make(
-        self,
-        connection: Connection,
-        ledger: Ledger,
-        target: Target,
-        table: Table,
-        columns: tuple[StoredColumn, ...],
-        policy: Policy,
-    ) -> None:
-        is_frozen, deletes = policy.get("schemaContract") == "freeze", policy.get("deletes")
-        place = place_of(ledger, target, table)
-        refuse_lost(ledger, place, target, self._epoch(target))
-        if deletes == "keyDiff" and target.disposition == "merge":
-            require_own(ledger, table, target)
-        if deletes in ("keyDiff", "soft") and target.disposition == "merge":
-            require_all_rows(connection, table)
-        if target.disposition == "replace":
-            make_room(ledger, table, target)
-        elif columns_of(connection, table) is not None:
-            refuse_others(ledger, table, target)
-            disown_another(ledger, table)
-        note_again(ledger, table, target.unit)
-        if columns_of(connection, place) is not None:
-            evolve(connection, place, columns, is_frozen=is_frozen)
-        else:
-            create(connection, place, columns, target.primary_key if target.disposition == "merge" else ())
-            own(ledger, place, target.unit)
-        if target.disposition == "merge":
-            require_key(connection, table, target)
 
     def _attempt(
         self,

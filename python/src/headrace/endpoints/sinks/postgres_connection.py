@@ -65,6 +65,13 @@ class SinkConnection:
                 self._closed.wait(random.uniform(0.5, 1) * PAUSE_SECONDS * 2**attempt)
         raise Bug("A thing was tried without an end.", role="sink")
 
+    @property
+    def known(self) -> dict[str, object]:
+        """What is remembered with the connection that a thing is tried on; the next run that has it, has that too."""
+        if self._session is None:
+            raise Bug("Nothing is remembered without a connection.", role="sink")
+        return self._session.known
+
     def arrow(self) -> Any:
         if self._arrow is None:
             self._arrow = connect_arrow(self._parameters, "sink")

@@ -67,16 +67,16 @@ def hidden_table(table: Table, generation: int) -> Table:
 
 def columns_of(connection: Connection, table: Table) -> Mapping[str, TableColumn] | None:
     """The columns by name; None when there is no such table."""
-    found = query(connection, "select to_regclass($1)::oid::int8", [table.sql])
-    if found[0][0] is None:
-        return None
     rows = query(
         connection,
-        "select a.attname::text, format_type(a.atttypid, a.atttypmod), t.typtype = 'e' from pg_attribute a "
-        "join pg_type t on t.oid = a.atttypid where a.attrelid = $1::int8::oid and a.attnum > 0 and not a.attisdropped",
-        [found[0][0]],
+        "select a.attname::text, format_type(a.atttypid, a.atttypmod), t.typtype = 'e' "
+        "from (select to_regclass($1)::oid as oid) found left join pg_attribute a "
+        "on a.attrelid = found.oid and a.attnum > 0 and not a.attisdropped left join pg_type t on t.oid = a.atttypid "
+        "where found.oid is not null",
+        [table.sql],
     )
-    return {name: TableColumn(declared=declared, is_enum=is_enum) for name, declared, is_enum in rows}
+    columns = {name: TableColumn(declared=declared, is_enum=is_enum) for name, declared, is_enum in rows}
+    return {name: column for name, column in columns.items() if name is not None} if rows else None
 
 
 def is_empty(connection: Connection, table: Table) -> bool:
