@@ -109,7 +109,8 @@ class BlockLoad(Protocol):
     def write(self, data: bytes) -> None: ...
 
     def finish(self, rows: int) -> None:
-        """Everything was written, and this is how many rows it holds. Raises when the sink counted otherwise."""
+        """Everything was written, and this is how many rows it holds. Raises when the sink counted otherwise; one that
+        still has to count refuses the slice when it is written."""
         ...
 
     def abandon(self) -> None:

@@ -1,5 +1,6 @@
 """Whole runs in blocks, in processes of their own: run by ``test_postgres_block_owners.py``.
 
+The disposition comes first; more words behind it say that no slice is small.
 ``die POINTS``: for every point a forked child carries the unit anew, two rows a
 slice, and is killed with SIGKILL when one of its threads comes there. What is
 there then is printed; the next owner carries the unit to its end.
@@ -23,6 +24,7 @@ from postgres_child import Standing, forked
 from postgres_reading import carried
 from postgres_server import PostgresServer
 
+from headrace.endpoints.sinks import postgres_held
 from headrace.events import Finished
 
 UNIT = "public.orders"
@@ -102,6 +104,9 @@ def stand(server: PostgresServer, disposition: str, point: str, role: str = "") 
 
 def main(what: str, directory: str, port: str, disposition: str, *rest: str) -> None:
     server = PostgresServer(Path(directory), int(port))
+    disposition, _, is_large = disposition.partition(" ")
+    if is_large:
+        postgres_held.HELD_BYTES = 0
     if what == "die":
         die(server, disposition, list(rest))
     else:

@@ -13,13 +13,13 @@ import pytest
 from carrying import Watching
 from cutting_proxy import CuttingProxy
 from peer import SECONDS
-from postgres_reading import carried, once_it_waits
+from postgres_reading import carried, once_it_waits, reader
 from postgres_server import PostgresServer, postgres_server
 from postgres_writing import PostgresWriting
 
 from headrace.commit import commit_record, first_hash
-from headrace.endpoint import Target
-from headrace.endpoints.sinks import postgres_connection
+from headrace.endpoint import Applied, Target
+from headrace.endpoints.sinks import postgres_connection, postgres_held
 from headrace.endpoints.sinks.postgres import PostgresSink
 from headrace.errors import Bug, DataPlaneError, EndpointUnreachable
 from headrace.events import Finished
@@ -45,6 +45,16 @@ def numbers(*values: int) -> bytes:
 @pytest.fixture(autouse=True)
 def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres_connection, "PAUSE_SECONDS", 0)
+
+
+@pytest.fixture
+def held(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many bytes of a slice are held until its commit."""
+    monkeypatch.setattr(postgres_held, "HELD_BYTES", request.param)
+    return request.param
+
+
+SMALL, LARGE = pytest.param(2**20, id="held until its commit"), pytest.param(0, id="loaded before its commit")
 
 
 @pytest.fixture
@@ -83,8 +93,9 @@ def ended(run: Callable[[], Finished]) -> list[Any]:
 
 @pytest.mark.parametrize("disposition", ["replace", "append", "merge"])
 @pytest.mark.parametrize("where", ["before", "after"])
+@pytest.mark.parametrize("held", [SMALL, LARGE], indirect=True)
 def test_a_connection_that_breaks_at_any_message_of_a_run_loses_and_doubles_nothing(
-    server: PostgresServer, proxy: CuttingProxy, disposition: str, where: Literal["before", "after"]
+    server: PostgresServer, proxy: CuttingProxy, disposition: str, where: Literal["before", "after"], held: int
 ) -> None:
     """F17: whatever was lost with the connection is read again by the next run."""
     policy, is_over, number = {**FULL, "writeDisposition": disposition}, False, 0
@@ -159,9 +170,19 @@ def write(session: StagingSession, data: bytes, rows: int) -> None:
     session.writer().write_native(NativeBlock(format="pgcopy", data=data, rows=rows))
 
 
+def written(sink: PostgresSink, target: Target, session: StagingSession) -> Applied:
+    seal, load = session.seal(), session.handed_on
+    assert load is not None
+    record = commit_record(
+        unit=target.unit, generation=1, epoch=1, slice_=slice_of(0), seal=seal, prev_hash=first_hash(target.unit, 1)
+    )
+    return sink.write_loaded(target, slice_of(0), load, record)
+
+
 @pytest.mark.parametrize("disposition", ["replace", "append"])
+@pytest.mark.parametrize("held", [LARGE], indirect=True)
 def test_a_copy_that_was_cut_between_two_rows_is_not_sealed_and_leaves_nothing(
-    writing: PostgresWriting, disposition: Any
+    writing: PostgresWriting, disposition: Any, held: int
 ) -> None:
     """PostgreSQL takes it for a whole one."""
     target = writing.to(disposition)
@@ -176,6 +197,22 @@ def test_a_copy_that_was_cut_between_two_rows_is_not_sealed_and_leaves_nothing(
     assert hidden_rows(writing) == []
 
 
+@pytest.mark.parametrize("held", [SMALL], indirect=True)
+def test_a_copy_that_was_cut_between_two_rows_is_not_committed_when_it_is_counted_then(
+    writing: PostgresWriting, held: int
+) -> None:
+    target = writing.to("append")
+    with closing(writing.sink()) as sink:
+        session = loading(writing, sink, target)
+        write(session, HEAD + numbers(1, 2), 3)
+        with pytest.raises(Bug, match="3 rows were sealed and 2 arrived"):
+            written(sink, target, session)
+        session.close()
+
+        assert sink.high_water(target, 1) is None
+    assert writing.server.rows("shop", "table lake.orders") == []
+
+
 def hidden_rows(writing: PostgresWriting) -> list[Any]:
     return [row for (name,) in hidden(writing.server) for row in writing.server.rows("shop", f"table lake.{name}")]
 
@@ -188,22 +225,13 @@ def test_rows_that_are_loaded_are_seen_by_nobody_before_their_commit(writing: Po
         write(session, HEAD + numbers(1, 2), 0)
         assert hidden_rows(writing) == []
         write(session, END, 2)
-        seal = session.seal()
+        session.seal()
         assert hidden_rows(writing) == []
 
-        load = session.handed_on
-        assert load is not None
-        record = commit_record(
-            unit=target.unit, generation=1, epoch=1, slice_=slice_of(0), seal=seal,
-            prev_hash=first_hash(target.unit, 1),
-        )  # fmt: skip
-        applied = sink.write_loaded(target, slice_of(0), load, record)
+        applied = written(sink, target, session)
         again = loading_again(sink, target)
         write(again, HEAD + numbers(1, 2) + END, 2)
-        again.seal()
-        load = again.handed_on
-        assert load is not None
-        repeated = sink.write_loaded(target, slice_of(0), load, record)
+        repeated = written(sink, target, again)
         again.close()
         session.close()
 
@@ -215,6 +243,17 @@ def loading_again(sink: PostgresSink, target: Target) -> StagingSession:
     session = InMemoryStaging().allocate_session(context())
     session.hand_on(sink.load(target, slice_of(0), NUMBERS))
     return session
+
+
+def test_a_user_who_may_make_no_temporary_tables_merges_small_slices_too(server: PostgresServer) -> None:
+    server.run("postgres", "revoke temporary on database shop from public")
+    user = reader(server, "shop", "create on database shop")
+
+    policy = {**FULL, "writeDisposition": "merge"}
+    found = carried(server.parameters("shop"), {**user, "schemas": "lake"}, UNIT, policy)
+
+    assert (found.errors, hidden(server)) == ([], [])
+    assert server.rows("shop", "select * from lake.orders order by id") == STORED
 
 
 # ---- somebody in the way
@@ -236,8 +275,9 @@ def test_a_load_that_waits_for_a_lock_ends_when_the_sink_is_closed(writing: Post
 
 
 @pytest.mark.parametrize("disposition", ["replace", "append", "merge"])
+@pytest.mark.parametrize("held", [SMALL, LARGE], indirect=True)
 def test_a_value_that_the_target_cannot_hold_is_refused_by_the_column_and_table_that_people_know(
-    server: PostgresServer, disposition: str
+    server: PostgresServer, disposition: str, held: int
 ) -> None:
     """Not by the hidden or the stage table, which is gone when somebody looks for it."""
     server.run("shop", "update orders set note = '\u2603' where id = 3")

@@ -53,12 +53,21 @@ HIDDEN = (
     "HiddenTable.begin:", "CopyLoad.commit", "HiddenTable.record:", "CopyLoad.commit:", "CopyLoad.commit:#2",
     "CopyLoad.finish:#3", "CopyLoad.commit:#3", "replace",
 )  # fmt: skip
+HELD = (
+    "HeldLoad.write", "HeldLoad.finish:", "HeldLoad.write:#2", "HeldStage.arrive", "HeldStage.arrive:", "Stage.check",
+    "Ledger.add:", "Commits._commit:", "Commits._commit:#2",
+)  # fmt: skip
 STAGED = ("StageTable.begin:", "Stage.check", "Ledger.add:", "Commits._commit:", "Commits._commit:#2")
 
 
 @pytest.mark.parametrize(
     ("disposition", "points"),
-    [("replace", (*LOADING, *HIDDEN, "PostgresSink.complete:")), ("merge", (*LOADING, *STAGED))],
+    [
+        ("replace", (*LOADING, *HIDDEN, "PostgresSink.complete:")),
+        ("merge", HELD),
+        ("merge of slices too large to be held", (*LOADING, *STAGED)),
+    ],
+    ids=["replace", "merge", "merge of large slices"],
 )
 def test_a_run_killed_anywhere_has_the_rows_it_recorded_and_the_next_one_ends_it(
     server: PostgresServer, disposition: str, points: tuple[str, ...]

@@ -7,13 +7,16 @@ from contextlib import closing
 
 import pytest
 from peer import SECONDS
+from postgres_reading import carried, reader
 from postgres_server import PostgresServer, postgres_server
 
+from headrace.endpoints.sources import postgres_increment
 from headrace.endpoints.sources.postgres_blocks import CopyBlocks
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
 from headrace.endpoints.systems.postgres_pgcopy import BLOCK_BYTES
 from headrace.endpoints.systems.postgres_session import Connection
 from headrace.errors import EndpointUnreachable
+from headrace.protocol import Json
 
 UNIT = "public.orders"
 
@@ -75,3 +78,35 @@ def test_blocks_that_nobody_reads_to_their_end_are_ended_at_the_server(server: P
 
         while server.rows("postgres", copies):
             pass
+
+
+# ---- what is little
+
+
+@pytest.mark.parametrize(
+    ("bound", "most", "tags"),
+    [
+        ("_LITTLE_ROWS", 3, []),
+        ("_LITTLE_ROWS", 2, ["EndpointUnreachable"]),
+        ("_LITTLE_BYTES", 8, ["EndpointUnreachable"]),
+    ],
+)
+def test_what_is_little_is_read_by_a_user_who_has_one_connection(
+    server: PostgresServer, monkeypatch: pytest.MonkeyPatch, bound: str, most: int, tags: list[str]
+) -> None:
+    server.run("shop", "create table orders (id int primary key)", "insert into orders values (0)")
+    source = reader(server, "shop", "usage on schema public", "select on orders")
+    sink = server.parameters("shop", schemas="lake")
+    policy: dict[str, Json] = {"mode": "incremental", "cursorField": "id", "writeDisposition": "merge"}
+    first = carried(source, sink, UNIT, policy)
+    server.run("shop", "insert into orders select generate_series(1, 3)")
+    server.run("postgres", "alter role reader connection limit 1")
+    monkeypatch.setattr(postgres_increment, bound, most)
+    try:
+        found = carried(source, sink, UNIT, policy, epoch=2, checkpoint=first.new_checkpoint)
+    finally:
+        server.run("postgres", "alter role reader connection limit -1")
+
+    assert [error.tag for error in found.errors] == tags
+    ids = [number for (number,) in server.rows("shop", "select id from lake.orders order by id")]
+    assert ids == ([0] if tags else [0, 1, 2, 3])

@@ -165,7 +165,7 @@ class PostgresSink:
     def can_load(self, target: Target, schema: pa.Schema, policy: Policy) -> bool:
         return self._loading.can_fill(self._places(target), schema)
 
-    def load(self, target: Target, slice_: Slice, schema: pa.Schema) -> CopyLoad:
+    def load(self, target: Target, slice_: Slice, schema: pa.Schema) -> BlockLoad:
         return self._loading.blocks(target, self._epoch(target), slice_.seq, self._places(target), schema)
 
     def load_rows(self, target: Target, slice_: Slice, schema: pa.Schema) -> CopyLoad:

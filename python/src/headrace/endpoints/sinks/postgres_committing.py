@@ -56,6 +56,8 @@ class Commits:
         commit: CommitRecord,
     ) -> None:
         with transaction(connection, BEGIN):
+            if stage is not None:
+                stage.arrive(connection)
             has_emptied = stage is not None and self._apply(connection, ledger, stage, target, table, commit)
             if stage is not None:
                 stage.drop(connection)  # here, for a commit of its own would be one more to wait for

@@ -44,7 +44,7 @@ class HiddenTable:
     """Rows that are in the table as soon as their transaction commits, which their record ends."""
 
     table: Table
-    columns: Sequence[StoredColumn]
+    columns: tuple[StoredColumn, ...]
     unit: str
     epoch: int
 
@@ -79,6 +79,10 @@ class StageTable:
     @property
     def table(self) -> Table:
         return self.stage.table
+
+    @property
+    def columns(self) -> tuple[StoredColumn, ...]:
+        return self.stage.columns
 
     def begin(self, connection: Connection) -> str:
         self.stage.create(connection)
@@ -268,12 +272,7 @@ class CopyLoad:
                 raise self._explained(error) from None
 
     def _explained(self, error: Exception) -> DataPlaneError:
-        """By column, where the server names one for a value that it cannot hold."""
-        code, context = sqlstate(error) or "", getattr(getattr(error, "diag", None), "context", None) or ""
-        named = [column for name, column in self.into.sent() if f", column {name}\n" in f"{context}\n"]
-        if code[:2] != "22" or not named:
-            return translated(error, role="sink", where=self.where)
-        return rejected(named[0].name, f"of {self.where} cannot hold a value as {named[0].target_type} ({code})")
+        return unheld(error, self.into.sent(), self.where) or translated(error, role="sink", where=self.where)
 
     def _open(self) -> Connection:
         if self._is_over:
@@ -281,6 +280,15 @@ class CopyLoad:
         if self._connection is None:
             self._connection = self._connections.take(self)
         return self._connection
+
+
+def unheld(error: Exception, sent: Sequence[tuple[str, StoredColumn]], where: str) -> DataPlaneError | None:
+    """The column that cannot hold a value, where the server names one. ``sent`` are those of the COPY."""
+    code, context = sqlstate(error) or "", getattr(getattr(error, "diag", None), "context", None) or ""
+    named = [column for name, column in sent if f", column {name}\n" in f"{context}\n"]
+    if code[:2] != "22" or not named:
+        return None
+    return rejected(named[0].name, f"of {where} cannot hold a value as {named[0].target_type} ({code})")
 
 
 class _NotWanted(Exception):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import psycopg
 import pyarrow as pa
@@ -17,6 +18,7 @@ from headrace.endpoint import Applied, Target
 from headrace.endpoints.sinks.postgres_columns import stored_columns
 from headrace.endpoints.sinks.postgres_connection import SinkConnection, is_passing
 from headrace.endpoints.sinks.postgres_copied import block_columns, can_fill, fills_as_sent
+from headrace.endpoints.sinks.postgres_held import HeldLoad, may_hold
 from headrace.endpoints.sinks.postgres_ledger import Ledger
 from headrace.endpoints.sinks.postgres_load import CopyLoad, HiddenTable, LoadConnections, StageTable
 from headrace.endpoints.sinks.postgres_stage import Stage, stage_for
@@ -47,24 +49,26 @@ class Loading:
     def can_fill(self, places: Places, schema: pa.Schema) -> bool:
         def look(connection: Connection) -> bool:
             place = places.place(connection)
-            return can_fill(connection, place, block_columns(connection, place, places.table, schema, ()))
+            can = can_fill(connection, place, block_columns(connection, place, places.table, schema, ()))
+            if can and place != places.table:
+                self._connections.open_ahead()
+            return can
 
-        can = self._connection.tried(look, str(places.table))
-        if can:
-            self._connections.open_ahead()
-        return can
+        return self._connection.tried(look, str(places.table))
 
-    def blocks(self, target: Target, epoch: int, seq: int, places: Places, schema: pa.Schema) -> CopyLoad:
-        """For what a source sends as PostgreSQL has it."""
+    def blocks(self, target: Target, epoch: int, seq: int, places: Places, schema: pa.Schema) -> CopyLoad | HeldLoad:
+        """For what a source sends as PostgreSQL has it. Where rows wait for their commit, the first do so here."""
 
-        def chosen(connection: Connection) -> HiddenTable | StageTable:
+        def chosen(connection: Connection) -> tuple[HiddenTable | StageTable, bool]:
             place = places.place(connection)
             columns = block_columns(connection, place, places.table, schema, ())
             if place != places.table:
-                return HiddenTable(place, columns, target.unit, epoch)
-            return StageTable(stage_for(place.schema, target.unit, epoch, seq, columns))
+                return HiddenTable(place, columns, target.unit, epoch), False
+            return StageTable(stage_for(place.schema, target.unit, epoch, seq, columns)), may_hold(connection)
 
-        return self._begun(target, epoch, places, chosen)
+        into, is_held = self._connection.tried(chosen, str(places.table))
+        begin = partial(self._begun, target, epoch, places, into)
+        return HeldLoad(into.columns, str(places.table), begin) if is_held else begin()
 
     def rows(self, target: Target, epoch: int, seq: int, places: Places, schema: pa.Schema) -> CopyLoad:
         """For Arrow. What a replacement's columns do not take as it is waits in a stage table."""
@@ -75,19 +79,16 @@ class Loading:
                 return HiddenTable(place, columns, target.unit, epoch)
             return StageTable(stage_for(place.schema, target.unit, epoch, seq, columns))
 
-        return self._begun(target, epoch, places, chosen)
+        return self._begun(target, epoch, places, self._connection.tried(chosen, str(places.table)))
 
-    def _begun(
-        self, target: Target, epoch: int, places: Places, chosen: Callable[[Connection], HiddenTable | StageTable]
-    ) -> CopyLoad:
+    def _begun(self, target: Target, epoch: int, places: Places, into: HiddenTable | StageTable) -> CopyLoad:
         def refuse_late() -> None:
             def look(connection: Connection) -> None:
                 Ledger(connection, places.table.schema).require_owner(target.unit, epoch)
 
             self._connection.tried(look, str(places.table))
 
-        where = str(places.table)
-        return CopyLoad(self._connections, self._connection.tried(chosen, where), where, refuse_late)
+        return CopyLoad(self._connections, into, str(places.table), refuse_late)
 
     def committed(
         self,
@@ -98,6 +99,11 @@ class Loading:
         moved: Callable[[Connection, Stage], Applied],
     ) -> Applied:
         """``found`` answers what has the slice's slot already; ``moved`` commits the rows of a stage table."""
+        if isinstance(load, HeldLoad):
+            if load.begun is None:
+                stage = load.stage()
+                return self._connection.tried(lambda held: found(held) or moved(held, stage), load.where)
+            load = load.begun
         if not isinstance(load, CopyLoad):
             raise Bug("A load was given to jdbc.postgres that is not its own.", role="sink")
         where, into = load.where, load.into

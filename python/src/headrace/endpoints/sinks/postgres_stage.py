@@ -46,9 +46,14 @@ class Stage:
     """Dropped by a transaction that has committed."""
 
     def create(self, connection: Connection) -> None:
+        run(connection, f"create unlogged table {self.table.sql} ({', '.join(self.declared())})")
+
+    def declared(self) -> list[str]:
         columns = [f"c{index} {column.stage_type}" for index, column in enumerate(self.columns)]
-        columns.append("r bigint generated always as identity")
-        run(connection, f"create unlogged table {self.table.sql} ({', '.join(columns)})")
+        return [*columns, "r bigint generated always as identity"]
+
+    def arrive(self, connection: Connection) -> None:
+        """First of all in the transaction that moves the rows on. Those of a table that was made before are there."""
 
     @contextlib.contextmanager
     def made(self, connection: Connection) -> Generator[None]:

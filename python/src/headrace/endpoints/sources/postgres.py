@@ -180,7 +180,7 @@ class PostgresSource:
             return
         if asked.is_for_blocks:
             query = copied_selection(found, [planned.name for planned in readings]) + rows
-            blocks = self._blocks.read(self._open_snapshot().adopting, query, where=unit_id)
+            blocks = self._blocks.read_from(self._open_snapshot(), query, where=unit_id)
             if blocks is not None:
                 yield from blocks
                 return
@@ -192,7 +192,7 @@ class PostgresSource:
         found = self._relation(unit_id)
         schema = copied_schema(found, [planned.name for planned in chosen_readings(found, ReadPolicy.parse(policy))])
         if schema is not None and self._open_snapshot().is_frozen:
-            self._blocks.open_ahead(self._open_snapshot().adopting)
+            self._blocks.open_ahead(self._open_snapshot())
         return schema
 
     def is_kept_in(self, unit_id: str, places: frozenset[str]) -> bool:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from functools import partial
 
 from headrace.endpoints.sources.postgres_readers import Readers
-from headrace.endpoints.sources.postgres_snapshot import LOCK_TIMED_OUT, awaited
+from headrace.endpoints.sources.postgres_snapshot import LOCK_TIMED_OUT, Snapshot, awaited
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
-from headrace.endpoints.systems.postgres_pgcopy import BlockReader, BlocksUnavailable, can_read_blocks
+from headrace.endpoints.systems.postgres_pgcopy import (
+    PGCOPY_FORMAT,
+    BlockReader,
+    BlocksUnavailable,
+    can_read_blocks,
+)
 from headrace.errors import EndpointUnreachable
 from headrace.staging import NativeBlock
 
@@ -23,10 +28,17 @@ class CopyBlocks:
         self._readers = Readers(partial(BlockReader, parameters))
         self._is_possible = can_read_blocks(parameters)
 
-    def open_ahead(self, adopting: tuple[str, ...]) -> None:
+    def open_ahead(self, snapshot: Snapshot) -> None:
         """Connect for the read that comes, beside what its caller has to do first. A failure is that read's."""
-        if self._is_possible:
-            self._readers.open_ahead(adopting)
+        if self._is_possible and not snapshot.is_little_read:
+            self._readers.open_ahead(snapshot.adopting)
+
+    def read_from(self, snapshot: Snapshot, query: str, *, where: str) -> Iterator[NativeBlock] | None:
+        """As ``read``; what is little comes over the connection that is there, and at once."""
+        if not self._is_possible or not snapshot.is_little_read:
+            return self.read(snapshot.adopting, query, where=where)
+        data, rows = snapshot.copied(query, where=where)
+        return iter([NativeBlock(format=PGCOPY_FORMAT, data=data, rows=rows)])
 
     def read(self, adopting: tuple[str, ...], query: str, *, where: str) -> Generator[NativeBlock] | None:
         """The rows of ``query``; None when there is no way to them, which is not tried again then.

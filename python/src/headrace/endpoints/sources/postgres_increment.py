@@ -19,6 +19,9 @@ from headrace.endpoints.sources.postgres_widths import Portion
 from headrace.protocol import Json
 from headrace.staging import Slice
 
+_LITTLE_ROWS, _LITTLE_BYTES = 5000, 2**20
+"""Read before another connection would be open."""
+
 
 def plan_increment(planning: Planning, position: CursorPosition, bound: CursorBound, survey: Survey) -> Plan:
     """Read what lies between the position and the bound, and again what may have come beside the position."""
@@ -85,13 +88,28 @@ def _increment_slices(
 
 def _cursor_ranges(planning: Planning, after: Mark | None, top: Mark) -> Iterator[CursorRange]:
     """One after the other, up to ``top``, which ends the last and no other."""
-    portion = Portion.of(planning.widths(), planning.policy, is_file=False)
+    widths = planning.widths()
+    portion = Portion.of(widths, planning.policy, is_file=False)
+    planning.snapshot.is_little_read = _is_little(planning, after, top, portion, widths.row_bytes)
+    if planning.snapshot.is_little_read:
+        yield CursorRange(field=planning.order.field, after=after, upto=top)
+        return
     while True:
         upto = _cursor_boundary(planning, after, top, portion)
         yield CursorRange(field=planning.order.field, after=after, upto=upto or top)
         if upto is None:
             return
         after = upto
+
+
+def _is_little(planning: Planning, after: Mark | None, top: Mark, portion: Portion, row_bytes: int) -> bool:
+    """Whether all of it is one slice, and a small one. To count so few rows is less than to look for a boundary."""
+    ((rows, size),) = planning.snapshot.ask(
+        f"select count(*), coalesce(sum(s), 0)::int8 from (select {portion.sized or row_bytes} as s "
+        f"from {planning.table} where {_between(planning, after, top)} limit {_LITTLE_ROWS + 1}) t",
+        where=planning.unit_id,
+    )
+    return rows <= min(_LITTLE_ROWS, portion.rows) and size <= min(_LITTLE_BYTES, portion.bytes)
 
 
 def _cursor_boundary(planning: Planning, after: Mark | None, top: Mark, portion: Portion) -> Mark | None:

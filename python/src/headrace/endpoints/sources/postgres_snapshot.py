@@ -61,6 +61,8 @@ class Snapshot:
         self._closed = False
         self._id: str | None = None
         self._held: set[int] = set()
+        self.is_little_read = False
+        """All that the plan has found is so small that the lead reads it by itself."""
         self.sees_all_rows = False
         """Set before anybody adopts it, where no policy hides rows: a read then fails when one does so after all."""
 
@@ -71,6 +73,17 @@ class Snapshot:
     def ask_all(self, questions: Sequence[Question], *, where: str) -> list[list[tuple[Any, ...]]]:
         """Rows of several, in one round trip."""
         return self.with_lead(lambda lead: pipelined(lead, questions), where=where)
+
+    def copied(self, statement: str, *, where: str) -> tuple[bytes, int]:
+        """The rows of a query as binary COPY, all at once, and how many they are."""
+
+        def copy(lead: Connection) -> tuple[bytes, int]:
+            with lead.cursor() as cursor:
+                with cursor.copy(f"copy ({statement}) to stdout (format binary)".encode()) as rows:
+                    data = b"".join(rows)
+                return data, cursor.rowcount
+
+        return self.with_lead(copy, where=where)
 
     def with_lead(self, use: Callable[[Connection], Answer], *, where: str) -> Answer:
         with self._asking:

@@ -61,7 +61,7 @@ class Session:
     role: Role
     system: str | None = None
     """The identity of cluster and database, once it was asked for."""
-    known: dict[str, object] = field(default_factory=dict)
+    known: dict[str, object] = field(default_factory=dict[str, object])
     """What its user learned of the database, and will ask whether it still is so."""
     since: float = field(default_factory=time.monotonic)
 
