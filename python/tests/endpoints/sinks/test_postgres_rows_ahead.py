@@ -187,7 +187,8 @@ def test_rows_whose_connection_breaks_while_they_wait_are_stored_from_staging(
 def test_a_user_who_may_connect_only_once_has_the_rows_stored_from_staging(
     server: PostgresServer, filled: Filled
 ) -> None:
-    parameters = reader(server, "shop", "create on database shop")
+    server.run("shop", "create schema lake")
+    parameters = reader(server, "shop", "usage, create on schema lake")
     server.run("postgres", f"alter role {READER} connection limit 1")
     try:
         policy = {"mode": "full", "targetSliceSize": 2}
