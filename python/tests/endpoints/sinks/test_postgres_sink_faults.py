@@ -14,6 +14,7 @@ from postgres_writing import NOTES, PostgresWriting, note
 
 from headrace.endpoints.sinks import postgres_connection
 from headrace.errors import (
+    CheckpointAheadOfSink,
     DataPlaneError,
     EndpointUnreachable,
     PermissionDenied,
@@ -276,3 +277,18 @@ def test_a_user_with_no_connection_left_is_told_so(writing: PostgresWriting) -> 
             writing.put(writing.to("append"), ROWS)
     finally:
         writing.server.run("postgres", f"alter role {READER} connection limit -1")
+
+
+@pytest.mark.parametrize("disposition", ["append", "replace"])
+def test_nothing_is_written_behind_a_slice_that_a_failover_lost(writing: PostgresWriting, disposition: str) -> None:
+    """F16, within a run: the standby that took over never had the slice before, and its answer was given."""
+    target = writing.to(disposition)
+    with writing.owner(target) as sink:
+        writing.write(sink, target, ROWS, seq=0, schema=NOTES)
+        writing.server.run("shop", "delete from _hr_commit")
+        left = writing.rows()
+
+        with pytest.raises(CheckpointAheadOfSink, match=r"does not hold slice 0 .*Start the unit again"):
+            writing.write(sink, target, ROWS, seq=1, schema=NOTES)
+
+    assert (writing.rows(), writing.server.rows("shop", "select from _hr_commit")) == (left, [])

@@ -25,7 +25,7 @@ from headrace.endpoints.systems.postgres_session import (
     run,
     transaction,
 )
-from headrace.errors import SinkFenced
+from headrace.errors import CheckpointAheadOfSink, SinkFenced
 from headrace.protocol import CommitRecord
 
 FENCE, COMMIT, TARGET = "_hr_fence", "_hr_commit", "_hr_target"
@@ -155,17 +155,32 @@ class Ledger:
         return int(rows[0][0])
 
     def add(self, record: CommitRecord, *, has_emptied: bool = False) -> None:
-        """``has_emptied``: the slice deleted every row there was."""
-        run(
+        """``has_emptied``: the slice deleted every row there was.
+
+        Raises:
+            CheckpointAheadOfSink: The slice before is not there any more, as after a failover that lost it.
+        """
+        commits = self.sql(COMMIT)
+        added = run(
             self.connection,
-            f"insert into {self.sql(COMMIT)} "
+            f"insert into {commits} "
             "(unit, generation, slice_seq, from_ckpt, to_ckpt, rows, sha256, epoch, prev_hash, emptied) "
-            "values ($1, $2, $3, $4, $5, $6, decode($7, 'hex'), $8, decode($9, 'hex'), nullif($10, false))",
+            "select $1, $2, $3::int8, $4, $5, $6, decode($7, 'hex'), $8, decode($9, 'hex'), nullif($10, false) "
+            f"where $3 <= 0 or exists (select from {commits} "
+            "where unit = $1 and generation = $2 and slice_seq = $3 - 1)",
             [
                 record.unit, record.generation, record.slice_seq, Jsonb(record.from_ckpt), Jsonb(record.to_ckpt),
                 record.rows, record.sha256, record.epoch, record.prev_hash, has_emptied,
             ],
         )  # fmt: skip
+        if added != 1:
+            raise CheckpointAheadOfSink(
+                f"The sink does not hold slice {record.slice_seq - 1} of {record.unit} any more, which it had taken: "
+                "it was set back to an older state, or its records were deleted. Nothing was written behind the gap. "
+                "Start the unit again: it goes on from what is there, or says what to do.",
+                role="sink",
+                details={"sliceSeq": record.slice_seq},
+            )
 
     def is_closed(self, target: Target) -> bool:
         """Whether the generation's replacement is what readers see."""
