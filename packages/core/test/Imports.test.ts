@@ -41,6 +41,7 @@ const rows: Readonly<Record<string, Row>> = {
 
   "adapters/endpoint": adapter(),
   "adapters/kv": adapter(),
+  "adapters/ledger": adapter(),
   "adapters/quarantine": adapter(),
   "adapters/run": adapter(),
   "adapters/sql": adapter(),

@@ -5,6 +5,7 @@
  */
 import * as SqlEndpointRepo from "@headrace/adapters/endpoint/SqlEndpointRepo"
 import * as SqlKvStore from "@headrace/adapters/kv/SqlKvStore"
+import * as SqlSliceLedger from "@headrace/adapters/ledger/SqlSliceLedger"
 import * as SqlQuarantine from "@headrace/adapters/quarantine/SqlQuarantine"
 import * as SqlRunRepo from "@headrace/adapters/run/SqlRunRepo"
 import * as Database from "@headrace/adapters/sql/Database"
@@ -37,9 +38,9 @@ const database = (config: ServerConfig, data: string) =>
 const stores = ({ defaultTenant }: ServerConfig) =>
   Layer.mergeAll(
     SqlEndpointRepo.layer({ defaultTenant }),
-    SqlKvStore.layer,
     SqlQuarantine.layer,
     SqlRunRepo.layer,
+    Layer.provideMerge(SqlSliceLedger.layer, SqlKvStore.layer),
     SqlTemplateCatalog.layer,
     SqlUnitStateRepo.layer
   )

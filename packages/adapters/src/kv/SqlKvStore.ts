@@ -9,8 +9,9 @@ import {
   Version,
   VersionConflict
 } from "@headrace/core/services/KvStore"
-import { Effect, Layer, type Option, Schema } from "effect"
+import { Context, Effect, Layer, type Option, Schema } from "effect"
 import { SqlSchema } from "effect/sql"
+import { CheckpointTable } from "../sql/CheckpointTable.ts"
 
 type Operation = KvStoreError["operation"]
 
@@ -71,4 +72,6 @@ export const make = Effect.gen(function* () {
   })
 })
 
-export const layer: Layer.Layer<KvStore, never, PgClient.PgClient> = Layer.effect(KvStore, make)
+export const layer: Layer.Layer<CheckpointTable | KvStore, never, PgClient.PgClient> = Layer.effectContext(
+  Effect.map(make, (kv) => Context.make(KvStore, kv).pipe(Context.add(CheckpointTable, kv)))
+)

@@ -85,16 +85,10 @@ const statements = (sql: PgClient.PgClient) => {
         policy = excluded.policy, kept_at = excluded.kept_at, expires_at = excluded.expires_at, seen = false,
         taken_at = null, ${noClaim}`,
 
-    /** The slice counts: what it took in is done with, what it left behind is seen. */
-    settle: (place: QuarantinePlace, generation: Generation, sliceSeq: SliceSeq) => sql`
-      with taken as (
-        update hr_quarantine set taken_at = now(), ${noClaim}
-        where ${of(place)} and claim_generation = ${generation} and claim_seq = ${sliceSeq}
-      )
-      update hr_quarantine set seen = true
-      where ${of(place)} and generation = ${generation} and slice_seq = ${sliceSeq} and not seen`,
-
-    /** The same of every slice up to `newest`; those after it were never committed. What is claimed was seen before. */
+    /**
+     * Slices up to `newest` count: what they took in is done with, what they left behind is seen.
+     * Those after it were never committed. What is claimed was seen before.
+     */
     reconcile: (place: QuarantinePlace, generation: Generation, newest: number) => sql`
       with never as (
         delete from hr_quarantine
@@ -149,9 +143,6 @@ export const make = Effect.gen(function* () {
       },
       sql.withTransaction,
       Effect.mapError(failed)
-    ),
-    settle: Effect.fn("SqlQuarantine.settle")((place, { generation, sliceSeq }) =>
-      say.settle(place, generation, sliceSeq).pipe(Effect.asVoid, Effect.mapError(failed))
     ),
     reconcile: Effect.fn("SqlQuarantine.reconcile")((place, generation, newest) =>
       say.reconcile(place, generation, newest ?? -1).pipe(Effect.asVoid, Effect.mapError(failed))

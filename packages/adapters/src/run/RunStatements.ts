@@ -1,15 +1,16 @@
 /**
- * What a run says to the database: one statement to acquire its unit, one for
- * each slice, one to close. Each is a transaction of its own, and all that
+ * What a run says to the database: one statement to acquire its unit, one to
+ * close; what it says of slices is the ledger's. Each is a transaction of its own, and all that
  * change something take the unit's row of `hr_lease` first, so that none waits
  * for another that waits for it.
  */
 import type { PgClient } from "@effect/sql-pg"
-import { Duration, type Schema } from "effect"
+import { Duration } from "effect"
 import { outcomeIn, type RunOutcome } from "@headrace/core/domain/RunOutcome"
 import type { SinkId, UnitKey } from "@headrace/core/domain/Unit"
 import type { Ending, Run, RunRepo } from "@headrace/core/services/RunRepo"
 import type { Fragment } from "effect/sql/Statement"
+import { jsonOf, unitRows } from "../sql/UnitRows.ts"
 import type { RunOwner } from "./RunOwner.ts"
 
 type Request = Parameters<RunRepo["Service"]["acquire"]>[0]
@@ -23,9 +24,6 @@ const outcomeFound = `case "state" ${Object.entries(outcomeIn)
   .map(([state, outcome]) => `when '${state}' then '${outcome}'`)
   .join(" ")} end`
 
-/** The client's own JSON parameter would make of null a value that is not missing. */
-const jsonOf = (sql: PgClient.PgClient, value: Schema.Json) => (value === null ? null : sql.json(value))
-
 /** Time is the database's: processes differ in theirs. */
 const leaseEnd = (sql: PgClient.PgClient, ttl: Duration.Duration) =>
   sql`clock_timestamp() + ${Duration.toMillis(ttl)}::float8 * interval '1 millisecond'`
@@ -33,16 +31,6 @@ const leaseEnd = (sql: PgClient.PgClient, ttl: Duration.Duration) =>
 /** Nobody holds the unit of this row of `hr_lease`. */
 const isFree = (row: string) =>
   `(${row}.owner is null or ${row}.lease_until is null or ${row}.lease_until <= clock_timestamp())`
-
-/** A row of a unit; of a unit and its sink. */
-const keys = (sql: PgClient.PgClient) => {
-  const ofUnit = ({ endpointId, unitId }: UnitKey) => sql`endpoint_id = ${endpointId} and unit_id = ${unitId}`
-  const ofSink = (tenant: string, unit: UnitKey, sinkId: SinkId) =>
-    sql`tenant = ${tenant} and ${ofUnit(unit)} and sink_id = ${sinkId}`
-  const ofState = ({ endpointId, unitId }: UnitKey) =>
-    sql`"endpointId" = ${endpointId} and "unitId" = ${unitId}`
-  return { ofUnit, ofSink, ofState }
-}
 
 /**
  * The unit's new epoch, the generation of its sink, the run, and the state, all
@@ -53,11 +41,13 @@ const keys = (sql: PgClient.PgClient) => {
 const acquire =
   (sql: PgClient.PgClient) =>
   (
-    { runId, tenant, unit: { endpointId, unitId }, sinkId, fresh, continues = false }: Request,
+    { runId, tenant, unit, sinkId, fresh, continues = false }: Request,
     { id, place }: RunOwner,
     ttl: Duration.Duration,
     at: Date
   ) => {
+    const { endpointId, unitId } = unit
+    const { ofSink } = unitRows(sql)
     const isSpent = sql`(not ${continues} and (last.ended is not null or last.complete and ${fresh}))`
     return sql`
       with lease as (
@@ -79,6 +69,9 @@ const acquire =
           opened_at = case when ${isSpent} then now() else last.opened_at end,
           ended = case when ${continues} then last.ended end
         returning generation, next_seq
+      ), forgotten as (
+        delete from hr_slice using filling
+        where ${ofSink(tenant, unit, sinkId)} and hr_slice.generation < filling.generation - 1
       ), shown as (
         insert into "IngestionUnitState"
           ("endpointId", "unitId", "sinkId", "state", "lastRunId", "lastRunAt", "updatedAt")
@@ -96,24 +89,6 @@ const acquire =
       returning ${sql.literal(columns)}`
   }
 
-/** Nothing, when the run holds its unit no more. */
-const advance =
-  (sql: PgClient.PgClient) =>
-  (
-    { runId, tenant, unit, sinkId, epoch }: Run,
-    { nextSeq, checkpoint }: { readonly nextSeq: number; readonly checkpoint: Schema.Json }
-  ) => {
-    const { ofSink, ofState, ofUnit } = keys(sql)
-    return sql`
-      with held as (
-        select from hr_lease where ${ofUnit(unit)} and epoch = ${epoch} and owner is not null for share
-      ), counted as (
-        update hr_generation set next_seq = ${nextSeq} from held where ${ofSink(tenant, unit, sinkId)}
-      )
-      update "IngestionUnitState" set "checkpoint" = ${jsonOf(sql, checkpoint)} from held
-      where ${ofState(unit)} and "lastRunId" = ${runId}`
-  }
-
 /** What an ending writes into the state. */
 const shownBy = (sql: PgClient.PgClient, ending: Ending) => {
   if (ending._tag === "Failed") return sql`"lastError" = ${ending.reason}`
@@ -129,7 +104,7 @@ const shownBy = (sql: PgClient.PgClient, ending: Ending) => {
 const close =
   (sql: PgClient.PgClient) =>
   ({ runId, tenant, unit, sinkId, epoch, generation }: Run, ending: Ending, at: Date) => {
-    const { ofSink, ofState, ofUnit } = keys(sql)
+    const { ofSink, ofState, ofUnit } = unitRows(sql)
     const outcome: RunOutcome = ending._tag === "Completed" ? "SUCCEEDED" : "FAILED"
     const filled = ending._tag === "Completed" ? ending.filled : "part"
     return sql`
@@ -161,7 +136,7 @@ const close =
   }
 
 export const statements = (sql: PgClient.PgClient) => {
-  const { ofSink, ofUnit } = keys(sql)
+  const { ofSink, ofUnit } = unitRows(sql)
   const isHeld = sql.literal(`exists (
     select from hr_lease l where l.endpoint_id = r.endpoint_id and l.unit_id = r.unit_id and l.run_id = r.run_id
       and not ${isFree("l")})`)
@@ -169,7 +144,6 @@ export const statements = (sql: PgClient.PgClient) => {
     sql`select ${sql.literal(columns)} from hr_run r where closed_at is null and ${where}`
   return {
     acquire: acquire(sql),
-    advance: advance(sql),
     close: close(sql),
 
     renew: ({ unit, epoch }: Run, ttl: Duration.Duration) => sql`

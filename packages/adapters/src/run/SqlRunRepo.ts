@@ -97,9 +97,6 @@ export const make = Effect.gen(function* () {
         Effect.mapError(failed)
       )
     ),
-    advance: Effect.fn("SqlRunRepo.advance")((run, to) =>
-      say.advance(run, to).pipe(Effect.asVoid, Effect.mapError(failed))
-    ),
     close: Effect.fn("SqlRunRepo.close")(function* (run, ending) {
       const rows = yield* Effect.mapError(say.close(run, ending, yield* now), failed)
       const [reached] = yield* Effect.mapError(decodeReached(rows), failed)

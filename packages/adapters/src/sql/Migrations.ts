@@ -10,6 +10,7 @@ import { createLeaseAndGeneration } from "./migrations/0005_create_lease_and_gen
 import { createQuarantine } from "./migrations/0006_create_quarantine.ts"
 import { addQuarantinePolicy } from "./migrations/0007_add_quarantine_policy.ts"
 import { addLeaseExpiry } from "./migrations/0008_add_lease_expiry.ts"
+import { createSlice } from "./migrations/0009_create_slice.ts"
 
 export const migrations = {
   "0001_create_existing_tables": createExistingTables,
@@ -19,7 +20,8 @@ export const migrations = {
   "0005_create_lease_and_generation": createLeaseAndGeneration,
   "0006_create_quarantine": createQuarantine,
   "0007_add_quarantine_policy": addQuarantinePolicy,
-  "0008_add_lease_expiry": addLeaseExpiry
+  "0008_add_lease_expiry": addLeaseExpiry,
+  "0009_create_slice": createSlice
 } as const
 
 /** Runs what has not run yet, and says what that was. Several processes may start at once: one of them does it. */

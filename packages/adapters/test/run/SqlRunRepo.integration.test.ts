@@ -1,3 +1,5 @@
+import * as SqlKvStore from "@headrace/adapters/kv/SqlKvStore"
+import * as SqlSliceLedger from "@headrace/adapters/ledger/SqlSliceLedger"
 import * as SqlRunRepo from "@headrace/adapters/run/SqlRunRepo"
 import * as SqlUnitStateRepo from "@headrace/adapters/unit-state/SqlUnitStateRepo"
 import * as RunRepoSuite from "@headrace/core/testing/RunRepoSuite"
@@ -7,7 +9,7 @@ import { lapse } from "./Lapse.ts"
 
 RunRepoSuite.suite(
   "sql",
-  SqlUnitStateRepo.layer.pipe(Layer.provideMerge(Database.layer)),
-  SqlRunRepo.layer,
+  Layer.provideMerge(Layer.mergeAll(SqlKvStore.layer, SqlUnitStateRepo.layer), Database.layer),
+  Layer.mergeAll(SqlRunRepo.layer, SqlSliceLedger.layer),
   lapse
 )

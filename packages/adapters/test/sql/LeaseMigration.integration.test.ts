@@ -1,12 +1,17 @@
 /** A database in which `hr_run` kept epochs and generations: what the lease and the generations take over from it. */
 import { PgClient } from "@effect/sql-pg"
 import { assert, layer } from "@effect/vitest"
+import * as SqlKvStore from "@headrace/adapters/kv/SqlKvStore"
+import * as SqlSliceLedger from "@headrace/adapters/ledger/SqlSliceLedger"
 import * as SqlRunRepo from "@headrace/adapters/run/SqlRunRepo"
 import { migrate, migrations } from "@headrace/adapters/sql/Migrations"
 import { EndpointId } from "@headrace/core/domain/Endpoint"
 import { RunId } from "@headrace/core/domain/Run"
 import { SinkId, UnitId, UnitKey } from "@headrace/core/domain/Unit"
-import { Effect, Option } from "effect"
+import { absent } from "@headrace/core/services/KvStore"
+import { SliceLedger } from "@headrace/core/services/SliceLedger"
+import { landed, record } from "@headrace/core/testing/RunRepoFixtures"
+import { Context, Effect, Layer, Option } from "effect"
 import { Migrator } from "effect/sql"
 import * as Database from "../Database.ts"
 
@@ -44,6 +49,8 @@ const kept = Effect.fnUntraced(function* (run: Kept) {
       gen_random_uuid(), now(), case when ${outcome}::text is not null then now() end, ${outcome}, ${ended})`
 })
 
+const sqlLedger = Layer.provide(SqlSliceLedger.layer, SqlKvStore.layer)
+
 const asking = (unit: string, { sink = "lake", fresh = false } = {}) => ({
   runId: RunId.make(`${unit}-${crypto.randomUUID()}`),
   tenant: "acme",
@@ -69,6 +76,7 @@ layer(Database.layerEmpty, { timeout: "60 seconds", excludeTestServices: true })
         yield* before
         yield* kept({ unit: "broke", epoch: 6, generation: 3, nextSeq: 9, outcome: "SUCCEEDED" })
         yield* kept({ unit: "broke", epoch: 7, generation: 4, nextSeq: 5 })
+        yield* kept({ unit: "begun", epoch: 1, nextSeq: 5 })
         yield* kept({ unit: "done", epoch: 2, nextSeq: 4, outcome: "SUCCEEDED" })
         yield* kept({ unit: "reset", epoch: 3, generation: 2, nextSeq: 8, outcome: "RESET", ended: true })
         yield* kept({ unit: "both", epoch: 1, generation: 5, nextSeq: 2 })
@@ -85,6 +93,23 @@ layer(Database.layerEmpty, { timeout: "60 seconds", excludeTestServices: true })
       Effect.gen(function* () {
         assert.deepStrictEqual(yield* given("broke"), [8, 4, 5])
         assert.deepStrictEqual(yield* given("broke", { fresh: true }), [9, 4, 5])
+      })
+    )
+
+    it.effect("the ledger begins at the slice that was the next one", () =>
+      Effect.gen(function* () {
+        const runs = yield* SqlRunRepo.make
+        const ledger = Context.get(yield* Layer.build(sqlLedger), SliceLedger)
+        const run = yield* runs.acquire(asking("begun"))
+
+        yield* ledger.finalise(run, { slice: landed(run, 6), checkpoint: record(6), expected: absent })
+
+        yield* runs.close(run, { _tag: "Failed", reason: "BUG: It broke." })
+        const slices = yield* ledger.slicesOf(run, run.generation)
+        assert.deepStrictEqual(
+          slices.map(({ sliceSeq, phase }) => [Number(sliceSeq), phase]),
+          [[5, "COMMITTED"]]
+        )
       })
     )
 

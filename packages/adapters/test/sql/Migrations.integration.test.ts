@@ -48,7 +48,8 @@ layer(Database.layerEmpty, excluded)("migrations of an empty database", (it) => 
           "hr_lease",
           "hr_migration",
           "hr_quarantine",
-          "hr_run"
+          "hr_run",
+          "hr_slice"
         ].toSorted()
       )
     })

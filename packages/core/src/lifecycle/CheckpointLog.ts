@@ -1,8 +1,8 @@
 /**
- * The checkpoint of each unit and sink: read before a run, moved after each
- * slice that counts, removed by a reset. Every move is a compare-and-set, so a
- * run notices when somebody else moved it. A record that cannot be read is
- * refused; it never means "no checkpoint".
+ * The checkpoint of each unit and sink: read before a run, moved by each slice
+ * that counts (`SliceLedger`) and by the run's end, removed by a reset. Every
+ * move is a compare-and-set, so a run notices when somebody else moved it. A
+ * record that cannot be read is refused; it never means "no checkpoint".
  */
 import { Context, DateTime, Effect, Layer, Option, Schema } from "effect"
 import {
@@ -41,13 +41,25 @@ const encode = Schema.encodeSync(CheckpointRecordJson)
 export const cursorOf = ({ record }: Kept): Checkpoint | null => record?.cursor ?? null
 
 /** The record as it is stored. */
-export const asStored = ({ record }: Kept): Schema.Json => (record === null ? null : encode(record))
+export const asStored = ({ record }: Pick<Kept, "record">): Schema.Json =>
+  record === null ? null : encode(record)
 
 /** `lastUpdatedAt` grows with every write, also when the clock does not. */
 const laterThan = (before: CheckpointRecord | null) =>
   Effect.map(DateTime.now, (now) =>
     before === null ? now : DateTime.max(now, DateTime.add(before.lastUpdatedAt, { milliseconds: 1 }))
   )
+
+/** Where a checkpoint moves to. */
+export interface Move {
+  readonly cursor: Checkpoint | null
+  readonly runId: RunId
+  readonly stats: RunStats
+}
+
+/** The record that a move makes of the one before. */
+export const recordAfter = (kept: Kept, { cursor, runId, stats }: Move): Effect.Effect<CheckpointRecord> =>
+  Effect.map(laterThan(kept.record), (lastUpdatedAt) => ({ cursor, lastRunId: runId, stats, lastUpdatedAt }))
 
 export class CheckpointLog extends Context.Service<
   CheckpointLog,
@@ -58,12 +70,8 @@ export class CheckpointLog extends Context.Service<
     /** The record as it is stored, for people to see; null when there is none. */
     readonly shown: (place: Place) => Effect.Effect<Schema.Json, KvStoreError>
 
-    /** Moves the checkpoint on. Fails with `VersionConflict` when somebody moved it since `kept`; theirs stays. */
-    readonly advance: (
-      place: Place,
-      kept: Kept,
-      to: { readonly cursor: Checkpoint | null; readonly runId: RunId; readonly stats: RunStats }
-    ) => Effect.Effect<Kept, KvStoreError>
+    /** Moves the checkpoint on with no slice. Fails with `VersionConflict` when somebody moved it since `kept`; theirs stays. */
+    readonly advance: (place: Place, kept: Kept, to: Move) => Effect.Effect<Kept, KvStoreError>
 
     /** Notes why the latest run failed in the record, when there is one. The cursor stays. */
     readonly noteFailure: (place: Place, kept: Kept, lastError: string) => Effect.Effect<void, KvStoreError>
@@ -105,9 +113,8 @@ export class CheckpointLog extends Context.Service<
         shown: Effect.fn("CheckpointLog.shown")((place) =>
           Effect.map(entryOf(place), Option.match({ onNone: () => null, onSome: (entry) => entry.value }))
         ),
-        advance: Effect.fn("CheckpointLog.advance")(function* (place, kept, { cursor, runId, stats }) {
-          const lastUpdatedAt = yield* laterThan(kept.record)
-          return yield* put(place, kept, { cursor, lastRunId: runId, stats, lastUpdatedAt })
+        advance: Effect.fn("CheckpointLog.advance")(function* (place, kept, to) {
+          return yield* put(place, kept, yield* recordAfter(kept, to))
         }),
         noteFailure: Effect.fn("CheckpointLog.noteFailure")(function* (place, kept, lastError) {
           if (kept.record === null) return

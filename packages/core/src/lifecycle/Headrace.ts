@@ -14,6 +14,7 @@ import * as MemoryRunEngine from "../memory/MemoryRunEngine.ts"
 import * as MemoryRunEvents from "../memory/MemoryRunEvents.ts"
 import * as MemoryRunRepo from "../memory/MemoryRunRepo.ts"
 import * as MemorySecrets from "../memory/MemorySecrets.ts"
+import * as MemorySliceLedger from "../memory/MemorySliceLedger.ts"
 import * as MemoryTemplateCatalog from "../memory/MemoryTemplateCatalog.ts"
 import * as MemoryUnitStateRepo from "../memory/MemoryUnitStateRepo.ts"
 import type { IngestionRunWorkflow, RunEngine } from "../services/RunEngine.ts"
@@ -61,12 +62,21 @@ export const layer = layerEngine<never, IngestionRunWorkflow>(MemoryRunEngine.la
 export const layerStoresMemory = Layer.mergeAll(
   MemoryEndpointRepo.layer,
   MemoryGraphStore.layer,
-  MemoryKvStore.layer,
   MemoryQuarantine.layer,
   MemoryRunEvents.layer,
+  MemoryRunRepo.layerProcess,
   MemorySecrets.layer,
-  MemoryTemplateCatalog.layer,
-  Layer.provideMerge(MemoryRunRepo.layer, MemoryUnitStateRepo.layer)
+  MemorySliceLedger.layer,
+  MemoryTemplateCatalog.layer
+).pipe(
+  Layer.provideMerge(
+    Layer.mergeAll(
+      MemoryKvStore.layer,
+      MemoryQuarantine.layerStore,
+      MemoryRunRepo.layerStore,
+      MemoryUnitStateRepo.layer
+    )
+  )
 )
 
 /** All of it in one process, with a data plane in memory as well: for examples and tests. */

@@ -16,10 +16,17 @@ import { PythonWorker, PythonWorkerError, WorkerContractViolation } from "../ser
 import { IngestionRunWorkflow, type RunRequest } from "../services/RunEngine.ts"
 import { RunEvents } from "../services/RunEvents.ts"
 import type { Filled } from "../services/RunRepo.ts"
-import { CheckpointLog, cursorOf } from "./CheckpointLog.ts"
+import { asStored, CheckpointLog, cursorOf } from "./CheckpointLog.ts"
 import * as RunAccount from "./RunAccount.ts"
 import { RunClaim } from "./RunClaim.ts"
-import { EndpointDeleted, lastErrorOf, type RunError, RunReportedErrors, unexplained } from "./RunFailure.ts"
+import {
+  EndpointDeleted,
+  lastErrorOf,
+  type RunError,
+  RunReportedErrors,
+  RunRevoked,
+  unexplained
+} from "./RunFailure.ts"
 import { RunSettlement } from "./RunSettlement.ts"
 import { SetAside } from "./SetAside.ts"
 import { SliceDecisions } from "./SliceDecisions.ts"
@@ -117,6 +124,20 @@ const make = Effect.gen(function* () {
     return finished
   })
 
+  /** Writes the checkpoint with which the run ends, and answers it as it is stored. */
+  const moveTo = Effect.fnUntraced(function* (
+    request: RunRequest,
+    account: RunAccount.AccountRef,
+    { newCheckpoint: cursor }: Finished
+  ) {
+    const now = yield* Ref.get(account)
+    const stats = yield* RunAccount.statsOf(request, now)
+    const to = { cursor, runId: request.run.runId, stats }
+    const kept = yield* checkpoints.advance(RunAccount.placeOf(request), now.kept, to)
+    yield* Ref.update(account, (before) => ({ ...before, kept }))
+    return asStored(kept)
+  })
+
   /** Writes the new checkpoint and the stats, unless the unit was paused or reset meanwhile. */
   const completeIngestionRun = Effect.fn("IngestionRun.completeIngestionRun")(function* (
     request: RunRequest,
@@ -125,11 +146,14 @@ const make = Effect.gen(function* () {
   ) {
     const now = yield* Ref.updateAndGet(account, (before) => ({ ...before, worker: finished.stats }))
     const stats = yield* RunAccount.statsOf(request, now)
-    const counts = !now.stopped && (yield* claim.holds(request.run))
+    const holds = yield* claim.holds(request.run)
+    // Told to stop although nobody paused or reset the unit: its lease was taken, and what it did is a part.
+    if (now.stopped && holds) return yield* new RunRevoked()
+    const counts = !now.stopped && holds
     const end = counts
       ? {
           filled: filledBy(request, finished),
-          checkpoint: yield* decisions.moveTo(request, account, finished.newCheckpoint)
+          checkpoint: yield* moveTo(request, account, finished)
         }
       : { filled: "part" as const }
     const hasEarlier = request.run.generation > 1

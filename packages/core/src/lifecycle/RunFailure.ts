@@ -16,6 +16,7 @@ import type { RunRequest } from "../services/RunEngine.ts"
 import type { RunRepoError } from "../services/RunRepo.ts"
 import type { SecretsError } from "../services/Secrets.ts"
 import type { TemplateCatalogError } from "../services/TemplateCatalog.ts"
+import type { SliceLedgerError } from "../services/SliceLedger.ts"
 import type { UnitStateRepoError } from "../services/UnitStateRepo.ts"
 import type { CheckpointUnreadable } from "./CheckpointLog.ts"
 import type { ReplayOutdated } from "./SetAside.ts"
@@ -62,6 +63,7 @@ export type RunError =
   | RunReportedErrors
   | RunRevoked
   | SecretsError
+  | SliceLedgerError
   | TemplateCatalogError
   | TemplateNotSaid
   | UnitStateRepoError
@@ -95,12 +97,14 @@ const tellWorker = ({ reason }: PythonWorkerError): Told =>
     })
   })
 
+const checkpointMoved: Told = {
+  kind: "VersionConflict",
+  message: `Someone else changed the checkpoint during the run; their value stays. ${goesOn}`
+}
+
 const tellKv = ({ operation, reason }: KvStoreError): Told =>
   reason._tag === "VersionConflict"
-    ? {
-        kind: "VersionConflict",
-        message: `Someone else changed the checkpoint during the run; their value stays. ${goesOn}`
-      }
+    ? checkpointMoved
     : {
         kind: "KvUnavailable",
         message: `The checkpoint store could not be reached (${operation}). ${goesOn}`
@@ -129,6 +133,16 @@ const ownStore = (): Told => ({
   kind: "StoreUnavailable",
   message: `Headrace's own database could not be reached. ${goesOn}`
 })
+
+const tellLedger = ({ reason }: SliceLedgerError): Told =>
+  Match.valueTags(reason, {
+    VersionConflict: () => checkpointMoved,
+    LedgerUnavailable: ownStore,
+    SliceGap: ({ sliceSeq }): Told => ({
+      kind: "WorkerContractViolation",
+      message: `The worker broke the protocol: slice ${sliceSeq} was committed and is not the next one.`
+    })
+  })
 
 const tell: (error: RunError) => Told = Match.type<RunError>().pipe(
   Match.tagsExhaustive({
@@ -160,6 +174,7 @@ const tell: (error: RunError) => Told = Match.type<RunError>().pipe(
     }),
     EndpointRepoError: ownStore,
     RunRepoError: ownStore,
+    SliceLedgerError: tellLedger,
     TemplateCatalogError: ownStore,
     UnitStateRepoError: ownStore,
     ReplayOutdated: (): Told => ({

@@ -30,9 +30,6 @@ export class SetAside extends Context.Service<
       rows: ReadonlyArray<RejectedRow>
     ) => Effect.Effect<void, QuarantineError | SecretsError>
 
-    /** The slice counts, and so do the rows that it set aside, or took in. */
-    readonly count: (request: RunRequest, sliceSeq: SliceSeq) => Effect.Effect<void, QuarantineError>
-
     /** The sink holds slices up to `newest`, and no other. A replay claims its rows for the slice after it. */
     readonly reconcile: (
       request: RunRequest,
@@ -97,7 +94,6 @@ export class SetAside extends Context.Service<
           )
           yield* quarantine.keep(run, { runId, generation, sliceSeq }, kept, policy)
         }),
-        count: ({ run }, sliceSeq) => quarantine.settle(run, { generation: run.generation, sliceSeq }),
         reconcile: Effect.fn("SetAside.reconcile")(function* ({ run, replay }, newest) {
           const { runId, generation } = run
           yield* quarantine.reconcile(run, generation, newest)

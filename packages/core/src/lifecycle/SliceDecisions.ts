@@ -1,12 +1,12 @@
 /**
  * What the control plane answers to each event of a run. The worker moves the
- * data; here is decided whether a slice may be committed, and noted that it
- * was. Progress moves only after what it promises is durable: the checkpoint
+ * data; here is decided whether a slice may be committed, noted that it is
+ * meant to be, and that it was. Progress moves only after what it promises is durable: the checkpoint
  * follows the sink's commit, or the knowledge base's write, never the export.
  */
-import { Context, Duration, Effect, Equal, Layer, Match, Ref, type Schema } from "effect"
+import { Context, Duration, Effect, Equal, Layer, Match, Ref } from "effect"
 import type { Checkpoint } from "../domain/Checkpoint.ts"
-import { SliceSeq } from "../domain/Run.ts"
+import type { SliceSeq } from "../domain/Run.ts"
 import { type CommitRecord, isConserved } from "../domain/Slice.ts"
 import type { RunEvent, Verdict } from "../protocol/Protocol.ts"
 import { GraphStore } from "../services/GraphStore.ts"
@@ -14,10 +14,11 @@ import { PythonWorker, PythonWorkerError, WorkerContractViolation } from "../ser
 import type { RunRequest } from "../services/RunEngine.ts"
 import { RunEvents } from "../services/RunEvents.ts"
 import { RunRepo } from "../services/RunRepo.ts"
-import { asStored, CheckpointLog, cursorOf } from "./CheckpointLog.ts"
-import { type AccountRef, happening, placeOf, statsOf } from "./RunAccount.ts"
+import { type Landed, SliceLedger } from "../services/SliceLedger.ts"
+import { asStored, cursorOf, recordAfter } from "./CheckpointLog.ts"
+import { type AccountRef, happening, statsOf } from "./RunAccount.ts"
 import { RunClaim } from "./RunClaim.ts"
-import { CheckpointMismatch, type RunError } from "./RunFailure.ts"
+import { CheckpointMismatch, type RunError, RunRevoked } from "./RunFailure.ts"
 import { SetAside } from "./SetAside.ts"
 import { withGraph, withPlan, withProgress, withSealed, withSlice } from "./RunTally.ts"
 
@@ -31,13 +32,6 @@ const violation = (issue: string) => new PythonWorkerError({ reason: new WorkerC
 export class SliceDecisions extends Context.Service<
   SliceDecisions,
   {
-    /** Writes the checkpoint, as of now, and answers it as it is stored. */
-    readonly moveTo: (
-      request: RunRequest,
-      account: AccountRef,
-      cursor: Checkpoint | null
-    ) => Effect.Effect<Schema.Json, RunError>
-
     /** Does what the event asks for. `Finished` is the workflow's own. */
     readonly answer: (
       request: RunRequest,
@@ -46,6 +40,12 @@ export class SliceDecisions extends Context.Service<
     ) => Effect.Effect<void, RunError>
   }
 >()("@headrace/core/lifecycle/SliceDecisions") {}
+
+/** Whether the unit is ours, and what is done before we say that something of it may be committed. */
+interface Gate {
+  readonly isOurs: Effect.Effect<boolean, RunError>
+  readonly beforeCommit: Effect.Effect<void, RunError>
+}
 
 type Newest = typeof CommitRecord.Type
 
@@ -68,10 +68,10 @@ const relate = (
 }
 
 const make = Effect.gen(function* () {
-  const checkpoints = yield* CheckpointLog
   const claim = yield* RunClaim
   const events = yield* RunEvents
   const graph = yield* GraphStore
+  const ledger = yield* SliceLedger
   const runs = yield* RunRepo
   const setAside = yield* SetAside
   const worker = yield* PythonWorker
@@ -82,32 +82,28 @@ const make = Effect.gen(function* () {
       Effect.flatMap(events.publish)
     )
 
-  const moveTo: SliceDecisions["Service"]["moveTo"] = Effect.fnUntraced(function* (request, account, cursor) {
+  /** The slice counts, and the checkpoint is behind it: all of it or nothing. */
+  const land = Effect.fnUntraced(function* (request: RunRequest, account: AccountRef, slice: Landed) {
+    const { run } = request
     const now = yield* Ref.get(account)
     const stats = yield* statsOf(request, now)
-    const to = { cursor, runId: request.run.runId, stats }
-    const kept = yield* checkpoints.advance(placeOf(request), now.kept, to)
+    const record = yield* recordAfter(now.kept, { cursor: slice.toCkpt, runId: run.runId, stats })
+    const to = { slice, checkpoint: asStored({ record }), expected: now.kept.version }
+    const reached = yield* ledger.finalise(run, to)
+    if (reached._tag === "Fenced") return yield* new RunRevoked()
+    const kept = { record, version: reached.version }
     yield* Ref.update(account, (before) => ({ ...before, kept }))
-    return asStored(kept)
   })
 
-  /** Counts the slice, and shows the checkpoint behind it to readers of the state. */
-  const count = Effect.fnUntraced(function* ({ run }: RunRequest, account: AccountRef, sliceSeq: SliceSeq) {
-    const { kept } = yield* Ref.get(account)
-    yield* runs.advance(run, { nextSeq: SliceSeq.make(sliceSeq + 1), checkpoint: asStored(kept) })
-  })
-
-  /** A slice is where it should be: the checkpoint moves behind it. All or nothing, whoever interrupts. */
-  const finalise = Effect.fnUntraced(function* (
-    request: RunRequest,
-    account: AccountRef,
-    slice: { readonly sliceSeq: SliceSeq; readonly to: Checkpoint | null; readonly rows: number }
-  ) {
+  /** A slice of this run is where it should be. */
+  const finalise = Effect.fnUntraced(function* (request: RunRequest, account: AccountRef, slice: Landed) {
     yield* Ref.update(account, (now) => ({ ...now, tally: withSlice(now.tally, slice.rows) }))
-    yield* setAside.count(request, slice.sliceSeq)
-    yield* moveTo(request, account, slice.to)
-    yield* count(request, account, slice.sliceSeq)
-    yield* publish(request, account, { event: "SLICE_COMMITTED", slice: slice.sliceSeq, phase: "commit" })
+    yield* land(request, account, slice)
+    yield* publish(request, account, {
+      event: "SLICE_COMMITTED",
+      slice: slice.sliceSeq,
+      phase: "commit"
+    })
   }, Effect.uninterruptible)
 
   /** The sink may hold one slice more than we noted, when a run died between the two. One that does not fence keeps no record. */
@@ -121,9 +117,7 @@ const make = Effect.gen(function* () {
     const relation = relate(newest, request, cursor)
     if (relation === "ahead" || relation === "fork") yield* new CheckpointMismatch({ kind: relation })
     yield* setAside.reconcile(request, newest?.sliceSeq ?? null)
-    if (newest === null) return
-    if (relation === "behind") yield* moveTo(request, account, newest.toCkpt)
-    if (relation !== "same") yield* count(request, account, newest.sliceSeq)
+    if (newest !== null && relation !== "same") yield* land(request, account, newest)
   }, Effect.uninterruptible)
 
   /**
@@ -152,9 +146,9 @@ const make = Effect.gen(function* () {
     request: RunRequest,
     account: AccountRef,
     place: { readonly sliceSeq: SliceSeq; readonly batch: number | null },
-    beforeCommit: Effect.Effect<void, RunError>
+    { isOurs, beforeCommit }: Gate
   ) {
-    const holds = yield* claim.holds(request.run)
+    const holds = yield* isOurs
     if (holds) yield* beforeCommit
     else yield* Ref.update(account, (now) => ({ ...now, stopped: true }))
     const verdict: Verdict = holds ? "commit" : "stop"
@@ -182,7 +176,8 @@ const make = Effect.gen(function* () {
         }))
       )
     )
-    yield* decide(request, account, { sliceSeq, batch }, Effect.asVoid(store))
+    const gate = { isOurs: claim.holds(run), beforeCommit: Effect.asVoid(store) }
+    yield* decide(request, account, { sliceSeq, batch }, gate)
   })
 
   /** Kept before the seal that counts them; nobody sees them until their slice counts. */
@@ -200,33 +195,36 @@ const make = Effect.gen(function* () {
     account: AccountRef,
     event: Event<"Sealed">
   ) {
-    const { sliceSeq, to, rows } = event
+    const { run, sink } = request
+    const { sliceSeq, from: fromCkpt, to: toCkpt, rows, sha256 } = event
     yield* announceSlice(request, account, sliceSeq)
     const said = yield* Ref.modify(account, (now) => [now.rejected, { ...now, rejected: 0 }])
     if (!isConserved(event) || event.rejected !== said)
       yield* violation(`slice ${sliceSeq} does not account for the ${event.read} rows it read`)
     yield* Ref.update(account, (now) => ({ ...now, tally: withSealed(now.tally, event) }))
     // Without a sink the records are stored already: the seal is the end of the slice.
-    const counts =
-      request.sink === null
-        ? finalise(request, account, { sliceSeq, to, rows })
+    const beforeCommit =
+      sink === null
+        ? finalise(request, account, { sliceSeq, fromCkpt, toCkpt, rows, sha256, epoch: run.epoch })
         : // Noted before the worker hears of it: its commit may be here before its thanks.
           Ref.update(account, (now) => ({ ...now, allowed: sliceSeq }))
-    yield* decide(request, account, { sliceSeq, batch: null }, counts)
+    const gate = { isOurs: ledger.intend(run, event), beforeCommit }
+    yield* decide(request, account, { sliceSeq, batch: null }, gate)
   })
 
   /** Only the slice that was allowed last may move the checkpoint, once. */
   const onCommitted = Effect.fnUntraced(function* (
     request: RunRequest,
     account: AccountRef,
-    { commitRecord: { generation, sliceSeq, toCkpt: to, rows } }: Event<"Committed">
+    { commitRecord }: Event<"Committed">
   ) {
+    const { generation, sliceSeq } = commitRecord
     const allowed = yield* Ref.modify(account, (now) => [now.allowed, { ...now, allowed: null }])
     if (sliceSeq !== allowed || generation !== request.run.generation)
       yield* violation(
         `slice ${sliceSeq} of generation ${generation} was committed without having been allowed`
       )
-    yield* finalise(request, account, { sliceSeq, to, rows })
+    yield* finalise(request, account, commitRecord)
   })
 
   const onProgress = Effect.fnUntraced(function* (
@@ -241,7 +239,6 @@ const make = Effect.gen(function* () {
   })
 
   return SliceDecisions.of({
-    moveTo,
     answer: Effect.fn("SliceDecisions.answer")(function* (request, account, event) {
       yield* Match.valueTags(event, {
         Opened: (opened) => reconcile(request, account, opened),
@@ -259,5 +256,5 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   SliceDecisions,
   never,
-  CheckpointLog | GraphStore | PythonWorker | RunClaim | RunEvents | RunRepo | SetAside
+  GraphStore | PythonWorker | RunClaim | RunEvents | RunRepo | SetAside | SliceLedger
 > = Layer.effect(SliceDecisions, make)

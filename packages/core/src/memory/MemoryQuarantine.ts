@@ -1,5 +1,8 @@
-/** The reference `Quarantine`: rows in a map, gone with the process. */
-import { DateTime, Effect, Layer } from "effect"
+/**
+ * The reference `Quarantine`: rows in a map, gone with the process. The map is a
+ * store of its own, as the database's table is: the ledger lets rows count in it.
+ */
+import { Context, DateTime, Effect, Layer } from "effect"
 import { unitPath } from "../domain/Checkpoint.ts"
 import type { Generation } from "../domain/Run.ts"
 import {
@@ -18,6 +21,11 @@ interface Row {
   readonly claim: Replaying | null
 }
 
+/** What the table would be. */
+export class QuarantineStore extends Context.Service<QuarantineStore, Map<string, Row>>()(
+  "@headrace/core/memory/MemoryQuarantine/QuarantineStore"
+) {}
+
 const pathOf = ({ tenant, unit, sinkId }: QuarantinePlace) => unitPath(tenant, unit, sinkId)
 
 const keyOf = (path: string, { generation, sliceSeq, position }: KeptKey) =>
@@ -26,30 +34,29 @@ const keyOf = (path: string, { generation, sliceSeq, position }: KeptKey) =>
 const order = (a: KeptKey, b: KeptKey) =>
   a.generation - b.generation || a.sliceSeq - b.sliceSeq || a.position - b.position
 
-export const make = Effect.sync(() => {
-  const rows = new Map<string, Row>()
-  const of = (place: QuarantinePlace) =>
-    [...rows]
-      .filter(([, { path }]) => path === pathOf(place))
-      .toSorted(([, a], [, b]) => order(a.kept, b.kept))
+const of = (rows: Map<string, Row>, place: QuarantinePlace) =>
+  [...rows].filter(([, { path }]) => path === pathOf(place)).toSorted(([, a], [, b]) => order(a.kept, b.kept))
 
-  /** `counts` says of a slice of the generation whether it is committed; with `givesUp` no other ever will be. */
-  const settleSlices = (
-    place: QuarantinePlace,
-    generation: Generation,
-    counts: (sliceSeq: number) => boolean,
-    givesUp: boolean
-  ) =>
-    Effect.sync(() => {
-      for (const [key, row] of of(place)) {
-        const { kept, claim, isSeen } = row
-        const isNew = kept.generation === generation && !isSeen
-        if (claim?.generation === generation && counts(claim.sliceSeq)) rows.delete(key)
-        else if (isNew && counts(kept.sliceSeq)) rows.set(key, { ...row, isSeen: true })
-        else if (isNew && givesUp) rows.delete(key)
-        else if (givesUp) rows.set(key, { ...row, claim: null })
-      }
-    })
+/** `counts` says of a slice of the generation whether it is committed; with `givesUp` no other ever will be. */
+export const settle = (
+  rows: Map<string, Row>,
+  place: QuarantinePlace,
+  generation: Generation,
+  counts: (sliceSeq: number) => boolean,
+  givesUp: boolean
+): void => {
+  for (const [key, row] of of(rows, place)) {
+    const { kept, claim, isSeen } = row
+    const isNew = kept.generation === generation && !isSeen
+    if (claim?.generation === generation && counts(claim.sliceSeq)) rows.delete(key)
+    else if (isNew && counts(kept.sliceSeq)) rows.set(key, { ...row, isSeen: true })
+    else if (isNew && givesUp) rows.delete(key)
+    else if (givesUp) rows.set(key, { ...row, claim: null })
+  }
+}
+
+export const make = Effect.gen(function* () {
+  const rows = yield* QuarantineStore
 
   return Quarantine.of({
     keep: Effect.fnUntraced(function* (place, { runId, generation, sliceSeq }, rejected, policy) {
@@ -69,10 +76,8 @@ export const make = Effect.sync(() => {
         rows.set(keyOf(path, kept), { tenant: place.tenant, path, kept, isSeen: false, claim: null })
       }
     }),
-    settle: (place, { generation, sliceSeq }) =>
-      settleSlices(place, generation, (seq) => seq === sliceSeq, false),
     reconcile: (place, generation, newest) =>
-      settleSlices(place, generation, (seq) => newest !== null && seq <= newest, true),
+      Effect.sync(() => settle(rows, place, generation, (seq) => newest !== null && seq <= newest, true)),
     summary: (tenant) =>
       Effect.sync(() => {
         const seen = [...rows.values()].filter((row) => row.tenant === tenant && row.isSeen)
@@ -88,7 +93,7 @@ export const make = Effect.sync(() => {
       }),
     rows: (place, limit, after) =>
       Effect.sync(() =>
-        of(place)
+        of(rows, place)
           .filter(([, { isSeen, kept }]) => isSeen && (after === undefined || order(kept, after) > 0))
           .slice(0, limit)
           .map(([, { kept }]) => kept)
@@ -111,10 +116,12 @@ export const make = Effect.sync(() => {
       }),
     forget: (place, before) =>
       Effect.sync(() => {
-        for (const [key, { kept }] of of(place))
+        for (const [key, { kept }] of of(rows, place))
           if (before === null || kept.generation < before) rows.delete(key)
       })
   })
 })
 
-export const layer: Layer.Layer<Quarantine> = Layer.effect(Quarantine, make)
+export const layerStore: Layer.Layer<QuarantineStore> = Layer.sync(QuarantineStore, () => new Map())
+
+export const layer: Layer.Layer<Quarantine, never, QuarantineStore> = Layer.effect(Quarantine, make)

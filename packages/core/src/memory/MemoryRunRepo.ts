@@ -19,6 +19,7 @@ import {
   RunRepoError,
   UnitBusy
 } from "../services/RunRepo.ts"
+import type { NotedSlice } from "../services/SliceLedger.ts"
 import { UnitStateRepo } from "../services/UnitStateRepo.ts"
 
 const { Completed, Failed, Started } = IngestionUnitEvent.cases
@@ -39,12 +40,20 @@ interface Filling {
   readonly spent: boolean
 }
 
-/** What processes share: the rows, which owners live, and whose turn it is to change them. */
+/** A slice of a generation, in the ledger's words. */
+interface Slice {
+  readonly path: string
+  readonly generation: Generation
+  readonly noted: NotedSlice
+}
+
+/** What processes share: the rows, what is noted of slices, which owners live, and whose turn it is to change them. */
 export class RunStore extends Context.Service<
   RunStore,
   {
     readonly rows: Map<RunId, Row>
     readonly fillings: Map<string, Filling>
+    readonly slices: Map<string, Slice>
     readonly alive: Set<symbol>
     readonly turn: Semaphore.Semaphore
   }
@@ -52,6 +61,7 @@ export class RunStore extends Context.Service<
   static readonly make = (): RunStore["Service"] => ({
     rows: new Map(),
     fillings: new Map(),
+    slices: new Map(),
     alive: new Set(),
     turn: Semaphore.makeUnsafe(1)
   })
@@ -90,7 +100,19 @@ const filledMore = (filling: Filling, filled: Filled): Filling => ({
   spent: filling.spent || filled === "whole"
 })
 
-const pathOf = ({ tenant, unit, sinkId }: { tenant: string; unit: UnitKey; sinkId: SinkId }) =>
+/** The run's row while it is open and nobody acquired the unit after it. */
+const rowOf = (store: RunStore["Service"], { runId, unit, epoch }: Run) => {
+  const row = store.rows.get(runId)
+  return row !== undefined && row.open && nextEpoch(store, unit) === epoch + 1 ? row : undefined
+}
+
+/** The same while its lease was not taken from it. */
+export const heldRow = (store: RunStore["Service"], run: Run): Row | undefined => {
+  const row = rowOf(store, run)
+  return row?.leaseUntil === null ? undefined : row
+}
+
+export const pathOf = ({ tenant, unit, sinkId }: { tenant: string; unit: UnitKey; sinkId: SinkId }) =>
   unitPath(tenant, unit, sinkId)
 
 const lost = "Its process died."
@@ -153,16 +175,10 @@ export const make = Effect.gen(function* () {
 
   const leaseEnd = Effect.map(Clock.currentTimeMillis, (now) => now + Duration.toMillis(ttl))
 
-  /** The run's row while it is open and nobody acquired the unit after it. */
-  const rowOf = ({ runId, unit, epoch }: Run) => {
-    const row = store.rows.get(runId)
-    return row !== undefined && row.open && nextEpoch(store, unit) === epoch + 1 ? row : undefined
-  }
-
-  /** The same while its lease was not taken from it. */
-  const heldRow = (run: Run) => {
-    const row = rowOf(run)
-    return row?.leaseUntil === null ? undefined : row
+  /** What is noted of generations before the last one is of no use to anybody. */
+  const forget = (path: string, before: Generation) => {
+    for (const [key, slice] of store.slices)
+      if (slice.path === path && slice.generation < before) store.slices.delete(key)
   }
 
   const acquire: RunRepo["Service"]["acquire"] = Effect.fnUntraced(function* ({
@@ -179,12 +195,13 @@ export const make = Effect.gen(function* () {
     const run = Run.make({ ...request, epoch, generation, nextSeq, startedAt })
     yield* Effect.mapError(shown.begin(run), failed)
     store.fillings.set(pathOf(run), filling)
+    forget(pathOf(run), Generation.make(Math.max(0, generation - 1)))
     store.rows.set(run.runId, { run, owner, open: true, leaseUntil: yield* leaseEnd })
     return run
   })
 
   const renew: RunRepo["Service"]["renew"] = Effect.fnUntraced(function* (run) {
-    const row = heldRow(run)
+    const row = heldRow(store, run)
     if (row === undefined) return false
     store.rows.set(run.runId, { ...row, leaseUntil: yield* leaseEnd })
     return true
@@ -198,17 +215,10 @@ export const make = Effect.gen(function* () {
     return lost.map(({ run }) => run)
   })
 
-  const advance: RunRepo["Service"]["advance"] = Effect.fnUntraced(function* (run, { nextSeq, checkpoint }) {
-    const filling = store.fillings.get(pathOf(run))
-    if (heldRow(run) === undefined || filling === undefined) return
-    yield* Effect.mapError(units.copyCheckpoint(run.unit, checkpoint), failed)
-    store.fillings.set(pathOf(run), { ...filling, nextSeq })
-  })
-
   const close: RunRepo["Service"]["close"] = Effect.fnUntraced(function* (run, ending) {
     const reached = yield* Effect.mapError(shown.end(run, ending), failed)
     const filling = store.fillings.get(pathOf(run))
-    if (ending._tag === "Completed" && rowOf(run) !== undefined && filling !== undefined)
+    if (ending._tag === "Completed" && rowOf(store, run) !== undefined && filling !== undefined)
       store.fillings.set(pathOf(run), filledMore(filling, ending.filled))
     const row = store.rows.get(run.runId)
     if (row !== undefined) store.rows.set(run.runId, { ...row, open: false })
@@ -218,7 +228,6 @@ export const make = Effect.gen(function* () {
   return RunRepo.of({
     acquire: (request) => inTurn(acquire(request)),
     renew: (run) => inTurn(renew(run)),
-    advance: (run, to) => inTurn(advance(run, to)),
     close: (run, ending) => inTurn(close(run, ending)),
     live: (unit) =>
       Effect.map(Clock.currentTimeMillis, (now) =>

@@ -4,7 +4,8 @@
  *
  * Rows are kept before their slice is decided over and unseen until it counts,
  * so that whatever dies, a row is seen once or not at all. The same is true of
- * a replay: rows are claimed by a run, and settled by the slice that took them.
+ * a replay: rows are claimed by a run, and done with by the slice that took them.
+ * A slice counts by `SliceLedger.finalise`, in whose transaction its rows do.
  */
 import { Context, type Effect, Schema } from "effect"
 import { JsonObject } from "../domain/Endpoint.ts"
@@ -66,12 +67,6 @@ export class Quarantine extends Context.Service<
       slice: Replaying,
       rows: ReadonlyArray<RejectedRow>,
       policy: JsonObject | null
-    ) => Effect.Effect<void, QuarantineError>
-
-    /** The slice counts: rows kept of it can be seen, rows it was to take in are done with. Idempotent. */
-    readonly settle: (
-      place: QuarantinePlace,
-      slice: Omit<Replaying, "runId">
     ) => Effect.Effect<void, QuarantineError>
 
     /**

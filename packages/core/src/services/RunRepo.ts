@@ -70,6 +70,7 @@ export class RunRepo extends Context.Service<
      * begins a larger one at slice 0: when there is none, when the last one is whole
      * or was reset, and, `fresh`, when all there was so far is in it. One that
      * `continues` goes on with the last one in any case, which stays as spent as it was.
+     * What `SliceLedger` has of generations before the previous one goes.
      * Fails with `UnitBusy` while another run holds the unit; then nothing has changed.
      */
     readonly acquire: (run: {
@@ -83,15 +84,6 @@ export class RunRepo extends Context.Service<
 
     /** From now on the lease lasts as long as a new one. False once the unit is not the run's any more, and for ever. */
     readonly renew: (run: Run) => Effect.Effect<boolean, RunRepoError>
-
-    /**
-     * Notes that the slice before `nextSeq` is committed, and the copy of the
-     * checkpoint behind it. No-op when the run does not hold its unit any more.
-     */
-    readonly advance: (
-      run: Run,
-      to: { readonly nextSeq: SliceSeq; readonly checkpoint: Schema.Json }
-    ) => Effect.Effect<void, RunRepoError>
 
     /**
      * Ends the run, frees its unit, and answers how it ended: as said while the unit

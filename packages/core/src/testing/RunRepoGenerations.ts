@@ -7,7 +7,6 @@ import {
   carried,
   type Clauses,
   completed,
-  copy,
   failed,
   lake,
   type Processes,
@@ -154,9 +153,9 @@ export const generationClauses = <R, E>(it: Clauses<R>, { living, mortal }: Proc
       const old = yield* zombie.acquire(asking(unit))
       yield* dies
       const run = yield* survivor.acquire(asking(unit))
-      yield* survivor.advance(run, { nextSeq: seq(1), checkpoint: copy(1) })
+      yield* survivor.commits(run, 1)
 
-      yield* zombie.advance(old, { nextSeq: seq(7), checkpoint: copy(7) })
+      yield* zombie.commits(old, 7)
       const reached = yield* zombie.close(old, completed("whole"))
 
       assert.deepStrictEqual(reached, { outcome: "FAILED", isShown: false })
@@ -169,15 +168,15 @@ export const generationClauses = <R, E>(it: Clauses<R>, { living, mortal }: Proc
     })
   )
 
-  it.effect("advancing a closed run does nothing", () =>
+  it.effect("I4 a closed run commits nothing more", () =>
     Effect.gen(function* () {
       const runs = yield* living
       const unit = unitOf("late-advance")
       const first = yield* runs.acquire(asking(unit))
-      yield* runs.advance(first, { nextSeq: seq(1), checkpoint: copy(1) })
+      yield* runs.commits(first, 1)
       yield* runs.close(first, failed)
 
-      yield* runs.advance(first, { nextSeq: seq(9), checkpoint: copy(9) })
+      yield* runs.commits(first, 9)
 
       assert.strictEqual((yield* runs.acquire(asking(unit))).nextSeq, 1)
     })
@@ -188,7 +187,7 @@ export const generationClauses = <R, E>(it: Clauses<R>, { living, mortal }: Proc
       const runs = yield* living
       const unit = unitOf("closed-twice")
       const first = yield* runs.acquire(asking(unit))
-      yield* runs.advance(first, { nextSeq: seq(2), checkpoint: copy(2) })
+      yield* runs.commits(first, 2)
       yield* runs.close(first, failed)
 
       yield* runs.close(first, completed("whole"))

@@ -3,16 +3,7 @@ import { assert } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { Epoch } from "../domain/Run.ts"
 import type { Run, RunRepo } from "../services/RunRepo.ts"
-import {
-  asking,
-  type Clauses,
-  completed,
-  copy,
-  failed,
-  type Processes,
-  seq,
-  unitOf
-} from "./RunRepoFixtures.ts"
+import { asking, type Clauses, completed, failed, type Processes, seq, unitOf } from "./RunRepoFixtures.ts"
 
 const isOrphan = (runs: RunRepo["Service"], { runId }: Run) =>
   Effect.map(runs.orphans, (all) => all.some((run) => run.runId === runId))
@@ -55,7 +46,7 @@ export const leaseClauses = <R, E>(it: Clauses<R>, { living, lapse }: Processes<
       yield* there.orphans
 
       const renewed = yield* here.renew(run)
-      yield* here.advance(run, { nextSeq: seq(5), checkpoint: copy(5) })
+      yield* here.commits(run, 5)
       const next = yield* there.acquire(asking(run.unit))
 
       assert.isFalse(renewed)

@@ -11,17 +11,17 @@ import { EndpointId } from "../domain/Endpoint.ts"
 import { Epoch } from "../domain/Run.ts"
 import { knowledgeBase, UnitId, UnitKey } from "../domain/Unit.ts"
 import type { Run, RunRepo, RunRepoError } from "../services/RunRepo.ts"
-import type { UnitStateRepo } from "../services/UnitStateRepo.ts"
+import type { SliceLedger } from "../services/SliceLedger.ts"
 import {
   asking,
   type Clauses,
   completed,
-  copy,
   failed,
   lake,
   type Processes,
   processesOf,
   seq,
+  type Stores,
   unitOf
 } from "./RunRepoFixtures.ts"
 import { generationClauses } from "./RunRepoGenerations.ts"
@@ -114,7 +114,7 @@ const holdingClauses = <R, E>(it: Clauses<R>, { living, mortal }: Processes<R, E
       const { runs, dies } = yield* mortal
       const unit = unitOf("orphan")
       const lost = yield* runs.acquire(asking(unit))
-      yield* runs.advance(lost, { nextSeq: seq(2), checkpoint: copy(2) })
+      yield* runs.commits(lost, 2)
       const holds = (runs: Effect.Effect<ReadonlyArray<Run>, RunRepoError>) =>
         Effect.map(runs, (all) => all.some((run) => run.runId === lost.runId))
       const before = [yield* holds(survivor.orphans), yield* holds(survivor.openRuns)]
@@ -153,8 +153,8 @@ const holdingClauses = <R, E>(it: Clauses<R>, { living, mortal }: Processes<R, E
 
 export const suite = <Store, E, E2>(
   adapter: string,
-  store: Layer.Layer<Store | UnitStateRepo, E>,
-  process: Layer.Layer<RunRepo, E2, Store | UnitStateRepo>,
+  store: Layer.Layer<Store | Stores, E>,
+  process: Layer.Layer<RunRepo | SliceLedger, E2, Store | Stores>,
   lapse: Processes<Store, E2>["lapse"]
 ) =>
   shared(store, { timeout: "60 seconds", excludeTestServices: true })(

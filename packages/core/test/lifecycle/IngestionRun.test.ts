@@ -7,6 +7,7 @@ import * as Headrace from "../../src/lifecycle/Headrace.ts"
 import * as MemoryDataPlane from "../../src/memory/MemoryDataPlane.ts"
 import * as MemoryPythonWorker from "../../src/memory/MemoryPythonWorker.ts"
 import * as MemoryRunRepo from "../../src/memory/MemoryRunRepo.ts"
+import * as MemorySliceLedger from "../../src/memory/MemorySliceLedger.ts"
 import { EndpointRepo } from "../../src/services/EndpointRepo.ts"
 import { KvStore } from "../../src/services/KvStore.ts"
 import { UnitStateRepo } from "../../src/services/UnitStateRepo.ts"
@@ -94,7 +95,7 @@ describe("a run into a sink", () => {
     }).pipe(
       Effect.provide(
         Headrace.layer.pipe(
-          Layer.provideMerge(Layer.fresh(MemoryRunRepo.layer)),
+          Layer.provideMerge(Layer.fresh(Layer.merge(MemoryRunRepo.layerProcess, MemorySliceLedger.layer))),
           Layer.provideMerge(copying),
           Layer.provideMerge(Headrace.layerStoresMemory),
           Layer.provideMerge(MemoryPythonWorker.layer)

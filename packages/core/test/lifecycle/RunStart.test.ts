@@ -12,7 +12,10 @@ import { UnitStateRepo, UnitStateRepoError } from "../../src/services/UnitStateR
 import * as Shop from "./Shop.ts"
 
 /** Headrace over stores of which some misbehave. */
-const over = <A>(stores: Layer.Layer<A, never, UnitStateRepo>, script: MemoryPythonWorker.Script = {}) =>
+const over = <A>(
+  stores: Layer.Layer<A, never, MemoryRunRepo.RunStore | UnitStateRepo>,
+  script: MemoryPythonWorker.Script = {}
+) =>
   Headrace.layer.pipe(
     Layer.provideMerge(stores),
     Layer.provideMerge(Headrace.layerStoresMemory),
@@ -48,7 +51,7 @@ describe("a run that cannot begin", () => {
       assert.strictEqual(free._tag, "None")
       assert.strictEqual(end.event, "RUN_SUCCEEDED")
       assert.strictEqual((yield* Shop.asked)[0]?.generation, 1)
-    }).pipe(Effect.provide(over(Layer.fresh(MemoryRunRepo.layer).pipe(Layer.provideMerge(away)))))
+    }).pipe(Effect.provide(over(Layer.fresh(MemoryRunRepo.layerProcess).pipe(Layer.provideMerge(away)))))
   )
 
   it.effect("because its endpoint names no template is accepted, and ends FAILED with what to do", () =>

@@ -1,0 +1,19 @@
+import { Layer } from "effect"
+import * as MemoryKvStore from "../../src/memory/MemoryKvStore.ts"
+import * as MemoryQuarantine from "../../src/memory/MemoryQuarantine.ts"
+import * as MemoryRunRepo from "../../src/memory/MemoryRunRepo.ts"
+import * as MemorySliceLedger from "../../src/memory/MemorySliceLedger.ts"
+import * as MemoryUnitStateRepo from "../../src/memory/MemoryUnitStateRepo.ts"
+import * as SliceLedgerSuite from "../../src/testing/SliceLedgerSuite.ts"
+
+SliceLedgerSuite.suite(
+  "memory",
+  Layer.mergeAll(
+    MemoryKvStore.layer,
+    MemoryRunRepo.layerStore,
+    MemoryUnitStateRepo.layer,
+    Layer.provideMerge(MemoryQuarantine.layer, MemoryQuarantine.layerStore)
+  ),
+  Layer.mergeAll(MemoryRunRepo.layerProcess, MemorySliceLedger.layer),
+  MemoryRunRepo.lapse
+)
