@@ -84,7 +84,17 @@ inline close(e, ending) {
 /* `RunClaim.holds`: the state row is the order. */
 #define HOLDS(e) (epoch == e && shown == RUNNING)
 
-/* `CheckpointLog.advance`: compare-and-set by the version this run has read or written last. */
+/* The unit is this run's: nobody has acquired it since, or taken its lease. */
+#define OWNS(e) (epoch == e && lease != FREE)
+
+/* `SliceLedger.intend` asks for both in one statement. */
+#ifdef NO_INTENT
+#define MAY_COMMIT(e) HOLDS(e)
+#else
+#define MAY_COMMIT(e) (OWNS(e) && HOLDS(e))
+#endif
+
+/* A checkpoint moves: compare-and-set by the version this run has read or written last. */
 inline moveCheckpoint(from, to) {
 #ifndef NO_COMPARE
   if :: (kept -> version : 0) == mine -> skip :: else -> moment(CONFLICT); goto leave fi;
@@ -95,13 +105,28 @@ inline moveCheckpoint(from, to) {
   must(I3_CHECKPOINT_SOUND, CHECKPOINT_SOUND)
 }
 
-/* `RunRepo.advance`: counts the slice, if the unit is still this run's. */
-inline count(e, next) {
-#ifdef COUNT_ANY
-  nextSeq = next;
-#else
-  if :: epoch == e && lease != FREE -> nextSeq = next :: else fi;
+/* `SliceLedger.finalise`: the slice before `next` counts and the checkpoint moves behind it, if the unit is still this
+   run's and that slice is the generation's next one. With APART the checkpoint moves in a transaction before. */
+inline mayFinalise(e, next) {
+  skip;
+#ifndef FINALISE_ANY
+  if :: OWNS(e) -> skip :: else -> moment(FENCED); goto leave fi;
 #endif
+#ifndef NO_NEXT
+  if :: g == gen && nextSeq + 1 == next -> skip :: else -> goto leave fi
+#endif
+}
+#ifdef APART
+#define finalise(e, next, from, to) mayFinalise(e, next) }; atomic { moveCheckpoint(from, to) }; atomic { count(e, next)
+#else
+#define finalise(e, next, from, to) mayFinalise(e, next); moveCheckpoint(from, to); count(e, next)
+#endif
+
+inline count(e, next) {
+#ifdef APART
+  mayFinalise(e, next);
+#endif
+  nextSeq = next;
   must(I3_CHECKPOINT_SOUND, CHECKPOINT_SOUND)
 }
 

@@ -3,7 +3,7 @@ proctype Run(byte e) {
   byte g; byte next;                /* what `acquire` answered: generation and next slice */
   byte seq; byte pos; byte mine;    /* the slice that comes, the cursor it begins at, the version of the checkpoint */
   byte from; byte to; byte ends;    /* a slice, and where this run would have it end */
-  byte row; bool told; bool behind;
+  byte row; bool told;
 end:
   atomic {                                                      /* RunRepo.acquire */
 #ifdef NO_LEASE
@@ -54,17 +54,13 @@ end:
 #else
        pos = to; told = true
 #endif
-    :: to > 0 && seq == next + 1 && pos == from -> moment(ROLLED_FORWARD); behind = true; told = true
+    :: to > 0 && seq == next + 1 && pos == from -> moment(ROLLED_FORWARD); told = true
     :: to > 0 && seq == next + 1 && pos == to && pos != from -> moment(COUNTED_ONLY); told = true
     fi
 #endif
   }
-  if                                                            /* one slice more than was noted: the checkpoint follows, */
-  :: behind -> atomic { moveCheckpoint(from, to); pos = to; behind = false }
-  :: else
-  fi;
-  if                                                            /* and it is counted */
-  :: told -> atomic { told = false; count(e, seq); to = 0; from = 0 }
+  if                                                            /* one slice more than was noted: it counts */
+  :: told -> atomic { told = false; finalise(e, seq, from, to); pos = to; to = 0; from = 0 }
   :: else -> atomic { to = 0; from = 0 }
   fi;
   do
@@ -72,7 +68,7 @@ end:
      from = pos;
      if :: ends = pos + 1 :: pos + 2 <= ROWS -> ends = pos + 2 fi;
      to = ends;
-     if :: HOLDS(e) -> skip :: else -> goto leave fi;           /* Sealed: may it be committed? */
+     if :: MAY_COMMIT(e) -> skip :: else -> goto leave fi;      /* Sealed: may it be committed? */
 #ifdef FENCE_READ_ONLY
      if :: fence == e -> skip :: else -> goto leave fi;
 #endif
@@ -113,13 +109,14 @@ again:
      :: else ->                                                 /* no answer: the record is read, by its key */
         atomic { if :: TAKEN(e, g, seq) -> moment(FOUND_BY_KEY); to = SLOT(g, seq) :: else -> goto again fi }
      fi;
-#ifndef CHECKPOINT_FIRST
-     atomic { told = false; moveCheckpoint(from, to) };         /* Committed: the checkpoint, */
-#endif
-     atomic {                                                   /* then the count */
+     atomic {                                                   /* Committed: the slice counts */
        told = false;
        seq++;
+#ifdef CHECKPOINT_FIRST
        count(e, seq);
+#else
+       finalise(e, seq, from, to);
+#endif
 #ifdef ADOPT_ANY
        pos = ends;
 #else
@@ -145,6 +142,6 @@ leave:
   atomic { close(e, FAILED) };                                  /* failIngestionRun */
 over:
   atomic {                                                      /* so that ends differ by nothing but what they left */
-    g = 0; next = 0; seq = 0; pos = 0; mine = 0; from = 0; to = 0; ends = 0; row = 0; told = false; behind = false
+    g = 0; next = 0; seq = 0; pos = 0; mine = 0; from = 0; to = 0; ends = 0; row = 0; told = false
   }
 }

@@ -14,12 +14,14 @@ LOST = ("RUNS=2", "LOSSES=1")
 RESET = ("RUNS=2", "LOSSES=0", "RESETS")
 RESET_OF_THREE = ("RUNS=3", "LOSSES=0", "RESETS")
 MISHAP = ("RUNS=2", "LOSSES=0", "MISHAPS")
+APART = (*OVERTAKEN, "APART")
 
 HOLDS = {
     "three runs, each of which may freeze, wake or die": OVERTAKEN,
     "a request or an answer of the sink that is lost": LOST,
     "a reset while runs go on": RESET,
     "a sink or a control plane that was set back": MISHAP,
+    "a checkpoint that is kept elsewhere": APART,
 }
 
 CAUGHT = {
@@ -33,9 +35,9 @@ CAUGHT = {
     "CHECKPOINT_FIRST": ("I3_CHECKPOINT_SOUND", OVERTAKEN),
     "NO_COMPARE": ("I3_CHECKPOINT_SOUND", RESET),
     "OLD_RECORD": ("I3_CHECKPOINT_SOUND", RESET),
-    "COUNT_ANY": ("I5_CHAIN", RESET_OF_THREE),
+    "FINALISE_ANY NO_NEXT": ("I5_CHAIN", RESET),
     "NO_HALT": ("I1_NO_LOSS", MISHAP),
-    "NO_FORK": ("I5_CHAIN", MISHAP),
+    "NO_FORK NO_NEXT": ("I5_CHAIN", MISHAP),
     "NO_ROLL_FORWARD KEY_PER_ATTEMPT": ("I2_NO_DUPLICATE", OVERTAKEN),
     "NO_ROLL_FORWARD ADOPT_ANY": ("I1_NO_LOSS", OVERTAKEN),
     "END_OVERWRITES": ("I6_LIFECYCLE", OVERTAKEN),
@@ -46,16 +48,15 @@ CAUGHT = {
 
 AHEAD = {
     "VERSIONS_BEGIN_AGAIN": ("I3_CHECKPOINT_SOUND", RESET),
-    "": ("NO_FALSE_HALT", LOST),
 }
 """Where the model asks for more than the product keeps; ``docs/model/README.md`` says what that costs."""
 
-ALONE = ("KEY_PER_ATTEMPT", "NO_ROLL_FORWARD", "ADOPT_ANY")
+ALONE = ("KEY_PER_ATTEMPT", "NO_ROLL_FORWARD", "ADOPT_ANY", "NO_INTENT", "FINALISE_ANY", "NO_NEXT")
 """Guards of which another does the work while it is there; the pairs above take both away."""
 
 REACHED = {
     "LATE_COMMIT": OVERTAKEN, "REFUSED_BY_FENCE": OVERTAKEN, "FOUND_BY_KEY": LOST, "ROLLED_FORWARD": OVERTAKEN,
-    "COUNTED_ONLY": OVERTAKEN, "HALTED_AHEAD": MISHAP, "HALTED_FORK": MISHAP, "CONFLICT": OVERTAKEN,
+    "COUNTED_ONLY": APART, "FENCED": OVERTAKEN, "HALTED_AHEAD": MISHAP, "HALTED_FORK": MISHAP, "CONFLICT": OVERTAKEN,
     "LATE_REQUEST_LANDS": LOST, "LATE_REQUEST_REFUSED": LOST, "TAKEN_OVER": OVERTAKEN, "DONE_AFTER_RESET": RESET,
     "RESUMED": OVERTAKEN,
 }  # fmt: skip
