@@ -10,6 +10,7 @@ import functools
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
@@ -76,6 +77,8 @@ class SinkRun:
     is_prepared: bool = False
     make_way: Callable[[], None] = lambda: None
     """What is done before a prepared target changes."""
+    giving_way: Callable[[], AbstractContextManager[None]] = nullcontext
+    """Within it a slice is stored while others wait in the target."""
 
     @staticmethod
     def make(
@@ -191,7 +194,8 @@ class SinkRun:
             return self.sink.write_loaded(self.target, slice_, load, record)
         reader = session.reader()
         self.prepare(reader.schema)
-        return self.sink.write(self.target, slice_, WatchedReader(reader, slice_.seq, observer), record)
+        with self.giving_way():
+            return self.sink.write(self.target, slice_, WatchedReader(reader, slice_.seq, observer), record)
 
     def require_chain(self, slice_: Slice, applied: Applied) -> None:
         """A slice that was adopted must end where ours does, or what follows would leave a gap."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
 
@@ -26,6 +27,9 @@ log = logging.getLogger("headrace.run")
 
 WORTH_BYTES = 4 * 2**20
 """Less is stored before a further connection would be of use."""
+
+PATIENCE_SECONDS = 2.0
+"""Longer than a slice takes that is not worth a load, and shorter than people look on."""
 
 LOADS_AT_ONCE = 2
 """While the rows of one are made ready the server is at those of the other."""
@@ -57,6 +61,7 @@ class RowLoads:
             return RowLoads(None, None)
         loads = RowLoads(sink, into)
         into.make_way = loads.close
+        into.giving_way = loads.giving_way
         return loads
 
     def begin(self, slice_: Slice, session: StagingSession, seal: Seal, observer: Observer) -> None:
@@ -105,13 +110,37 @@ class RowLoads:
         """Give up all loads that were not taken, and begin none any more: what they hold is to change. Idempotent."""
         with self._changing:
             self._is_over = True
-            loads, self._loads = list(self._loads.values()), {}
-        for loading in loads:
+        self._give_up()
+        self._threads.shutdown()
+
+    @contextmanager
+    def giving_way(self) -> Generator[None]:
+        """A slice is stored within it from where it is staged: when that takes long, the loads behind it are given up.
+
+        What they hold in the target somebody may wait for whom the sink puts before the slice. Neither would ever
+        go on: a load ends in its turn, after the slice.
+        """
+        if not self._loads:
+            yield
+            return
+        waiting = threading.Timer(PATIENCE_SECONDS, self._give_up)
+        waiting.start()
+        try:
+            yield
+        finally:
+            waiting.cancel()
+            waiting.join()
+
+    def _give_up(self) -> None:
+        """Without the lock, which one who begins a load may hold until the sink is done with the slice."""
+        for seq in list(self._loads):
+            loading = self._loads.pop(seq, None)
+            if loading is None:
+                continue
             loading.load.cancel()
             with suppress(Exception):  # of rows that nobody wants any more
                 loading.done.result()
             loading.load.abandon()
-        self._threads.shutdown()
 
 
 def _is_worth_it(session: StagingSession, seal: Seal) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from postgres_reading import READER, ArrowSource, carried, reader
 from postgres_server import PostgresServer, postgres_server
 
 from headrace import loading_rows
-from headrace.endpoints.sinks import postgres_connection
+from headrace.endpoints.sinks import postgres_connection, postgres_loading
 from headrace.endpoints.sinks.postgres import PostgresSink
 from headrace.endpoints.sinks.postgres_load import CopyLoad
 from headrace.endpoints.sources.local_files import LocalFilesSource
@@ -235,3 +236,55 @@ def test_a_column_that_is_new_in_a_slice_is_added_while_the_next_one_waits(
         (number, "new" if number == 2 else None) for number in range(5)
     ]
     assert left(server) == []
+
+
+@pytest.fixture
+def uneven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Files of one unit, a slice each, of which the third one is not worth a load."""
+    for number in range(5):
+        note = "x" if number == 2 else "x" * 2000
+        pq.write_table(pa.table({"id": pa.array([number]), "note": pa.array([note])}), tmp_path / f"{number}.parquet")
+    monkeypatch.setattr(loading_rows, "WORTH_BYTES", 1000)
+    monkeypatch.setattr(loading_rows, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(postgres_loading, "LOCK_WAIT_MS", 10)
+    yield tmp_path
+
+
+@pytest.mark.parametrize("worth", [1000, 1], ids=["stored from staging", "loaded late"])
+def test_somebody_who_waits_for_a_later_load_does_not_keep_the_slice_before_it_for_ever(
+    server: PostgresServer, filled: Filled, uneven: Path, monkeypatch: pytest.MonkeyPatch, worth: int
+) -> None:
+    """To index a table anew waits for all who write to it, and who comes then waits for that."""
+    indexing = threading.Thread(target=lambda: server.run("shop", f"reindex table {hidden(server)}"))
+
+    def verdict(event: Any) -> Verdict:
+        if isinstance(event, Sealed) and event.slice_seq == 2:
+            filled.wait_for(3)
+            indexing.start()
+            while not server.rows(
+                "shop", "select from pg_stat_activity where query ~ '^reindex' and wait_event_type = 'Lock'"
+            ):
+                pass
+            monkeypatch.setattr(loading_rows, "WORTH_BYTES", worth)
+        return "commit"
+
+    policy = {"mode": "full", "targetSliceSize": 1}
+    run = replace(unit_run("*.parquet", sink_id="lake"), policy=policy)
+    to = server.parameters("shop", schemas="lake")
+    with (
+        ThreadPoolExecutor() as threads,
+        closing(LocalFilesSource({"base_path": str(uneven)})) as source,
+        closing(PostgresSink(to)) as sink,
+    ):
+        carrying = threads.submit(run_unit, run, source, sink, InMemoryStaging(), Watching(verdict=verdict))
+        found = carrying.result(SECONDS)
+    indexing.join()
+
+    assert (found.errors, found.stats["applied_rows"], left(server)) == ([], 5, [])
+
+
+def hidden(server: PostgresServer) -> str:
+    ((name,),) = server.rows(
+        "shop", "select oid::regclass::text from pg_class where relname ~ '^_headrace_g' and relkind = 'r'"
+    )
+    return name

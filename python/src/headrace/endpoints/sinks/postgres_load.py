@@ -47,11 +47,14 @@ class HiddenTable:
     columns: tuple[StoredColumn, ...]
     unit: str
     epoch: int
+    lock_wait_ms: int = 0
+    """Of loads that are not begun in their order: who is before us in the queue may wait for one of a later slice,
+    which waits for ours. 0: as long as it takes."""
 
     def begin(self, connection: Connection) -> str:
         """A newer owner looks who holds the table after it installed its fence; so the fence is looked at with it."""
-        run(connection, "begin isolation level read committed")
-        run(connection, f"lock table {self.table.sql} in row exclusive mode")
+        run(connection, f"begin isolation level read committed; set local lock_timeout = {self.lock_wait_ms}")
+        run(connection, f"lock table {self.table.sql} in row exclusive mode; set local lock_timeout to default")
         Ledger(connection, self.table.schema).require_owner(self.unit, self.epoch)
         names = ", ".join(quote_identifier(column.name) for column in self.columns)
         return f"copy {self.table.sql} ({names}) from stdin (format binary)"

@@ -25,7 +25,7 @@ from headrace.endpoints.sinks.postgres_stage import Stage, stage_for
 from headrace.endpoints.sinks.postgres_table import Table
 from headrace.endpoints.systems.postgres_errors import translated
 from headrace.endpoints.systems.postgres_parameters import PostgresParameters
-from headrace.endpoints.systems.postgres_session import Connection
+from headrace.endpoints.systems.postgres_session import LOCK_WAIT_MS, Connection
 from headrace.errors import Bug, DataPlaneError, SinkAmbiguous
 from headrace.protocol import CommitRecord
 from headrace.staging import BlockLoad, RowLoad
@@ -76,7 +76,7 @@ class Loading:
         def chosen(connection: Connection) -> HiddenTable | StageTable:
             place, columns = places.place(connection), stored_columns(schema)
             if place != places.table and fills_as_sent(connection, place, columns):
-                return HiddenTable(place, columns, target.unit, epoch)
+                return HiddenTable(place, columns, target.unit, epoch, lock_wait_ms=LOCK_WAIT_MS)
             return StageTable(stage_for(place.schema, target.unit, epoch, seq, columns))
 
         return self._begun(target, epoch, places, self._connection.tried(chosen, str(places.table)))
