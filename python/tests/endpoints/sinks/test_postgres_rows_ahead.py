@@ -202,6 +202,26 @@ def test_a_user_who_may_connect_only_once_has_the_rows_stored_from_staging(
     assert stored(server) == STORED
 
 
+@pytest.mark.parametrize("disposition", ["append", "merge"])
+def test_rows_that_were_lost_with_a_crash_of_the_server_while_they_waited_are_stored_from_staging(
+    server: PostgresServer, filled: Filled, disposition: str
+) -> None:
+    """After a crash an unlogged table is there, and empty."""
+
+    def verdict(event: Any) -> Verdict:
+        if isinstance(event, Sealed) and event.slice_seq == 2:
+            filled.wait_for(3)
+            stages = server.rows(
+                "shop", "select oid::regclass::text from pg_class where relname ~ '^_hr_stage' and relkind = 'r'"
+            )
+            server.run("shop", *(f"truncate {name}" for (name,) in stages))
+        return "commit"
+
+    found = carry(server, disposition, Watching(verdict=verdict))
+
+    assert (found.errors, stored(server), left(server)) == ([], STORED, [])
+
+
 @pytest.fixture
 def lake(tmp_path: Path) -> Iterator[Path]:
     """Files of one unit, in the order of their names: the third one has a column more."""

@@ -32,7 +32,6 @@ from headrace.protocol import CommitRecord
 from headrace.staging import RecordReader
 
 CANCEL_AGAIN_SECONDS = 0.1
-
 FILLED_AT_ONCE = 2 * 2**20
 """Bytes of Arrow. Several loads are filled at once, so each has less in its hands than a single one would."""
 
@@ -47,14 +46,12 @@ class HiddenTable:
     columns: tuple[StoredColumn, ...]
     unit: str
     epoch: int
-    lock_wait_ms: int = 0
-    """Of loads that are not begun in their order: who is before us in the queue may wait for one of a later slice,
-    which waits for ours. 0: as long as it takes."""
+    lock_timeout: str = "default"  # begun out of order: who is before ours may wait for a later load, and that for ours
 
     def begin(self, connection: Connection) -> str:
         """A newer owner looks who holds the table after it installed its fence; so the fence is looked at with it."""
-        run(connection, f"begin isolation level read committed; set local lock_timeout = {self.lock_wait_ms}")
-        run(connection, f"lock table {self.table.sql} in row exclusive mode; set local lock_timeout to default")
+        run(connection, f"begin isolation level read committed; set local lock_timeout = {self.lock_timeout}")
+        run(connection, f"lock table {self.table.sql} in row exclusive mode; set local lock_timeout = default")
         Ledger(connection, self.table.schema).require_owner(self.unit, self.epoch)
         names = ", ".join(quote_identifier(column.name) for column in self.columns)
         return f"copy {self.table.sql} ({names}) from stdin (format binary)"

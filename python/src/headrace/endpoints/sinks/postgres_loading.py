@@ -76,7 +76,7 @@ class Loading:
         def chosen(connection: Connection) -> HiddenTable | StageTable:
             place, columns = places.place(connection), stored_columns(schema)
             if place != places.table and fills_as_sent(connection, place, columns):
-                return HiddenTable(place, columns, target.unit, epoch, lock_wait_ms=LOCK_WAIT_MS)
+                return HiddenTable(place, columns, target.unit, epoch, str(LOCK_WAIT_MS))
             return StageTable(stage_for(place.schema, target.unit, epoch, seq, columns))
 
         return self._begun(target, epoch, places, self._connection.tried(chosen, str(places.table)))

@@ -32,7 +32,7 @@ from headrace.endpoints.systems.postgres_session import (
     run_unseen,
     transaction,
 )
-from headrace.errors import Bug
+from headrace.errors import Bug, EndpointUnreachable
 from headrace.staging import DEFAULT_BATCH_BYTES, RecordReader
 
 
@@ -87,13 +87,17 @@ class Stage:
         """Compare what is there with what was sealed: an unlogged table is empty after a crash of the server.
 
         Returns how many rows say that a row was deleted. Raises ``RowRejected`` for
-        one that the target would cut, or that no other could ever take the place of.
+        one that the target would cut, or that no other could ever take the place of,
+        and ``EndpointUnreachable`` when there was such a crash.
         """
         wrong = self._wrong(present, key)
         operation = self._place(OPERATION)
         deletes = "false" if operation is None else f"{operation} = 1"
         counts = ", ".join(f"count(*) filter (where {test})" for test in (deletes, *(test for test, *_ in wrong)))
         (found, deleted, *failures), *_ = query(connection, f"select count(*), {counts} from {self.table.sql}")
+        if found == 0 < expected:
+            why = "the server broke down, or another took its place. Start the unit again."
+            raise EndpointUnreachable(f"{expected} rows that waited in {self.table} are gone: {why}", role="sink")
         if found != expected:
             raise Bug(f"{expected} rows were sealed and {found} arrived in the stage table.", role="sink")
         for rows, (_, column, why) in zip(failures, wrong, strict=True):
