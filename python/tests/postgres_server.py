@@ -53,10 +53,14 @@ class PostgresServer:
         )  # fmt: skip
 
     def database(self, *statements: str, name: str = "shop") -> str:
-        """Make a database empty, or make it, run the statements in it, and answer its name. Anew is much slower."""
+        """Make a database empty, or make it, run the statements in it, and answer its name. Anew is much slower.
+
+        What was granted of the database itself is taken back.
+        """
         with self.connect("postgres") as lead:
             if lead.execute("select from pg_database where datname = %s", [name]).fetchall():
                 lead.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
+                lead.execute("update pg_database set datacl = null where datname = %s", [name])
             else:
                 lead.execute(f"create database {name}".encode())
         with self.connect(name) as within:
