@@ -246,11 +246,13 @@ def loading_again(sink: PostgresSink, target: Target) -> StagingSession:
 
 
 def test_a_user_who_may_make_no_temporary_tables_merges_small_slices_too(server: PostgresServer) -> None:
-    server.run("postgres", "revoke temporary on database shop from public")
-    user = reader(server, "shop", "create on database shop")
-
-    policy = {**FULL, "writeDisposition": "merge"}
-    found = carried(server.parameters("shop"), {**user, "schemas": "lake"}, UNIT, policy)
+    server.run("shop", "revoke temporary on database shop from public", "create schema lake")
+    user = reader(server, "shop", "usage, create on schema lake")
+    try:
+        policy = {**FULL, "writeDisposition": "merge"}
+        found = carried(server.parameters("shop"), {**user, "schemas": "lake"}, UNIT, policy)
+    finally:
+        server.run("shop", "grant temporary on database shop to public")
 
     assert (found.errors, hidden(server)) == ([], [])
     assert server.rows("shop", "select * from lake.orders order by id") == STORED
