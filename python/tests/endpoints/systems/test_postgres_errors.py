@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
+import psycopg
 import pytest
 from postgres_reading import READER, reader, refused, taken
 from postgres_server import PASSWORD, PostgresServer, postgres_server, spare_cluster
@@ -297,3 +298,10 @@ def test_a_connection_of_which_the_driver_says_that_it_broke_has_broken() -> Non
     said = translated(asyncpg.ConnectionDoesNotExistError("connection was closed"), role="source", where=UNIT)
 
     assert said.message == "public.orders: the connection to PostgreSQL broke. Try again."
+
+
+def test_a_transaction_that_lasted_too_long_for_the_server_is_nobodys_mistake() -> None:
+    """Rows that wait for their turn are in one."""
+    found = translated(psycopg.errors.lookup("25P04")("timeout"), role="sink", where="lake.orders")
+
+    assert (found.tag, found.retry) == ("EndpointUnreachable", "Later")

@@ -35,6 +35,7 @@ _ADVICE: Mapping[str, tuple[type[DataPlaneError], str]] = {
         "those of the same key.",
     ),
     "25006": (PermissionDenied, "The server is read-only, perhaps a replica; use the primary."),
+    "25P04": (EndpointUnreachable, "A transaction took longer than the server's transaction_timeout; raise it."),
     "25P03": (EndpointUnreachable, "The session stood still within a transaction and was ended; try again."),
     "28": (AuthenticationFailed, "Check username and password, and the server's pg_hba.conf."),
     "2BP01": (SchemaChanged, "Something depends on the object; remove the dependency or choose another target."),
