@@ -24,6 +24,10 @@ class DataPlaneError(Exception):
         self.role: Role | None = role
         self.details: dict[str, Json] = dict(details or {})
 
+    def may_pass(self, role: Role) -> bool:
+        """Whether the endpoint of this role may take the same later, with nothing done about it."""
+        return self.retry == "Later" and self.role == role
+
 
 class EndpointUnreachable(DataPlaneError):
     """The system did not answer. The same call may succeed later."""

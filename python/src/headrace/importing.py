@@ -181,7 +181,7 @@ class SinkRun:
         try:
             return self.sink.write_loaded(self.target, slice_, load, record)
         except DataPlaneError as error:
-            if error.retry != "Later" or error.role != "sink":
+            if not error.may_pass("sink"):
                 raise
             log.info("slice %s is stored once more, since %s", slice_.seq, error.message)
             return None

@@ -149,6 +149,6 @@ def _is_worth_it(session: StagingSession, seal: Seal) -> bool:
 
 def _require_passing(error: BaseException, slice_: Slice) -> None:
     """Raises the error again, unless what it says may have passed when the rows are stored from where they wait."""
-    if not isinstance(error, DataPlaneError) or error.retry != "Later" or error.role != "sink":
+    if not isinstance(error, DataPlaneError) or not error.may_pass("sink"):
         raise error
     log.info("slice %s is stored from where it is staged, since %s", slice_.seq, error.message)

@@ -20,8 +20,8 @@ from iceberg_writing import NOTES, IcebergWriting, note, sqlite_catalog
 
 from headrace.commit import commit_record, first_hash
 from headrace.endpoint import Applied
-from headrace.endpoints.sinks import iceberg_files
 from headrace.endpoints.sinks.iceberg_footer import NoFooter, footer_with_ids
+from headrace.endpoints.systems import files_encoding
 from headrace.staging import IngestionContext, NativeFile, Slice, StagingProvider
 from headrace.stagings.in_memory import InMemoryStaging
 from headrace.stagings.local_disk import LocalDiskStaging
@@ -161,7 +161,7 @@ def test_a_staged_file_is_merged_like_any_rows(writing: IcebergWriting, staging:
 def test_a_slice_is_written_in_row_groups_of_bounded_size(
     writing: IcebergWriting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(iceberg_files, "ROW_GROUP_BYTES", 1 << 20)
+    monkeypatch.setattr(files_encoding, "ROW_GROUP_BYTES", 1 << 20)
     rows = [note(number, "x" * 1000) for number in range(20_000)]
 
     writing.put(writing.to("append"), rows)

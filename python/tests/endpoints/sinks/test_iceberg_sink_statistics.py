@@ -73,7 +73,7 @@ def test_a_column_of_which_some_row_group_has_no_bounds_has_none(order: int) -> 
 def test_a_reader_who_looks_for_a_text_finds_it_in_a_file_where_other_rows_have_long_ones(
     writing: IcebergWriting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("headrace.endpoints.sinks.iceberg_files.ROW_GROUP_BYTES", 1)
+    monkeypatch.setattr("headrace.endpoints.systems.files_encoding.ROW_GROUP_BYTES", 1)
     target, session = writing.to("append"), InMemoryStaging().allocate_session(context())
     with closing(session), writing.owner(target) as sink:
         session.writer().write_arrow(pa.record_batch([[0, 1], ["z" * 5000, "a"]], schema=NOTES))

@@ -18,8 +18,9 @@ from endpoints.sources.local_files_reading import carried, source
 from local_files_kit import described, land, land_in, leftovers, record_of, sink, slice_of, target, write
 
 from headrace.endpoint import Target
-from headrace.endpoints.sinks import files_parquet, local_files_partitions
+from headrace.endpoints.sinks import local_files_partitions
 from headrace.endpoints.sinks.local_files import LocalFilesSink
+from headrace.endpoints.systems import files_encoding
 from headrace.errors import ConfigInvalid, RowRejected
 from headrace.footers import footer
 from headrace.staging import NativeBlock, Row
@@ -195,7 +196,7 @@ def test_it_is_read_again_as_a_source_slice_by_slice(tmp_path: Path) -> None:
 
 def test_a_partition_whose_file_was_closed_goes_on_in_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_files_partitions, "MOST_OPEN", 2)
-    monkeypatch.setattr(files_parquet, "ROW_GROUP_BYTES", 1)
+    monkeypatch.setattr(files_encoding, "ROW_GROUP_BYTES", 1)
     staged = Staged([orders([country]).to_batches()[0] for country in ("A", "B", "A", "C", "B", "A")])
 
     files = local_files_partitions.write_partitions(tmp_path, staged, staged.schema, "snappy", ("country",))

@@ -157,7 +157,7 @@ def test_what_is_not_as_it_was_left_ends_the_run_and_says_what_to_do(lake: Lake,
 
 def test_a_large_slice_becomes_several_files_of_bounded_size(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3_attempt, "FILE_BYTES", 1_000_000)
-    monkeypatch.setattr("headrace.endpoints.sinks.files_parquet.ROW_GROUP_BYTES", 1_000_000)
+    monkeypatch.setattr("headrace.endpoints.systems.files_encoding.ROW_GROUP_BYTES", 1_000_000)
     big = rows(*range(400_000))
 
     lake.land(target(), big)

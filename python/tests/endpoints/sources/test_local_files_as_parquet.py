@@ -15,9 +15,10 @@ import pytest
 from endpoints.sources.compressing import READ
 from endpoints.sources.local_files_reading import FULL, source, text
 
-from headrace.endpoints.sources import files_native, files_reading
+from headrace.endpoints.sources import files_reading
 from headrace.endpoints.sources.files_kept import KeptParts
 from headrace.endpoints.sources.local_files import LocalFilesSource
+from headrace.endpoints.systems import files_encoding
 from headrace.errors import EndpointUnreachable, RowRejected
 from headrace.staging import NativeFile
 
@@ -106,7 +107,7 @@ def test_a_column_of_ever_new_values_soon_goes_on_without_a_dictionary(tmp_path:
 
 
 def test_rows_are_written_in_groups_of_bounded_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files_native, "ROW_GROUP_BYTES", 1)
+    monkeypatch.setattr(files_encoding, "ROW_GROUP_BYTES", 1)
     text(tmp_path / "orders.csv", "id\n" + "".join(f"{n}{'x' * 100}\n" for n in range(30_000)))
 
     (file,) = read(source(tmp_path), "orders.csv", into(tmp_path / "file"))
@@ -211,11 +212,11 @@ def test_parts_stay_open_for_later_slices_of_their_path_alone() -> None:
     first, second, late = parts
     assert kept.take(("a",)) is None
     for part in (first, second):
-        kept.keep(("a",), part, closing_)  # type: ignore[arg-type]
+        kept.keep(("a",), part, closing_)  # type: ignore[arg-type] # it only closes them
 
     again = kept.take(("a",))
     other = kept.take(("b",))
-    kept.keep(("a",), late, closing_)  # type: ignore[arg-type]
+    kept.keep(("a",), late, closing_)  # type: ignore[arg-type] # it only closes them
 
     assert (again, other) == (second, None)
     assert [part.is_open for part in parts] == [False, True, False]
@@ -227,6 +228,6 @@ def test_a_part_that_comes_back_after_the_close_is_closed() -> None:
     closing_.set()
     kept.close()
 
-    kept.keep(("a",), part, closing_)  # type: ignore[arg-type]
+    kept.keep(("a",), part, closing_)  # type: ignore[arg-type] # it only closes them
 
     assert not part.is_open

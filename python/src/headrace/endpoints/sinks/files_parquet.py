@@ -8,14 +8,12 @@ a new slice may add columns and widen types, and nothing else.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headrace.endpoint import Target
-from headrace.endpoints.systems.files_encoding import ROW_GROUP_BYTES
 from headrace.errors import SchemaChanged
 from headrace.footers import footer
 from headrace.staging import NativeFile, RecordReader
@@ -56,20 +54,6 @@ def adoptable(reader: RecordReader, schema: pa.Schema) -> NativeFile | None:
     """The file that was staged with just these columns, which can be a slice as it is."""
     staged = reader.native_file()
     return staged if staged is not None and staged.format == "parquet" and staged.schema.equals(schema) else None
-
-
-def row_groups(reader: RecordReader) -> Iterator[pa.Table]:
-    """Every row, in tables of bounded size."""
-    held: list[pa.RecordBatch] = []
-    size = 0
-    for batch in reader.iter_arrow():
-        held.append(batch)
-        size += batch.nbytes
-        if size >= ROW_GROUP_BYTES:
-            yield pa.lib.Table.from_batches(held)
-            held, size = [], 0
-    if held:
-        yield pa.lib.Table.from_batches(held)
 
 
 def refuse_unfit(schema: pa.Schema) -> None:

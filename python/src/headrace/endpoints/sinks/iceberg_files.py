@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import logging
 import uuid
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,11 +27,10 @@ from pyiceberg.types import FixedType, UUIDType
 from headrace.endpoints.sinks.iceberg_columns import OPERATION, conformed
 from headrace.endpoints.sinks.iceberg_footer import NoFooter, footer_with_ids
 from headrace.endpoints.sinks.iceberg_statistics import statistics_of
+from headrace.endpoints.systems.files_encoding import row_groups
 from headrace.staging import NativeFile, RecordReader
 
 COMPRESSION = "zstd"
-ROW_GROUP_BYTES = 32 * 1024 * 1024
-"""Of Arrow memory: what is held while a row group fills."""
 _COPY_BYTES = 4 * 1024 * 1024
 
 log = logging.getLogger("headrace.iceberg")
@@ -62,7 +61,7 @@ class Files:
 
     def write(self, batches: Iterable[pa.RecordBatch], columns: pa.Schema, name: str) -> tuple[list[DataFile], int]:
         """One file of ``batches``, which have the types of ``columns``; none when there is no row."""
-        groups = _row_groups(batches)
+        groups = row_groups(batch for batch in batches if batch.num_rows)
         first = next(groups, None)
         if first is None:
             return [], 0
@@ -138,21 +137,6 @@ def discard(io: FileIO, files: Iterable[DataFile]) -> None:
     """Delete files that no snapshot can name."""
     for file in files:
         delete_file(io, file.file_path)
-
-
-def _row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    waiting: list[pa.RecordBatch] = []
-    size = 0
-    for batch in batches:
-        if not batch.num_rows:
-            continue
-        waiting.append(batch)
-        size += batch.nbytes
-        if size >= ROW_GROUP_BYTES:
-            yield pa.lib.Table.from_batches(waiting)
-            waiting, size = [], 0
-    if waiting:
-        yield pa.lib.Table.from_batches(waiting)
 
 
 def _in_file(kind: pa.DataType) -> str:

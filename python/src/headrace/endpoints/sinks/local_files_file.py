@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headrace.endpoints.sinks.files_parquet import adoptable, refuse_unfit, row_groups
-from headrace.endpoints.systems.files_encoding import parquet_writer
+from headrace.endpoints.sinks.files_parquet import adoptable, refuse_unfit
+from headrace.endpoints.systems.files_encoding import parquet_writer, row_groups
 from headrace.endpoints.systems.local_files_failures import reported
 from headrace.endpoints.systems.local_files_slot import flush_path
 from headrace.staging import NativeFile, RecordReader
@@ -29,7 +29,7 @@ def write_slice(path: Path, reader: RecordReader, schema: pa.Schema, compression
     writer, sink = opened(path, schema, compression)
     complete = False
     try:
-        for table in row_groups(reader):
+        for table in row_groups(reader.iter_arrow()):
             with reported("write in", path.parent, "sink"):
                 writer.write_table(table.cast(schema), row_group_size=max(table.num_rows, 1))
             rows += table.num_rows

@@ -15,9 +15,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headrace.endpoints.sinks.files_parquet import row_groups
 from headrace.endpoints.sinks.files_partitions import null_partition, partitions
 from headrace.endpoints.sinks.local_files_file import finished, opened
+from headrace.endpoints.systems.files_encoding import row_groups
 from headrace.endpoints.systems.files_partitions import invalid
 from headrace.endpoints.systems.files_record import SlotFile
 from headrace.endpoints.systems.local_files_failures import reported
@@ -48,7 +48,7 @@ def write_partitions(
     files = _PartitionFiles(directory, schema, compression, names)
     rows = 0
     try:
-        for table in row_groups(reader):
+        for table in row_groups(reader.iter_arrow()):
             for folder, part in partitions(names, table.cast(schema), rows):
                 files.write(folder, part)
             rows += table.num_rows

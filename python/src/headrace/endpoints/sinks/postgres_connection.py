@@ -168,6 +168,6 @@ class SinkConnection:
 def is_passing(error: Exception) -> bool:
     """Whether the same may simply be tried again: a lost connection, a deadlock, a conflict of transactions."""
     if isinstance(error, DataPlaneError):
-        return error.retry == "Later" and error.role == "sink"
+        return error.may_pass("sink")
     code = sqlstate(error)
     return code is None or code == "25P03" or (code[:2] in ("08", "40", "57") and code != "57014")

@@ -34,9 +34,8 @@ class HeldStage(Stage):
     def arrive(self, connection: Connection) -> None:
         sent = [(f"c{index}", column) for index, column in enumerate(self.columns)]
         run(connection, f"create temporary table {self.table.sql} ({', '.join(self.declared())}) on commit drop")
-        statement = f"copy {self.table.sql} ({', '.join(name for name, _ in sent)}) from stdin (format binary)"
         try:
-            with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+            with connection.cursor() as cursor, cursor.copy(self.copying.encode()) as copy:
                 for block in self.blocks:
                     copy.write(block)
         except psycopg.Error as error:

@@ -86,8 +86,7 @@ class StageTable:
 
     def begin(self, connection: Connection) -> str:
         self.stage.create(connection)
-        names = ", ".join(f"c{index}" for index in range(len(self.stage.columns)))
-        return f"copy {self.table.sql} ({names}) from stdin (format binary)"
+        return self.stage.copying
 
     def sent(self) -> Sequence[tuple[str, StoredColumn]]:
         return [(f"c{index}", column) for index, column in enumerate(self.stage.columns)]

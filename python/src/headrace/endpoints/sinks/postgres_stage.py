@@ -52,6 +52,11 @@ class Stage:
         columns = [f"c{index} {column.stage_type}" for index, column in enumerate(self.columns)]
         return [*columns, "r bigint generated always as identity"]
 
+    @property
+    def copying(self) -> str:
+        """The statement that takes its rows as binary COPY."""
+        return f"copy {self.table.sql} ({', '.join(sent_schema(self.columns).names)}) from stdin (format binary)"
+
     def arrive(self, connection: Connection) -> None:
         """First of all in the transaction that moves the rows on. Those of a table that was made before are there."""
 
@@ -68,11 +73,9 @@ class Stage:
 
     def load(self, connection: Connection, reader: RecordReader) -> None:
         """COPY every staged row. Raises what psycopg or the reader raised."""
-        schema = sent_schema(self.columns)
-        statement = f"copy {self.table.sql} ({', '.join(schema.names)}) from stdin (format binary)"
         try:
-            with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
-                for block in encoded(schema, self._counted(reader)):
+            with connection.cursor() as cursor, cursor.copy(self.copying.encode()) as copy:
+                for block in encoded(sent_schema(self.columns), self._counted(reader)):
                     copy.write(block)
         except psycopg.Error as error:
             raise self._explained(error) from None

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from headrace.endpoints.sinks.files_parquet import adoptable, refuse_unfit, row_groups
-from headrace.endpoints.systems.files_encoding import parquet_writer
+from headrace.endpoints.sinks.files_parquet import adoptable, refuse_unfit
+from headrace.endpoints.systems.files_encoding import parquet_writer, row_groups
 from headrace.endpoints.systems.files_record import SlotFile, encode_record
 from headrace.endpoints.systems.s3_layout import commit_key, part_name, slot_key
 from headrace.errors import (
@@ -66,7 +66,7 @@ class ObjectAttempt:
         if staged is not None and staged.path.stat().st_size <= MOST_ADOPTED_BYTES:
             self._put(_mapped(staged.path), staged.rows)
         else:
-            for content, rows in _files(row_groups(reader), schema, compression):
+            for content, rows in _files(row_groups(reader.iter_arrow()), schema, compression):
                 self._put(content, rows)
         self._refuse_if_left()
         return sum(file.rows for file in self._files)

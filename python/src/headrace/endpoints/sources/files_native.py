@@ -9,14 +9,14 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from headrace.endpoints.systems.files_encoding import ROW_GROUP_BYTES, parquet_writer
+from headrace.endpoints.systems.files_encoding import parquet_writer, row_groups
 from headrace.staging import NativeFile
 
 OPERATION = "_headrace_op"
@@ -31,7 +31,7 @@ def parquet_file(batches: Iterable[pa.RecordBatch], asked: Mapping[str, Any]) ->
     is counted, or refused, as they are staged; and where the file cannot be
     written: whoever stages rows instead hears from staging what is wrong.
     """
-    path, groups = Path(str(asked["path"])), _row_groups(batches)
+    path, groups = Path(str(asked["path"])), row_groups(batches)
     first = next(groups, None)
     if first is None or OPERATION in first.schema.names:
         return None
@@ -53,16 +53,3 @@ def _write(path: Path, schema: pa.Schema, compression: str, groups: Iterable[pa.
             writer.write_table(group, row_group_size=group.num_rows)
             rows += group.num_rows
     return rows
-
-
-def _row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    held: list[pa.RecordBatch] = []
-    size = 0
-    for batch in batches:
-        held.append(batch)
-        size += batch.nbytes
-        if size >= ROW_GROUP_BYTES:
-            yield pa.lib.Table.from_batches(held)
-            held, size = [], 0
-    if held:
-        yield pa.lib.Table.from_batches(held)

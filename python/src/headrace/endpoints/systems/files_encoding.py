@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +14,20 @@ ROW_GROUP_BYTES = 32 * 1024 * 1024
 _DICTIONARY_BYTES = 128 * 1024
 """Of a column's different values in a row group. One that has more is soon written plainly: looking up every value of
 a column of keys or remarks costs more than to write it, and makes the file larger."""
+
+
+def row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Every row, in tables of which each becomes a row group."""
+    held: list[pa.RecordBatch] = []
+    size = 0
+    for batch in batches:
+        held.append(batch)
+        size += batch.nbytes
+        if size >= ROW_GROUP_BYTES:
+            yield pa.lib.Table.from_batches(held)
+            held, size = [], 0
+    if held:
+        yield pa.lib.Table.from_batches(held)
 
 
 def parquet_writer(sink: Any, schema: pa.Schema, compression: str) -> pq.ParquetWriter:
